@@ -1,4 +1,4 @@
-"""What an upstream names in a 400 is said otherwise, or left out, and the request is sent once more.
+"""What an upstream names in a 400 is rewritten, or left out, and the request is sent once more.
 
 400 ─► Failure(cause) ─► Draft.amend ─► the body without that ─► the same credential
 

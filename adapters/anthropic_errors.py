@@ -123,12 +123,12 @@ _CAUSES: Final = Causes(
     statuses={**STATUSES, 401: "key", 402: "quota", 409: "server", 503: "capacity"},
 )
 _OURS: Final[Mapping[Cause, str]] = {  # 400s that are no fault of the caller's
-    "banned": "the upstream refuses the gateway's credential",
-    "key": "the upstream refuses the gateway's credential",
-    "forbidden": "the upstream refuses the gateway's credential",
+    "banned": "the upstream rejects the gateway's credential",
+    "key": "the upstream rejects the gateway's credential",
+    "forbidden": "the upstream rejects the gateway's credential",
 }
-_LOCATION: Final = "the upstream does not serve the place where this gateway runs"
-_ADDRESS: Final = "nothing is at this address of the upstream; base_url is given without /v1"
+_LOCATION: Final = "the upstream is not available in this gateway's region"
+_ADDRESS: Final = "there is nothing at this URL of the upstream; base_url is given without /v1"
 _UNTHREADED: Final = "thread: extra inputs"  # a server that keeps no threads
 _REGAIN: Final = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 

@@ -32,7 +32,7 @@ _C = TypeVar("_C", bound=Credential)
 
 _VERSION: Final = "2023-06-01"
 _BETAS: Final = "anthropic-beta"
-_NOT_TAKEN: Final = "this upstream does not know the beta"
+_NOT_TAKEN: Final = "this upstream does not support the beta"
 _encode: Final = msgspec.json.Encoder().encode
 
 

@@ -36,7 +36,7 @@ _EFFORTLESS: Final = frozenset[Cause](("effort", "output_config"))
 _NO_THOUGHTS: Final = ir.Reasoning(mode="off", visible=False)
 _NEITHER: Final = frozenset[Cause](("adaptive", "budget"))
 _WAYS: Final = _NEITHER | frozenset[Cause](("stopping",))  # in which a model may be told how much to think
-_NOT_FORCED: Final = "this model does not think when a tool is forced: it may call one"
+_NOT_FORCED: Final = "this model cannot think while a tool call is forced: the call was made optional"
 
 
 class Learnt:

@@ -21,7 +21,7 @@ __all__ = ["RULES", "read_failure"]
 
 RULES: Final[Rules] = {**OPENAI_RULES, "filtered": Rule()}
 
-_ADDRESS: Final = "nothing is at this address of the upstream; check its endpoint and api_version"
+_ADDRESS: Final = "there is nothing at this URL of the upstream; check its endpoint and api_version"
 _CAUSES: Final = Causes(
     reasons={**CAUSES.reasons, "content_filter": "filtered", "NoCapacity": "capacity"},
     words=(

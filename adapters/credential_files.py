@@ -135,7 +135,9 @@ def decrypted(data: bytes, keys: Sequence[str]) -> bytes:
     except InvalidToken:
         raise ValueError("is encrypted, and the key does not open it") from None
     except ValueError:
-        raise ValueError("is encrypted, and the key given is none: 32 bytes in URL-safe base64") from None
+        raise ValueError(
+            "is encrypted, and the key given is not valid: it must be 32 bytes in URL-safe base64"
+        ) from None
 
 
 def read_credentials(data: bytes, *, empty: bool = False) -> Imported:

@@ -76,7 +76,7 @@ class Demo:
         wanted = call.request.sampling.n
         if wanted is not None and wanted > 1:
             path = call.request.paths.get("n", "n")
-            raise InvalidRequest(f"{path}: this upstream gives one answer a request", param=path)
+            raise InvalidRequest(f"{path}: this upstream gives one response per request", param=path)
         return _Journey(call, self._clock)
 
     async def count(self, call: Call) -> int | None:
@@ -101,7 +101,7 @@ class _Journey:
         self.request = call.request
         paths = call.request.paths
         self.losses: tuple[ir.Loss, ...] = tuple(
-            ir.Loss(paths.get(name, name), "the demo tells none", "change") for name in asked(call.request.sampling)
+            ir.Loss(paths.get(name, name), "the demo has none", "change") for name in asked(call.request.sampling)
         )
         self._clock = clock
         self._salt = sha256(call.request_id.encode()).hexdigest()[:24]
@@ -217,7 +217,7 @@ def _error(operand: str) -> GatewayError:
     words = operand.split()
     status = int(_number(words[0] if words else "", "!error STATUS [RETRY_AFTER]"))
     if not 400 <= status <= 599:
-        raise InvalidRequest(f"!error takes a status from 400 to 599, not {status}")
+        raise InvalidRequest(f"!error needs a status from 400 to 599, not {status}")
     retry_after = _number(words[1], "!error STATUS [RETRY_AFTER]") if len(words) > 1 else None
     kind = _ERRORS.get(status, UpstreamRejected if status < 500 else UpstreamUnavailable)
     return kind(

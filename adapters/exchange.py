@@ -86,5 +86,5 @@ def _failure(status: int, body: bytes, headers: Mapping[str, str], read_failure:
         return read_failure(status, body, headers, clock.time())
     origin = _ORIGIN.match(location)
     where = f"to {origin[0]}" if origin is not None else "elsewhere"
-    words = f"the upstream's address leads on {where} (status {status}), where nothing is sent: correct its address"
+    words = f"the upstream's URL redirects {where} (status {status}), which is not followed: correct the URL"
     return Failure(UpstreamUnavailable(words), "address")

@@ -191,7 +191,7 @@ KEYED: Final[Rules] = {
     "server": Rule(others=1, counted=True, again=math.inf, fails=True),
     "unreachable": Rule(again=math.inf, fails=True),
     "broken": Rule(again=math.inf, fails=True),
-    "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
+    "key": Rule(mark="disable", words="the API key was rejected", others=math.inf, always=True),
     "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
     "forbidden": Rule(others=math.inf, always=True),
     "scope": Rule(others=math.inf, always=True),  # the key is good, and held to other calls
@@ -258,7 +258,9 @@ def of_service(read: ReadFailure) -> ReadFailure:
         page = body.removeprefix(BOM_UTF8).lstrip()
         if status not in _DENIED or not _is_page(page, headers):
             return read(status, body, headers, now)
-        words = f"the upstream failed: a page came in place of an answer (status {status}), as of a proxy or a firewall"
+        words = (
+            f"the upstream failed: a web page came instead of a response (status {status}), as from a proxy or firewall"
+        )
         said = read_details(page).message
         return Failure(UpstreamUnavailable(f"{words}: {said}" if said else words), "server", status=_BAD_GATEWAY)
 
@@ -311,8 +313,8 @@ def unreachable(error: TransportError) -> Failure:
     if isinstance(error, Broken) and error.before_response:
         return Failure(UpstreamUnavailable(f"the upstream closed the connection: {error}"), "broken")
     if isinstance(error, Broken):
-        return Failure(StreamBroken(f"the upstream's answer broke off: {error}"), "broken")
-    return Failure(UpstreamMalformed(f"the upstream's answer cannot be used: {error}"), "final")
+        return Failure(StreamBroken(f"the upstream's response broke off: {error}"), "broken")
+    return Failure(UpstreamMalformed(f"the upstream's response cannot be used: {error}"), "final")
 
 
 def cause_of(error: GatewayError) -> Failure:

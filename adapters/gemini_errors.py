@@ -22,7 +22,7 @@ RULES: Final[Rules] = {
     **KEYED,
     **AMENDED,
     # without a reason: as a rule of the key, but also of a method that is not for it
-    "token": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
+    "token": Rule(mark="disable", words="the API key was rejected", others=math.inf, always=True),
     "forbidden": Rule(mark="disable", words="the API key may not do this", others=math.inf, always=True),
     "service": Rule(mark="disable", words="API not enabled in its project", others=math.inf, always=True),
     "resource": Rule(others=math.inf, always=True),  # whose it is may have been seen by another process, or before
@@ -65,12 +65,12 @@ _CAUSES: Final = Causes(
     statuses={**STATUSES, 401: "token", 503: "capacity"},
 )
 _TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
-    "resource": (NotFound, "the upstream gives it to the API key that made it and to no other"),
+    "resource": (NotFound, "only the API key that made it has access to it"),
     "keyless": (
         NotFound,
-        "this method takes no API key, and the gateway has nothing else here; call it at Google with an OAuth token",
+        "this method does not accept API keys, the only login that the gateway has; call Google directly with OAuth",
     ),
-    "location": (UpstreamUnavailable, "the upstream does not serve the place where this gateway runs"),
+    "location": (UpstreamUnavailable, "the upstream is not available in this gateway's region"),
 }
 
 

@@ -214,9 +214,9 @@ class Forward:
         names = resources(self._call.path)
         if refused.status in _GONE and names and self._owner is None and keys > 1:
             asked = len(self._used)
-            whom = "any" if asked == keys else f"the {asked} that could be asked"
-            unknown = f"{names[0][:100]} is not known to {whom} of {keys} API keys"
-            raise NotFound(f"{unknown}; what is made belongs to the key that made it")
+            whom = "any" if asked == keys else f"the {asked} that could be tried"
+            unknown = f"{names[0][:100]} is unknown to {whom} of {keys} API keys"
+            raise NotFound(f"{unknown}; files and caches belong to the key that made them")
         return refused
 
 

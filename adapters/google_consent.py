@@ -36,7 +36,7 @@ _STATE_BYTES: Final = 32
 _VERIFIER_BYTES: Final = 48  # 64 characters; RFC 7636 takes 43 to 128
 _CLIENT: Final = "Google does not accept the OAuth client: check client_id and client_secret in the upstream's oauth"
 _REFUSALS: Final[Mapping[str, str]] = {
-    "invalid_grant": "the code has been used already, or is too old: begin the login again",
+    "invalid_grant": "the code has already been used, or is too old: start the login again",
     "invalid_client": _CLIENT,
     "unauthorized_client": _CLIENT,
     "redirect_uri_mismatch": "the redirect address is not registered with the OAuth client: register {redirect_uri}",
@@ -100,11 +100,11 @@ def _check(tokens: Tokens, oauth: OAuthConfig) -> None:
         _check_claims(tokens.id_token, oauth)
     # each box on Google's page can be left empty; where nothing is said, all was granted (RFC 6749 5.1)
     if tokens.scopes and _NEEDED in (oauth.scopes or SCOPES) and _NEEDED not in tokens.scopes:
-        raise LoginFailed("access to Google Cloud was not granted: begin the login again, and tick every box")
+        raise LoginFailed("access to Google Cloud was not granted: start the login again, and tick every box")
     if not tokens.refresh_token:
         raise LoginFailed(
-            "Google gave no refresh token: take this OAuth client's access away at "
-            "https://myaccount.google.com/permissions, and begin the login again"
+            "Google gave no refresh token: remove this OAuth client's access at "
+            "https://myaccount.google.com/permissions, and start the login again"
         )
 
 
@@ -113,13 +113,13 @@ def _check_claims(id_token: str, oauth: OAuthConfig) -> None:
     claims, googles = _read(id_token), not oauth.token_url
     if claims is None:
         if googles:
-            raise LoginFailed("Google's id_token cannot be read: begin the login again")
+            raise LoginFailed("Google's id_token cannot be read: start the login again")
         return
     audience: Collection[str] = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
     # OpenID Connect Core 3.1.3.7; Google leaves the scheme out at times
     foreign = googles and claims.iss not in (_ISSUER, _ISSUER.removeprefix("https://"))
     if foreign or oauth.client_id not in audience:
-        raise LoginFailed("the answer is for another OAuth client: begin the login again")
+        raise LoginFailed("the response is for another OAuth client: start the login again")
 
 
 def _read(id_token: str) -> _Claims | None:
@@ -132,4 +132,4 @@ def _read(id_token: str) -> _Claims | None:
 
 def _refusal(reason: str, consent: Consent) -> str:
     words = _REFUSALS.get(reason.partition(":")[0])
-    return words.format(redirect_uri=consent.redirect_uri) if words else f"no tokens came of the code: {reason}"
+    return words.format(redirect_uri=consent.redirect_uri) if words else f"the code gave no tokens: {reason}"

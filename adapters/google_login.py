@@ -115,7 +115,7 @@ class Login:
                 self._credentials = None
             raise failed from None
         except TimeoutExpired:
-            raise RefreshFailed("the credential program takes too long") from None
+            raise RefreshFailed("the credential program took too long") from None
         expiry, now = credentials.expiry, datetime.now(UTC).replace(tzinfo=None)
         return Minted(
             token=credentials.token or "",
@@ -177,12 +177,12 @@ def _failed(error: Exception, status: int) -> RefreshFailed:
     """
     failed: type[RefreshFailed] = RefreshFailed
     if _passes(error, status):
-        told = f"the token endpoint answered {status}" if status else "the token endpoint cannot be reached"
+        told = f"the token endpoint responded with {status}" if status else "the token endpoint cannot be reached"
     elif status and not isinstance(error, GoogleAuthError):  # a proxy's page, say: the credentials are not to blame
-        told = f"the token endpoint's answer ({status}) cannot be read"
+        told = f"the token endpoint's response ({status}) cannot be read"
     else:
         refused = isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError)
-        failed, told = LoginNeeded, "the login has failed" if refused else "no default credentials can be used"
+        failed, told = LoginNeeded, "the login has failed" if refused else "no default credentials are usable"
     return failed(f"{told}: {_words(error)}", told=told)
 
 

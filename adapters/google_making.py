@@ -69,7 +69,7 @@ def all_vectors(embedded: Sequence[Embedded], wanted: int) -> list[Vector]:
     """Give the vectors of all the calls; raise UpstreamMalformed where one is missing."""
     vectors = [vector for one in embedded for vector in one.vectors]
     if len(vectors) != wanted:
-        raise UpstreamMalformed(f"the upstream gave {len(vectors)} vectors for {wanted} texts")
+        raise UpstreamMalformed(f"the upstream returned {len(vectors)} vectors for {wanted} texts")
     return vectors
 
 

@@ -23,7 +23,7 @@ _LONGEST_S: Final = 366 * 86_400.0  # what lasts for longer has no date
 # RFC 6749 5.2; what else is said may be another answer next time
 _REVOKED: Final = "invalid_grant"
 _NOT_OURS: Final = frozenset({"invalid_client", "unauthorized_client"})
-_HOLDS_NONE: Final = "the token endpoint's answer ({}) holds no token"
+_HOLDS_NONE: Final = "the token endpoint's response ({}) holds no token"
 _REMEDY: Final = "give oauth the client_id and the client_secret that the account was logged in with"
 
 
@@ -54,7 +54,7 @@ async def ask(transport: Transport, oauth: OAuthConfig, client: WebApplicationCl
 
 def _read(client: WebApplicationClient, answer: Whole) -> Tokens:
     if answer.status == 429 or answer.status >= 500:
-        raise RefreshFailed(f"the token endpoint answered {answer.status}")
+        raise RefreshFailed(f"the token endpoint responded with {answer.status}")
     try:
         token = client.parse_request_body_response(  # pyright: ignore[reportUnknownMemberType]  # **kwargs, too
             answer.body.decode()
@@ -68,7 +68,7 @@ def _read(client: WebApplicationClient, answer: Whole) -> Tokens:
             raise RefreshFailed(f"{reason} ({_REMEDY})", misconfigured=True) from None
         raise RefreshFailed(reason, revoked=name == _REVOKED) from None
     except (ValueError, TypeError, AttributeError, OverflowError):  # oauthlib's own on odd fields, or no JSON object
-        raise RefreshFailed(f"the token endpoint's answer ({answer.status}) cannot be read") from None
+        raise RefreshFailed(f"the token endpoint's response ({answer.status}) cannot be read") from None
     access = token.get("access_token")
     if not access or not isinstance(access, str):  # null, say, which oauthlib lets through
         raise RefreshFailed(_HOLDS_NONE.format(answer.status))

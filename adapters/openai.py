@@ -49,11 +49,11 @@ _LIMITS: Final[Mapping[MaxTokensField, Cause]] = {"max_tokens": "old_limit", "ma
 _LIMITED: Final = frozenset(_LIMITS.values())
 _COUNTING: Final = "stream_options"
 _NOT_TAKEN: Final[Mapping[Cause, str]] = {
-    "drawing": "this model takes no other than its own",
-    "stops": "this model takes no stop sequences",
-    "parallel": "this model takes no such option",
-    "verbosity": "this model takes no other than its own",
-    "identity": "this upstream does not know it",
+    "drawing": "this model accepts only its default",
+    "stops": "this model does not support stop sequences",
+    "parallel": "this model does not support this option",
+    "verbosity": "this model accepts only its default",
+    "identity": "this upstream does not support it",
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
@@ -144,7 +144,7 @@ class OpenAI(KeyedUpstream):
     async def recall(self, method: str, response: str, query: str = "") -> NativeAnswer:
         """Make a call about a response that it keeps."""
         if self._settings.api != "responses":
-            raise NotFound("this upstream is not asked by the Responses API (api), and keeps no responses")
+            raise NotFound("this upstream is not used by the Responses API (`api`), and stores no responses")
         return await recall(self._backend, method, response, query)
 
     def fetches(self, media: ir.Media, model: str) -> bool:

@@ -143,9 +143,9 @@ CAUSES: Final = Causes(
 )
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
-_LOCATION: Final = "the upstream does not serve the place where this gateway runs"
-_ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
-_UNMADE: Final = "the upstream makes none; if it does, base_url lacks /v1"
+_LOCATION: Final = "the upstream is not available in this gateway's region"
+_ADDRESS: Final = "there is nothing at this URL of the upstream; base_url is given with /v1"
+_UNMADE: Final = "the upstream has none; if it should, base_url lacks /v1"
 
 
 class _Inner(Struct):

@@ -22,7 +22,7 @@ __all__ = ["recall"]
 _MAX_ERROR_BYTES: Final = 1024 * 1024
 _SHOWN: Final = ("content-type",)
 _GONE: Final = 404
-_UNKNOWN: Final = "the upstream does not know this response any more"
+_UNKNOWN: Final = "the upstream no longer has this response"
 
 
 async def recall(backend: OpenAIBackend, method: str, response: str, query: str) -> NativeAnswer:

@@ -38,7 +38,9 @@ class Server(Struct, frozen=True, kw_only=True):
         """Give the server's own name of a model; raise ModelNotFound for one that would lead its path upwards."""
         name = self.deployments.get(model, model)
         if self.by_path and name in _UPWARDS:
-            raise ModelNotFound(f"the model {name!r} is not served here: a deployment has a name", param="model")
+            raise ModelNotFound(
+                f"the model {name!r} is not served here: the name of a deployment is needed", param="model"
+            )
         return name
 
     def address(self, base: str, path: str, model: str) -> str:

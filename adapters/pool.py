@@ -39,7 +39,7 @@ _Renew = Callable[[Transport, OAuthConfig, str], Awaitable[Tokens]]
 _UNVERIFIED: Final = "the account must be verified"
 _USES_S: Final = 5.0  # how long uses are only counted in memory
 _ADDED: Final = frozenset({"import", "login"})
-_OPERATOR: Final = "this gateway's operator must act"
+_OPERATOR: Final = "the operator of this gateway must act"
 _SAID: Final[dict[Event, str]] = {
     "refused": "a credential is disabled",
     "revoked": "a credential is disabled",
@@ -375,12 +375,12 @@ class Pool(Generic[_C]):
 
     def _remedy(self, credential: _C, event: Event) -> str:
         if event == "unverified":
-            return f"when its owner has verified it: gateway credentials enable {credential.label}"
+            return f"once its owner has verified it: gateway credentials enable {credential.label}"
         if self.oauth is None:
             return f"give upstream.{self.name}.api_key another key"
         if event == "revoked":
             return f"log the account in again: gateway login --upstream {self.name}"
-        return f"when its cause is gone: gateway credentials enable {credential.label}"
+        return f"once the cause is gone: gateway credentials enable {credential.label}"
 
     def _tell_uses(self) -> None:
         self._telling = None

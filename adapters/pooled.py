@@ -163,7 +163,7 @@ class PooledUpstream(ABC, Generic[_C]):
         """Forget a credential; raise ValueError for one that gateway.toml gives."""
         credential = self._found(id_)
         if self._pool.gives(id_):
-            raise ValueError(f"gateway.toml gives this credential: take it out of upstream.{self.name} there")
+            raise ValueError(f"this credential is in gateway.toml: remove it from upstream.{self.name} there")
         await self._keeper.remove(id_)
         self._pool.take(replace(credential.row, removed=True))
 

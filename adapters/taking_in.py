@@ -81,7 +81,7 @@ class _Known:
     def take(self, one: ImportedCredential) -> str:
         id_ = _hash(one.refresh_token)
         if id_ in self._configured:
-            return f"gateway.toml gives it: credential {id_[:8]}"
+            return f"already in gateway.toml: credential {id_[:8]}"
         same = self._rows.get(id_) or next((row for row in self._rows.values() if _has(row, id_)), None)
         if same is None:
             return self._take_by_email(one, id_)
@@ -107,7 +107,7 @@ class _Known:
     def _write(self, row: StoredCredential, *, instead_of: str = "") -> str:
         self._rows.pop(instead_of, None)
         self._rows[row.id] = self._store.add(self._upstream, row, instead_of=instead_of)
-        said = f"taken into the store: credential {row.id[:8]} of upstream {self._upstream}"
+        said = f"added to the store: credential {row.id[:8]} of upstream {self._upstream}"
         return f"{said}, disabled: {row.reason}" if row.state == "disabled" else said
 
     def _is_idle(self, row: StoredCredential) -> bool:
@@ -116,11 +116,11 @@ class _Known:
 
 
 def _as_it_is(row: StoredCredential) -> str:
-    return f"in the store already: credential {row.id[:8]}, which stays as it is"
+    return f"already in the store, unchanged: credential {row.id[:8]}"
 
 
 def _left_out(row: StoredCredential) -> str:
-    return f"was removed: credential {row.id[:8]}; `gateway credentials import` brings it back"
+    return f"was removed: credential {row.id[:8]}; `gateway credentials import` adds it again"
 
 
 def _hash(refresh_token: str) -> str:

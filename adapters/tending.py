@@ -175,7 +175,7 @@ class Tending(Generic[_C]):
         self._pool.happen(credential, "verified" if verified else "probed")
         if credential.state != was:
             fields = {"upstream": self._pool.name, "credential": credential.label, "state": credential.state}
-            self._logger.info("a credential answers again", **fields)
+            self._logger.info("a credential works again", **fields)
         return True
 
     def _failed(self, name: ProbeName, credential: _C, failure: Failure) -> None:

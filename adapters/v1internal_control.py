@@ -68,7 +68,7 @@ class _Onboarded(Struct, rename="camel"):
 
 
 class _Problem(Struct):
-    message: str = "no reason is given"
+    message: str = "no reason was given"
 
 
 class _Operation(Struct):
@@ -123,7 +123,7 @@ class Control:
                 failure.error.message += f"; {why}"
             raise
         if why and not project:
-            raise Failure(UpstreamCredential(f"the upstream made no project for the account; {why}"), "project")
+            raise Failure(UpstreamCredential(f"the upstream created no project for the account; {why}"), "project")
         return project, "onboarded"
 
     async def project(self, transport: Transport, token: str) -> str:
@@ -175,7 +175,7 @@ class Control:
                 raise Failure(UpstreamCredential(f"the upstream did not set the account up: {words}"), "project")
             if operation.done:
                 return _id(operation.response.project if operation.response else None)
-            await tell(f"waiting for the service to set it up ({poll + 1} of at most {_POLLS} looks)")
+            await tell(f"waiting for the service to set it up (attempt {poll + 1} of at most {_POLLS})")
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s + 1, _LONGEST_PAUSE_S)
             answer = await self._poll(transport, token, operation.name, body)
@@ -216,7 +216,7 @@ def _project(assist: _Assist) -> str:
     project = _id(assist.project)
     barred = next((t for t in assist.ineligible_tiers or () if t.reason_code == "VALIDATION_REQUIRED"), None)
     if not project and barred is not None and assist.current_tier is None:
-        error = UpstreamCredential("the upstream wants the account to be verified by its owner")
+        error = UpstreamCredential("the upstream requires the account's owner to verify it")
         raise Failure(error, "verification", link=barred.validation_url)
     return project
 
@@ -241,7 +241,7 @@ def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     try:
         return decoder.decode(body)
     except (ValueError, RecursionError):
-        raise Failure(UpstreamMalformed("the upstream's answer cannot be read"), "server") from None
+        raise Failure(UpstreamMalformed("the upstream's response cannot be read"), "server") from None
 
 
 def countable(contents: object) -> list[dict[str, object]]:

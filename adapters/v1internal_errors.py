@@ -83,7 +83,7 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     if cause == "project":  # the operator's matter, no unknown model
         error = UpstreamCredential(f"the upstream does not know the credential's project: {error.message}")
     elif cause == "bare_429":
-        error = UpstreamRateLimited(f"the upstream refuses and gives no reason: {error.message}")
+        error = UpstreamRateLimited(f"the upstream rejects the request and gives no reason: {error.message}")
     elif cause == "quota" and isinstance(error, UpstreamRateLimited):
         error.code = UpstreamRateLimited.SPENT
     return Failure(

@@ -77,7 +77,7 @@ class Joining:
         try:
             return await self._control.email(transport, token)
         except Failure as failure:
-            await tell(f"its e-mail is not known: {failure.error.message}")
+            await tell(f"its e-mail address is unknown: {failure.error.message}")
             return ""
 
     async def _kept(self, tokens: Tokens, email: str, tell: Tell) -> Account:
@@ -87,10 +87,10 @@ class Joining:
         try:
             written = await self._keeper.add(self._row(known, tokens, email))
         except (StoreFailed, KeyProblem) as error:
-            raise LoginFailed(f"the account cannot be kept, so it is not used: {error}") from None
+            raise LoginFailed(f"the account cannot be saved, so it is not used: {error}") from None
         account = self._pool.take(written)
         assert account is not None, "a login makes an account"
-        words = "is new here" if known is None else "is known here, and has its new login"
+        words = "is new here" if known is None else "was already here, and has its new login"
         await tell(f"{email or 'the account'} {words}: credential {account.label}")
         return account
 
@@ -136,12 +136,12 @@ class Joining:
             await tell(f"its project is {project} ({account.project_source})")
 
     async def _look(self, account: Account, tell: Tell) -> None:
-        await tell("asking for its models, and what is left of each")
+        await tell("asking for its models and their quotas")
         try:
             count = await self._survey(account)
         except Failure as failure:
-            await tell(f"no answer about its models yet: {failure.error.message}")
+            await tell(f"no response about its models yet: {failure.error.message}")
         except (RefreshFailed, ValueError) as error:
-            await tell(f"no answer about its models yet: {error}")
+            await tell(f"no response about its models yet: {error}")
         else:
             await tell(f"{count} models are there")

@@ -70,7 +70,7 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
 
     def _varies(self) -> dict[str, str]:
         varies = {self._backend.envelope.call_id: "another one for each call"}
-        return varies if self._known_project() else {"project": "asked for with an account's first call"} | varies
+        return varies if self._known_project() else {"project": "requested with an account's first call"} | varies
 
     async def _call(self, credential: Account) -> _A:
         backend = self._backend

@@ -28,7 +28,9 @@ class V1InternalMaking(V1InternalCalls[Plan, Made]):
     def __init__(self, call: Call, backend: V1InternalBackend) -> None:
         model = call.request.model
         if "image" not in model:
-            raise NotFound(f"{model[:100]!r} draws nothing, only models with `image` in their names do", param="model")
+            raise NotFound(
+                f"{model[:100]!r} makes no images, only models with `image` in their names do", param="model"
+            )
         plan = plan_drawing(call, assisted=True)
         super().__init__(call, Draft(call.request, always(plan), backend.lacks, strict=False), backend)
         self._session = session_id(replace(call, session=call.request_id))  # nothing goes on from a picture

@@ -132,7 +132,7 @@ def read_bucket_models(body: bytes) -> Catalogue:
     names = [bucket.model_id for bucket in require(body, _BUCKETS).buckets if bucket.model_id]
     models = {name: SHIPPED.get(name) or ModelInfo(id=name) for name in names if not name.startswith(_INTERNAL)}
     if not models:
-        raise ValueError("it names no models")
+        raise ValueError("its list has no models")
     return Catalogue(models)
 
 

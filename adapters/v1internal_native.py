@@ -72,7 +72,7 @@ def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str
         edits=taken.edits,
         losses=(
             *taken.losses,
-            *(ir.Loss(name, "this upstream does not know it", "hint") for name in fields if name in _UNKNOWN),
+            *(ir.Loss(name, "this upstream does not support it", "hint") for name in fields if name in _UNKNOWN),
         ),
         image_model="image" in request.model,
     )

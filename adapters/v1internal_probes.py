@@ -24,7 +24,7 @@ __all__ = ["Probes"]
 _T = TypeVar("_T")
 _Ask = Callable[[Transport, str], Awaitable[_T]]
 
-_UNREADABLE: Final = "the upstream's answer cannot be read"
+_UNREADABLE: Final = "the upstream's response cannot be read"
 
 
 class Probes:

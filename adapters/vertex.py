@@ -86,7 +86,11 @@ class Vertex(PooledUpstream[DefaultCredential]):
         logger = logger_for(loaded)
         tasks: set[asyncio.Task[Any]] = set()
         for variable in adopt(loaded.dotenv):
-            logger.warning("the environment has another value than .env, and holds", variable=variable, upstream=name)
+            logger.warning(
+                "the environment has a different value, which takes precedence over .env",
+                variable=variable,
+                upstream=name,
+            )
         self._credential = credential = DefaultCredential(name, config.project, clock, tasks)
         pool, kept = restored(name, loaded, (credential,), PoolConfig(), clock, logger)
         base = config.base_url or base_of(config.location)

@@ -30,8 +30,8 @@ from gateway.upstream import CredentialView
 
 __all__ = ["DefaultCredential", "without_token"]
 
-_ASKED_LATER: Final = "no file names one, and the metadata server has given none yet"
-_GIVEN: Final = "a token that was given"
+_ASKED_LATER: Final = "no file has one, and the metadata server has provided none yet"
+_GIVEN: Final = "a token from the configuration"
 _NAME: Final = "application default credentials"
 _REMEDY: Final = (
     "give GOOGLE_APPLICATION_CREDENTIALS the file of a service account, or run `gcloud auth application-default login`"

@@ -95,11 +95,11 @@ def _told(error: GatewayError, cause: Cause, details: Details) -> GatewayError:
     """Say what can be done, and whose fault it is."""
     said = details.message.rstrip(".") or f"status {error.status}"
     if cause == "missing":
-        return ModelNotFound(f"{said}; locations differ in the models that they have, and `global` has most")
+        return ModelNotFound(f"{said}; locations differ in their models, and `global` has the most")
     if cause == "service":
-        return UpstreamCredential(f"the upstream refuses the gateway's project: {said}; see {_ENABLE}")
+        return UpstreamCredential(f"the upstream rejects the gateway's project: {said}; see {_ENABLE}")
     if cause in _HINTS:
-        return UpstreamCredential(f"the upstream refuses the gateway's credential: {said}; {_HINTS[cause]}")
+        return UpstreamCredential(f"the upstream rejects the gateway's credential: {said}; {_HINTS[cause]}")
     return error
 
 

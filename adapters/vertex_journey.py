@@ -68,5 +68,5 @@ def tell_operator(backend: Backend[DefaultCredential], failure: Failure) -> None
     """Log what only the operator can mend, with the page for it."""
     if failure.cause in OPERATORS:
         backend.logger.warning(
-            "the upstream refuses us", upstream=backend.pool.name, reason=failure.error.message, link=failure.link
+            "the upstream rejects us", upstream=backend.pool.name, reason=failure.error.message, link=failure.link
         )

@@ -35,7 +35,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def plan_picture(call: Call) -> Write[Plan]:
     """Plan a call for pictures; raise InvalidRequest."""
-    _google_s(call.request.model, "draws nothing")
+    _google_s(call.request.model, "makes no images")
     return always(plan_drawing(call))
 
 

@@ -12,7 +12,7 @@ __all__ = ["Place", "base_of"]
 _GLOBAL: Final = "global"
 _MULTI_REGIONS: Final = frozenset({"us", "eu"})
 _UNKNOWN: Final = "{project}"
-_LATER: Final = "in the address: that of the credentials, which are found when the gateway runs"
+_LATER: Final = "in the URL: that of the credentials, which are found when the gateway runs"
 
 
 def base_of(location: str) -> str:

@@ -265,7 +265,7 @@ class Gateway:
             try:
                 await end()
             except Exception:  # whatever an upstream of somebody else's does when it ends
-                self.newest.logger.exception("defect", hint="what does not end may hold connections and files")
+                self.newest.logger.exception("defect", hint="what is still running may hold connections and files")
         if not heirs:
             await asyncio.to_thread(self.services.tally.close)
 
@@ -285,7 +285,7 @@ class Gateway:
         """Say it now when nothing can be kept; else each of those who keep something says it when it matters."""
         why = await asyncio.to_thread(unusable, self.loaded.resolve(self.loaded.config.server.data_dir))
         if why and not self.loaded.read_only:
-            self.logger.warning("server.data_dir cannot be written; what it should keep stays in memory", reason=why)
+            self.logger.warning("server.data_dir cannot be written; data is kept in memory only", reason=why)
 
     async def _count(self) -> None:
         """Begin to count, together with the other workers where something is counted."""
@@ -468,7 +468,9 @@ async def lifespan(app: Starlette) -> AsyncGenerator[None]:
     """Run a mounted gateway's background work inside the host's own lifespan; TypeError for what is no gateway."""
     generations: Generations[Gateway] | None = getattr(getattr(app, "state", None), "generations", None)
     if generations is None:
-        raise TypeError("gateway.lifespan takes what gateway.create_app gave, not the app that it is mounted in")
+        raise TypeError(
+            "gateway.lifespan takes the app that gateway.create_app returned, not the one that it is mounted in"
+        )
     await generations.start()
     try:
         await generations.current.claim()

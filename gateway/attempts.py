@@ -298,7 +298,7 @@ class _Member(Generic[_W, _T]):
                 return await self._reach(self._target, self._journey, watchdog)
         except TimeoutError:
             raise UpstreamTimeout(
-                f"{self._target.label} said nothing for {self._policy.first_byte:g} s (timeouts.first_byte)"
+                f"{self._target.label} sent nothing for {self._policy.first_byte:g} s (timeouts.first_byte)"
             ) from None
 
 
@@ -315,7 +315,7 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
             begun = _begun(target, journey, answer, events, batch)
             if begun is not None:
                 return begun
-        raise StreamBroken(f"{target.label} closed the connection without an answer")
+        raise StreamBroken(f"{target.label} closed the connection without a response")
     except BaseException as error:
         answer.close()
         if not isinstance(error, EmptyAnswer):
@@ -349,7 +349,7 @@ def _begun(
 def _nothing_said(begun: Begun, end: ir.Finished) -> Begun:
     if end.reason != "stop":
         return begun
-    error = EmptyAnswer(f"{begun.target.label} gave an empty answer")
+    error = EmptyAnswer(f"{begun.target.label} gave an empty response")
     error.begun = begun
     raise error
 

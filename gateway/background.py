@@ -49,7 +49,7 @@ BACKGROUND: Final = frozenset({"response", "response_cancel", "response_delete"}
 _DIALECT: Final = OpenAIResponses()
 _PASSED_ON: Final = ("include", "include[]", "stream", "starting_after", "include_obfuscation")
 _MAX_BYTES: Final = 64 * 1024 * 1024
-_NOT_ONE: Final = "only an answer that is made in the background can be cancelled"
+_NOT_ONE: Final = "only background responses can be cancelled"
 
 _Query = Mapping[str, Sequence[str]]
 
@@ -103,9 +103,11 @@ class Background:
     def _adapter(self, context: RequestContext, kept: StoredResponse) -> Recalling:
         adapter = self._services.adapters.get(kept.upstream)
         if not isinstance(adapter, Recalling):
-            raise NotFound(f"{kept.id[:100]!r} is made by upstream {kept.upstream!r}, which is not there any more")
+            raise NotFound(f"{kept.id[:100]!r} comes from upstream {kept.upstream!r}, which is no longer configured")
         if not may_reach(context.principal, adapter.name):
-            raise PermissionDenied(f"this API key may not use upstream {adapter.name!r}, which makes {kept.id[:100]!r}")
+            raise PermissionDenied(
+                f"this API key may not use upstream {adapter.name!r}, from which {kept.id[:100]!r} comes"
+            )
         context.upstream = adapter.name
         context.reply_headers.append((b"x-gateway-upstream", quote(adapter.name, safe="/:@").encode()))
         return adapter
@@ -117,7 +119,7 @@ class Background:
             with Watchdog(limit_s, self._relay.grace):
                 return await adapter.recall(method, path, query)
         except TimeoutError:
-            raise UpstreamTimeout(f"{adapter.name} said nothing for {limit_s:g} s (timeouts.first_byte)") from None
+            raise UpstreamTimeout(f"{adapter.name} sent nothing for {limit_s:g} s (timeouts.first_byte)") from None
 
     async def _forget(self, context: RequestContext, kept: StoredResponse) -> None:
         """Have its upstream forget a response; that it knows it no more is well, too.
@@ -158,7 +160,7 @@ class Background:
                 watchdog.feed()
                 size += len(data)
                 if size > _MAX_BYTES:
-                    raise UpstreamMalformed(f"the upstream's answer is larger than {_MAX_BYTES} bytes")
+                    raise UpstreamMalformed(f"the upstream's response is larger than {_MAX_BYTES} bytes")
                 pieces.append(data)
         return b"".join(pieces)
 
@@ -172,7 +174,7 @@ class Background:
         try:
             response = read_response(body)
         except ValueError:
-            raise UpstreamMalformed("the upstream's answer is no response") from None
+            raise UpstreamMalformed("what the upstream sent is not a response object") from None
         if response.status is None or response.status in MAKING or not is_making(kept):
             return
         if await self._threads.settle(kept, body):  # else it was counted before, or deleted meanwhile

@@ -72,10 +72,10 @@ class ForbiddenAddress(OSError):
 # what aiohttp's own words would name with a URL; in the order in which they are looked for
 _SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ServerDisconnectedError, "before an answer"),
-    (aiohttp.ClientResponseError, "what it said is no HTTP"),
-    (HttpProcessingError, "what it said is no HTTP"),
-    (aiohttp.ClientPayloadError, "before the end of its answer"),
-    (zlib.error, "it is not compressed as it says"),
+    (aiohttp.ClientResponseError, "its response is not HTTP"),
+    (HttpProcessingError, "its response is not HTTP"),
+    (aiohttp.ClientPayloadError, "before the end of its response"),
+    (zlib.error, "it is not compressed as its content-encoding says"),
 )
 
 
@@ -133,7 +133,7 @@ class Connections(aiohttp.TCPConnector):
         lines = [f"{name}: {value}" for name, value in said.items()]
         head = "\r\n".join((f"POST {target.raw_path_qs} HTTP/1.1", *lines, ""))
         if not head.count("\n") == head.count("\r") == len(lines) + 1 or "\0" in head:
-            raise ValueError("a header holds the end of a line")
+            raise ValueError("a header contains a line break")
         return head.encode()
 
     def _server(self, origin: URL) -> aiohttp.ClientRequest:
@@ -156,7 +156,7 @@ class Connections(aiohttp.TCPConnector):
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError):
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientResponseError) as error:
-            raise NoTunnel(f"the proxy gives no tunnel: {reason(error)}") from None
+            raise NoTunnel(f"the proxy opened no tunnel: {reason(error)}") from None
 
 
 class _Handler(ResponseHandler):
@@ -263,7 +263,7 @@ class _Guarded(AbstractResolver):
             for kind, _, proto, _, address in await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         ]
         if not all(self._allows(one["host"]) for one in found):
-            raise ForbiddenAddress(None, "its address is not a public one")
+            raise ForbiddenAddress(None, "its address is not public")
         return found
 
     async def close(self) -> None:
@@ -281,7 +281,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, UnusableProxy | NoTunnel):
         return str(error)
     if isinstance(error, ValueError):
-        return "the URL or a header of the request holds what must not be sent"
+        return "the URL or a header of the request has characters that must not be sent"
     if isinstance(error, OSError) and error.errno:
         return f"{type(error).__name__}: {_words(error)}"
     return next((words for kind, words in _SAID if isinstance(error, kind)), type(error).__name__)
@@ -289,7 +289,7 @@ def reason(error: Exception) -> str:
 
 def refused(status: int) -> str:
     """Say that a proxy leads nowhere."""
-    return f"the proxy refuses with {status}"
+    return f"the proxy responds with status {status}"
 
 
 def _words(error: OSError) -> str:

@@ -86,7 +86,7 @@ class Costs:
         if self._logger is not None and (upstream, model) not in self._told and len(self._told) < _TOLD:
             self._told.add((upstream, model))
             self._logger.warning(
-                "a limit on money does not count a model without a price; give it one in [usage.price]",
+                "limits on money do not count a model without a price; add one in [usage.price]",
                 upstream=upstream,
                 model=model,
             )

@@ -4,35 +4,35 @@
     ├── CallerError                  the request must change
     │   ├── InvalidRequest           400  bad JSON, bad field, an option that nothing can carry
     │   │   ├── ContextTooLong       400  prompt too long
-    │   │   └── PreviousNotFound     400  the response to go on from is not kept
+    │   │   └── PreviousNotFound     400  the response to continue from is not stored
     │   ├── Unauthenticated          401  no key, or a wrong one
     │   ├── PermissionDenied         403  this key may not do that
     │   ├── NotFound                 404  unknown path
     │   │   └── ModelNotFound        404  unknown model
     │   ├── MethodNotAllowed         405
     │   ├── RequestTimeout           408  the body did not arrive
-    │   ├── Conflict                 409  it cannot be done to this thing as it is
+    │   ├── Conflict                 409  not possible in the current state
     │   ├── BodyTooLarge             413
     │   ├── UnsupportedMediaType     415
     │   ├── RateLimited              429  a limit of this gateway
     │   │   └── TokensLimited        429  a limit in tokens
     │   └── HeadTooLarge             431
-    ├── UpstreamError                what stands behind the gateway failed
-    │   ├── UpstreamRejected         400  it calls the request bad; 413, too large
+    ├── UpstreamError                the upstream failed
+    │   ├── UpstreamRejected         400  it rejects the request; 413, too large
     │   ├── UpstreamRateLimited      429  its quota is used up
     │   ├── UpstreamOverloaded       503  no capacity (529 towards Anthropic callers)
     │   ├── UpstreamUnavailable      502  it cannot be reached, or answered 5xx
     │   ├── UpstreamTimeout          504  it stayed silent
-    │   ├── UpstreamCredential       502  it refuses our credential; never the caller's 401
-    │   └── UpstreamMalformed        502  its answer cannot be used
+    │   ├── UpstreamCredential       502  it rejects our credential; never the caller's 401
+    │   └── UpstreamMalformed        502  its response cannot be used
     │       └── StreamBroken         502  its stream ended before it was complete
     └── ServiceError                 this gateway cannot serve
         ├── InternalError            500
         ├── NotImplementedHere       501
         ├── NoCredential             503  a pool without a usable credential
-        ├── ModelsAwaited            503  an upstream has not told yet which models it has
+        ├── ModelsAwaited            503  an upstream has not sent its model list yet
         ├── LimitsNotShared          503  several processes, and a key with limits that they cannot count together
-        ├── StoreUnavailable         503  what is kept cannot be read or written
+        ├── StoreUnavailable         503  stored data cannot be read or written
         ├── Draining                 503  shutting down
         └── Cancelled                503  an operator has ended the request
 
@@ -121,19 +121,19 @@ class GatewayError(Exception):
 
 
 class CallerError(GatewayError):
-    """The caller can mend it."""
+    """The caller can fix it."""
 
     status = 400
 
 
 class InvalidRequest(CallerError):
-    """The request is not well formed, or asks for what cannot be done."""
+    """The request is malformed, or asks for something that is not possible."""
 
     status = 400
 
 
 class UndeclaredTool(InvalidRequest):
-    """The choice is of a tool that the request does not declare; no upstream could take it."""
+    """The tool choice names a tool that the request does not declare; every upstream would reject it."""
 
     code = "undeclared_tool"
 
@@ -145,13 +145,13 @@ class ContextTooLong(InvalidRequest):
 
 
 class PreviousNotFound(InvalidRequest):
-    """The conversation that the request goes on from is not kept here."""
+    """The response that the request continues from is not stored here."""
 
     code = "previous_response_not_found"
 
 
 class Unauthenticated(CallerError):
-    """No key, or one that this gateway does not know."""
+    """No API key, or one that is not known here."""
 
     status = 401
     code = "invalid_api_key"
@@ -165,7 +165,7 @@ class PermissionDenied(CallerError):
 
 
 class NotFound(CallerError):
-    """Nothing lives at this path."""
+    """There is nothing at this path."""
 
     status = 404
     code = "not_found"
@@ -178,7 +178,7 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(CallerError):
-    """The path exists, but not for this method."""
+    """The path exists, but does not accept this method."""
 
     status = 405
     code = "method_not_allowed"
@@ -192,7 +192,7 @@ class RequestTimeout(CallerError):
 
 
 class Conflict(CallerError):
-    """The thing is there, and cannot be treated so."""
+    """The object exists, but this is not possible in its current state."""
 
     status = 409
     code = "conflict"
@@ -206,21 +206,21 @@ class BodyTooLarge(CallerError):
 
 
 class UnsupportedMediaType(CallerError):
-    """The body is neither JSON nor plain, gzip or deflate."""
+    """The body is not JSON, or has a content-encoding other than gzip and deflate."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class RateLimited(CallerError):
-    """A limit that this gateway sets for the key."""
+    """A limit of the key in this gateway is used up."""
 
     status = 429
     code = "rate_limit_exceeded"
 
 
 class TokensLimited(RateLimited):
-    """A limit in tokens that this gateway sets for the key; OpenAI's callers are told so by the type."""
+    """A token limit of the key in this gateway is used up; for OpenAI clients the type says so."""
 
 
 class HeadTooLarge(CallerError):
@@ -231,21 +231,21 @@ class HeadTooLarge(CallerError):
 
 
 class UpstreamError(GatewayError):
-    """Not the caller's fault: what stands behind the gateway failed."""
+    """The upstream failed; not the caller's fault."""
 
     status = 502
     code: str | None = "upstream_error"
 
 
 class UpstreamRejected(UpstreamError):
-    """The upstream calls the translated request bad, or too large (413); its words are passed on."""
+    """The upstream rejects the translated request as bad, or too large (413); its message is passed on."""
 
     status = 400
     code = None
 
 
 class UpstreamRateLimited(UpstreamError):
-    """The upstream's quota is used up for every credential that could serve."""
+    """The upstream's quota is used up for every usable credential."""
 
     SPENT: ClassVar[str] = "insufficient_quota"  # the code where no wait helps
     status = 429
@@ -260,7 +260,7 @@ class UpstreamOverloaded(UpstreamError):
 
 
 class UpstreamUnavailable(UpstreamError):
-    """The upstream cannot be reached, or failed by itself."""
+    """The upstream cannot be reached, or failed."""
 
 
 class UpstreamTimeout(UpstreamError):
@@ -271,13 +271,13 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamCredential(UpstreamError):
-    """The upstream refuses the operator's credential."""
+    """The upstream rejects the gateway's credential."""
 
     code = "upstream_credential"
 
 
 class UpstreamMalformed(UpstreamError):
-    """The upstream's answer cannot be used."""
+    """The upstream's response cannot be used."""
 
     code = "upstream_malformed"
 
@@ -285,7 +285,7 @@ class UpstreamMalformed(UpstreamError):
 class StreamBroken(UpstreamMalformed):
     """The upstream's stream ended before it was complete."""
 
-    CUT: ClassVar[str] = "the upstream's answer ended before it was complete"  # where it does not say why
+    CUT: ClassVar[str] = "the upstream's response ended before it was complete"  # where it does not say why
     code = "upstream_truncated"
 
 
@@ -294,7 +294,7 @@ class ServiceError(GatewayError):
 
 
 class InternalError(ServiceError):
-    """A defect of this gateway."""
+    """A bug in this gateway."""
 
     code = "internal_error"
 
@@ -305,35 +305,35 @@ class InternalError(ServiceError):
 
 
 class NotImplementedHere(ServiceError):
-    """The path is known, but no part of this gateway serves it."""
+    """The path is known, but nothing in this gateway serves it."""
 
     status = 501
     code = "not_implemented"
 
 
 class NoCredential(ServiceError):
-    """A pool has no credential that could be used."""
+    """The upstream has no usable credential."""
 
     status = 503
     code = "no_credential"
 
 
 class ModelsAwaited(ServiceError):
-    """Nobody serves a model of this name as far as is known, and an upstream has not told yet which it has."""
+    """No upstream is known to serve the model, and one has not sent its model list yet."""
 
     status = 503
     code = "models_awaited"
 
 
 class LimitsNotShared(ServiceError):
-    """The key has limits, and several processes serve that cannot count together."""
+    """The key has limits, but several processes are serving that cannot count together."""
 
     status = 503
     code = "limits_not_shared"
 
 
 class StoreUnavailable(ServiceError):
-    """What the gateway keeps cannot be read or written now; its log says why."""
+    """The gateway's stored data cannot be read or written now; its log says why."""
 
     status = 503
     code = "store_unavailable"
@@ -347,7 +347,7 @@ class Draining(ServiceError):
 
 
 class Cancelled(ServiceError):
-    """An operator has ended the request; to send it again at once is not what they want."""
+    """An operator has ended the request; it should not be sent again at once."""
 
     status = 503
     code = "cancelled"

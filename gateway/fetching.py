@@ -113,25 +113,25 @@ class Fetcher:
             if answer.status not in _REDIRECTS:
                 return answer
             url = urljoin(url, answer.headers.get("location", ""))
-        raise ValueError(f"it leads on more than {_MAX_REDIRECTS} times")
+        raise ValueError(f"it redirects more than {_MAX_REDIRECTS} times")
 
 
 def _checked(url: str) -> str:
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("the address holds characters that must be quoted")
+        raise ValueError("the URL has characters that must be quoted")
     parts = urlsplit(url)
     if parts.scheme != "https":
-        raise ValueError("only https addresses are fetched")
+        raise ValueError("only https URLs are fetched")
     if not parts.hostname or "@" in parts.netloc:
-        raise ValueError("an address has a host, and neither user nor password")
+        raise ValueError("the URL must have a host, and neither user nor password")
     return url.partition("#")[0]
 
 
 def _read(file: ir.Media, answer: Whole) -> ir.Media:
     if answer.status != 200:
-        raise ValueError(f"its server answers with status {answer.status}")
+        raise ValueError(f"its server responds with status {answer.status}")
     if not answer.body:
-        raise ValueError("its server gives nothing")
+        raise ValueError("its server sends nothing")
     said = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     kind = None if said in _UNSAID else said
     return media_of(kind, data=b64encode(answer.body).decode(), filename=file.filename, path=file.path)
@@ -140,7 +140,7 @@ def _read(file: ir.Media, answer: Whole) -> ir.Media:
 def _words(error: Exception) -> str:
     """Say what is wrong without what a stranger's name resolves to."""
     if isinstance(error, Forbidden):
-        return "its address is not a public one"
+        return "its address is not public"
     if isinstance(error, TooLarge):
         return f"it is larger than {_MAX_BYTES // 2**20} MB"
     if isinstance(error, TimeoutError | FirstByteTimeout):

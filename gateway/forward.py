@@ -56,8 +56,8 @@ def _check(proxy: str, variable: str) -> None:
         parts = urlsplit(proxy)
         named = parts.hostname and (parts.port is None or parts.port)
     except ValueError:
-        raise UnusableProxy(f"{variable} is no address of a proxy") from None
+        raise UnusableProxy(f"{variable} is not the address of a proxy") from None
     if parts.scheme.lower() not in _SPOKEN:
         raise UnusableProxy(f"{variable} names a {parts.scheme} proxy; give one of http:// or https://")
     if not named:
-        raise UnusableProxy(f"{variable} is no address of a proxy")
+        raise UnusableProxy(f"{variable} is not the address of a proxy")

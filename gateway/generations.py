@@ -227,7 +227,7 @@ class Generations(Generic[_G]):
                 self._refused = True
                 refused(error, old.logger)
             except Exception:  # whatever an upstream or a middleware of somebody else's does when it begins
-                old.logger.exception("defect", hint="the configuration before stays in use")
+                old.logger.exception("defect", hint="the previous configuration stays in use")
             else:
                 self._replace(old, new, changed)
                 self._refused = False
@@ -286,12 +286,12 @@ class Generations(Generic[_G]):
 
 def refused(error: ConfigError, logger: FilteringBoundLogger) -> None:
     """Say everything that is wrong with a configuration that is not taken."""
-    logger.error("the configuration is refused; the one before stays in use", problems=[*map(str, error.problems)])
+    logger.error("the configuration is invalid; the previous one stays in use", problems=[*map(str, error.problems)])
 
 
 def same(logger: FilteringBoundLogger, *, again: bool) -> None:
     """Say that what was read is the configuration in use; `again`: what was read before was refused, as a bad edit."""
-    logger.info("the configuration is as it is in use again" if again else "the configuration is the same")
+    logger.info("the configuration again matches the one in use" if again else "the configuration is the same")
 
 
 def warn(again: Again, logger: FilteringBoundLogger) -> None:

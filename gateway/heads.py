@@ -333,7 +333,7 @@ class BoundedHeads(HttpToolsProtocol):
     def _error(self) -> GatewayError:
         if self._is_long:
             return HeadTooLarge(f"the request line and the headers are longer than {MAX_HEAD_BYTES} bytes")
-        return InvalidRequest("this is no HTTP request that can be read in one way only")
+        return InvalidRequest("this is not a well-formed HTTP request")
 
     def _route(self) -> Route:
         """Give the route of what has come so far; no more than its dialect is asked of it."""

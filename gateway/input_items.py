@@ -88,7 +88,7 @@ def _last(query: Mapping[str, Sequence[str]], name: str) -> str:
 
 def _limit(given: str) -> int:
     if not (given.isascii() and given.isdigit() and len(given) < 5 and 1 <= int(given) <= _MAX_LIMIT):
-        raise InvalidRequest(f"limit: {given[:20]!r} is no number from 1 to {_MAX_LIMIT}", param="limit")
+        raise InvalidRequest(f"limit: {given[:20]!r} is not a number from 1 to {_MAX_LIMIT}", param="limit")
     return int(given)
 
 

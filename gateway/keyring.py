@@ -43,7 +43,7 @@ _PAUSE_S: Final = 0.1  # from one look for a key that is not known to the next
 _REFUSAL_S: Final = 1.0  # nobody waits longer for it
 _MOST: Final = 256  # wait for it
 _RETRY_AFTER_S: Final = 3
-_UNREAD: Final = "this key cannot be checked: the store of keys does not answer; try again"
+_UNREAD: Final = "this key cannot be checked: the key store does not respond; try again"
 _USES_S: Final = 30.0
 _MOMENT_S: Final = 2.0  # a file that is just being made or renewed cannot be read
 _PATIENCE_S: Final = 6.0  # longer than a store waits for another writer
@@ -130,7 +130,7 @@ class Keyring(Keys):
             await self._write_uses()
             await self._reads.ask(self._close)
         except _PROBLEMS as error:
-            self._logger.warning("when keys were used last is not written", reason=str(error))
+            self._logger.warning("when keys were last used is not saved", reason=str(error))
 
     # what operators ask
 
@@ -156,7 +156,7 @@ class Keyring(Keys):
         try:
             await self._writes.ask(lambda: self._opened().add(key))
         except KeyExists:
-            raise ValueError(f'a key named "{new.name}" is there; revoke it, or choose another name') from None
+            raise ValueError(f'a key named "{new.name}" already exists; revoke it, or choose another name') from None
         await self._learn(key)
         return row_of(key), text
 
@@ -169,7 +169,7 @@ class Keyring(Keys):
             await self._writes.ask(lambda: self._opened().remove(name))
         except KeyError:
             if name in self._names:
-                raise ValueError(f'gateway.toml gives the key "{name}"; take it out there') from None
+                raise ValueError(f'gateway.toml defines the key "{name}"; remove it there') from None
             raise
         known = self._stored.get(name)
         await self._learn(replace(known, removed=True) if known is not None else None)
@@ -282,7 +282,7 @@ class Keyring(Keys):
             try:
                 await self._write_uses()
             except _PROBLEMS as error:  # the looks tell of a store that fails for long
-                self._logger.debug("when keys were used is written later", reason=str(error))
+                self._logger.debug("when keys were last used is saved later", reason=str(error))
 
     async def _write_uses(self) -> None:
         self._note_uses()
@@ -321,9 +321,9 @@ class Keyring(Keys):
         if not self._told and now - self._failing_since >= patience_s:
             self._told = True
             self._count(*_FAILS)
-            said = "the store of keys fails; the keys that are known go on"
+            said = "the key store fails; known keys keep working"
             if not self._by_digest:
-                said = "the store of keys fails; there may be keys in it, so nobody comes in without one"
+                said = "the key store fails; it may have keys, so nobody is admitted without one"
             self._logger.error(said, reason=reason_of(error))
 
     def _works(self) -> None:
@@ -331,7 +331,7 @@ class Keyring(Keys):
         self._failing_since = None
         if self._told:
             self._told = False
-            self._logger.info("the store of keys works again")
+            self._logger.info("the key store works again")
 
 
 def file_of(loaded: Loaded) -> KeyFile | None:

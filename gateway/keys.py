@@ -81,7 +81,7 @@ def keys_of(config: Config) -> dict[str, Key]:
 def indexed(keys: Mapping[str, Key] | Mapping[str, str] | Sequence[str]) -> dict[str, Key]:
     """Index texts, each with a name or not, and what is indexed already; raise TypeError or ValueError."""
     if isinstance(keys, str):
-        raise TypeError("keys: one text is neither a list of keys nor a name for each")
+        raise TypeError("keys: give a list of keys, or a name for each, not one string")
     named = keys if isinstance(keys, Mapping) else numbered(keys)
     found: dict[str, Key] = {}
     for name, key in named.items():

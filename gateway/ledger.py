@@ -290,20 +290,20 @@ class Ledger:
         else:
             if self._failing:
                 self._failing = False
-                self._logger.info("the ledger is filled again")
+                self._logger.info("the ledger can be written again")
 
     def _tell(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
             self.count("store_failures", "usage")
-            said = "the ledger cannot be filled; the journals are kept until it can"
+            said = "the ledger cannot be written; the journals are kept until it can"
             self._logger.error(said, reason=reason_of(error))
 
     def _tell_journal(self) -> None:
         problem = self.journal.problem
         if problem and not self._told:
             self.count("store_failures", "usage")
-            self._logger.error("no journal can be written; what it misses is kept in memory", reason=problem)
+            self._logger.error("the journal cannot be written; its entries are kept in memory", reason=problem)
         elif self._told and not problem:
             self._logger.info("the journal can be written again", lost=self.journal.lost)
         self._told = bool(problem)

@@ -38,7 +38,9 @@ __all__ = ["Hold", "Limiter", "NotAlone"]
 _CLAIM_S: Final = 1.0  # between two looks whether this process may count
 _POLL_S: Final = 0.5
 _REMEDY: Final = "set store.redis, or run one process"
-_WHY: Final = "another process with this data_dir may count limits, and they cannot count together without store.redis"
+_WHY: Final = (
+    "another process with this data_dir may count limits, and processes cannot count together without store.redis"
+)
 
 
 class NotAlone(Exception):
@@ -241,7 +243,7 @@ class Limiter:
         assert self._sole is not None
         self._may_count = self._sole.claim()
         if self._sole.problem and self._logger is not None:
-            self._logger.warning("nobody knows whether other processes count limits", reason=self._sole.problem)
+            self._logger.warning("it is unknown whether other processes count limits", reason=self._sole.problem)
         return self._may_count
 
 

@@ -117,7 +117,7 @@ class LogFile:
             except OSError as error:  # who kept the lock for it would stop every other process
                 failed = True
                 if self._due == self._day + _DAY:  # the first time
-                    self._tell(f"cannot be rotated, and goes on: {error.strerror}")
+                    self._tell(f"cannot be rotated, and is continued: {error.strerror}")
         self.close()
         self._open()
         if failed:
@@ -143,7 +143,7 @@ class LogFile:
         """Write to the file of the new day."""
         path = path_of(self._named, self._folder, self._now)
         if path == self.path:
-            raise OSError(errno.EEXIST, "log.rotated gives it the name that it has")
+            raise OSError(errno.EEXIST, "log.rotated gives it the name of the file itself")
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._drop()

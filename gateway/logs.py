@@ -139,7 +139,7 @@ class Forward(logging.Handler):
         """Write one record; an answer that could only be cut off is no defect of the server's."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, GatewayError):
-            self._logger.warning("an answer was cut off", reason=error.message)
+            self._logger.warning("a response was cut off", reason=error.message)
             return
         level = min(record.levelno // 10 * 10, logging.CRITICAL)
         self._logger.log(

@@ -127,7 +127,7 @@ class Makings:
                 await client.finish(end)
                 return
             if client.started:
-                raise UpstreamMalformed("the upstream answered with a document in place of a stream")
+                raise UpstreamMalformed("the upstream responded with a document instead of a stream")
             count()  # who hears of the end has to know it
             if made.usage is not None and made.usage.estimated:
                 context.reply_headers.append((b"x-gateway-token-count", b"estimate"))

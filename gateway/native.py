@@ -186,7 +186,7 @@ class NativeCalls:
                     if status not in statuses or (begins_job and status in _PERHAPS_BEGUN):
                         return answer
                     answer.close()
-                    failure = _kind_of(status)(f"the upstream answered with status {status}")
+                    failure = _kind_of(status)(f"the upstream responded with status {status}")
                 context.fails(failure)
             way = ways[-1]
             _tries(context, way, failure)
@@ -203,7 +203,7 @@ class NativeCalls:
             with Watchdog(limit_s, self._relay.grace) as body.watchdog:
                 return await adapter.forward(call)
         except TimeoutError:
-            raise UpstreamTimeout(f"{adapter.name} said nothing for {limit_s:g} s (timeouts.first_byte)") from None
+            raise UpstreamTimeout(f"{adapter.name} sent nothing for {limit_s:g} s (timeouts.first_byte)") from None
 
     async def _refusal(self, answer: NativeAnswer) -> NativeAnswer:
         """Give a refusal to pass on; raise one that is no JSON, with its status, in words of ours."""
@@ -254,9 +254,7 @@ class NativeCalls:
         named = bool(model) and not model.startswith(_TUNED)
         asked = self._services.resolver.resolve(model, context.principal.upstreams).targets if named else ()
         if native_of(path) == EMBEDDINGS and any(isinstance(target.adapter, Embedding) for target in asked):
-            return NotFound(
-                f"{model[:100]!r} has its embeddings at POST /v1/embeddings, in OpenAI's words", param="model"
-            )
+            return NotFound(f"{model[:100]!r} has embeddings at POST /v1/embeddings, in OpenAI's format", param="model")
         if not named or not able:
             return context.route.error or NotFound("no upstream here serves this")
         return misled(context, self._services, asked, native_of(path) or "native calls of Gemini's", able)
@@ -390,7 +388,7 @@ def _call(
 ) -> NativeCall:
     path = _raw_path(scope)
     if "//" in path or _ASTRAY.search(unquote(path)):
-        raise NotFound("a path may not lead upwards, nor hold empty steps, backslashes or control characters")
+        raise NotFound("a path may not contain `..`, empty segments, backslashes or control characters")
     return NativeCall(
         method=scope["method"],
         path=path,
@@ -422,7 +420,7 @@ def _check(principal: Principal, model: str, path: str) -> None:
     if model and not may_use(principal, model.removeprefix(FOLDER)):
         raise PermissionDenied(f"this API key may not use the model {model[:100]!r}", param="model")
     if principal.models and not model and not _FILES.match(path):
-        raise PermissionDenied("this API key is held to its models, and this call names none")
+        raise PermissionDenied("this API key is restricted to certain models, and this call names none")
 
 
 def _is_heard(error: GatewayError) -> bool:
@@ -454,7 +452,7 @@ def _unreadable(answer: NativeAnswer, body: bytes, now: float) -> GatewayError:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
     said = read_details(body).message or "nothing"
     return kind(
-        f"the upstream answered with status {status}: {said}",
+        f"the upstream responded with status {status}: {said}",
         status=status,
         retry_after=header_wait(headers.get("retry-after", ""), now),
         headers={name: value for name, value in headers.items() if name.startswith("x-")},

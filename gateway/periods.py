@@ -30,7 +30,7 @@ def read_moment(text: str, now: float, *, end: bool = False) -> float:
             moment += timedelta(days=1)
         return min(max(moment.timestamp(), 0.0), _LAST)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text[:40]!r} is no moment: {WAYS}") from None
+        raise ValueError(f"{text[:40]!r} is not a time: {WAYS}") from None
 
 
 def whole_minute(moment: float) -> float:

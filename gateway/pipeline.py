@@ -50,7 +50,7 @@ def misordered(loaded: Loaded) -> list[Problem]:
     for index, name in enumerate(config.pipeline.order):
         try:
             if name in config.pipeline.order[:index]:
-                problems.append(loaded.problem((*_ORDER, index), f'"{name}" stands there twice'))
+                problems.append(loaded.problem((*_ORDER, index), f'"{name}" is listed twice'))
             elif _is_known(name, config):
                 order[name] = _class(name, config)
             else:  # loading tells of it
@@ -120,10 +120,7 @@ def _imported(path: str) -> type:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{where}.".startswith(f"{error.name}."):
             raise Unusable(f'"{where}" cannot be imported: {one_line(error)}') from error
-        raise Unusable(
-            f'there is no module "{error.name}" where Python looks for it; '
-            "install it, or put its folder into PYTHONPATH"
-        ) from None
+        raise Unusable(f'Python finds no module "{error.name}"; install it, or add its folder to PYTHONPATH') from None
     except Exception as error:  # whatever a module of somebody else's does while it is imported
         raise Unusable(f'"{where}" cannot be imported: {one_line(error)}') from error
     try:
@@ -133,10 +130,10 @@ def _imported(path: str) -> type:
     if not callable(found):
         raise Unusable(f'"{path}" is {class_of(found)}, not a class that takes the app')
     if isinstance(found, type) and not any("__call__" in vars(base) for base in found.__mro__):
-        raise Unusable(f'"{path}" is no ASGI middleware: it needs `async def __call__(self, scope, receive, send)`')
+        raise Unusable(f'"{path}" is not an ASGI middleware: it needs `async def __call__(self, scope, receive, send)`')
     for which in ("provides", "requires"):
         if not _are_words(getattr(found, which, ())):
-            raise Unusable(f'"{path}" has a `{which}` that is no set of words, such as frozenset({{"principal"}})')
+            raise Unusable(f'"{path}" has a `{which}` that is not a set of names, such as frozenset({{"principal"}})')
     return cast(type, found)  # or a function that makes one
 
 
@@ -162,8 +159,8 @@ def _misfits(name: str, cls: type, config: Config) -> Iterator[str]:
     known = {each.name: each for each in parameters[1:] if each.kind in _NAMED}
     if not any(each.kind is Parameter.VAR_KEYWORD for each in parameters):
         for option in given.keys() - known:
-            yield f'{cls.__name__} takes no option "{option}"{did_you_mean(option, known)}'
-    where = "" if own else "; options stand in a [middleware.NAME] with `use`"
+            yield f'{cls.__name__} has no option "{option}"{did_you_mean(option, known)}'
+    where = "" if own else "; options go into a [middleware.NAME] with `use`"
     for option, parameter in known.items():
         if parameter.default is Parameter.empty and option not in given:
             yield f'{cls.__name__} needs the option "{option}"{where}'
@@ -176,7 +173,7 @@ def violations(order: Mapping[str, type], *, anonymous: bool, whole: bool = True
     of which nobody knows what they provide.
     """
     needed = [name for name in _needed(anonymous=anonymous) if name not in order]
-    problems = [f"leaves out {name!r}, without which nothing works" for name in needed]
+    problems = [f"leaves out {name!r}, which is required" for name in needed]
     offered = {mark for cls in order.values() for mark in _marks(cls, "provides")}
     seen: set[str] = {"principal"} if anonymous and "auth" not in order else set()
     for name, cls in order.items():
@@ -248,4 +245,4 @@ def _marks(cls: type, which: str) -> frozenset[str]:
 def _misplaced(name: str, mark: str, giver: str | None) -> str:
     if giver is None:
         return f"{name!r} needs {mark}, which nothing in the order provides"
-    return f"{name!r} needs {mark} from {giver!r}, which must stand before it"
+    return f"{name!r} needs {mark} from {giver!r}, which must come before it"

@@ -84,10 +84,10 @@ def prepare(
         if request.reasoning.visible and not reasoning.visible:
             path = request.paths.get("thinking", "thinking")
             losses += (
-                ir.Loss(path, "there are no thoughts to show: [thinking] has this model answer without", "hint"),
+                ir.Loss(path, "there are no thoughts to show: [thinking] turns them off for this model", "hint"),
             )
     if request.betas and not _asks_claude(case):
-        losses += (ir.Loss("anthropic-beta", "only Anthropic knows its betas", "hint"),)
+        losses += (ir.Loss("anthropic-beta", "only Anthropic supports its betas", "hint"),)
     sampling = _sampling(request.sampling, case)
     return replace(request, model=model, reasoning=reasoning, losses=losses, **sampling)
 
@@ -186,7 +186,7 @@ def _varied(request: ir.Request, suffixes: tuple[str, ...], case: _Case) -> ir.R
             reasoning = replace(wanted, visible=False) if reasoning.visible is False else wanted
             case.note("thinking", variant.thinking, "models", "variant", suffix)
         elif variant.thinking is not None:
-            case.note("thinking", "as it was asked for already", "models", "variant", suffix)
+            case.note("thinking", "already as asked for", "models", "variant", suffix)
     return replace(request, tools=tools, reasoning=reasoning)
 
 

@@ -29,8 +29,8 @@ def misspelt(entry: str) -> str:
         ip_network(entry)
     except ValueError as error:
         if "host bits" in str(error):
-            return f'"{entry}" has bits behind its prefix: write "{ip_network(entry, strict=False)}"'
-        return f'"{entry}" is no address, no network such as "10.0.0.0/8", not "{UNIX}" and not "{ANY}"'
+            return f'"{entry}" has host bits set: write "{ip_network(entry, strict=False)}"'
+        return f'"{entry}" is not an address, a network such as "10.0.0.0/8", "{UNIX}" or "{ANY}"'
     return ""
 
 

@@ -31,7 +31,7 @@ __all__ = ["Past", "Recall"]
 _PATIENCE_S: Final = 3.0
 _AGAIN_S: Final = 10.0
 _APART_S: Final = 0.01  # by which the two clocks of a machine may tell a moment differently
-_WHY_LATE: Final = "the ledger does not answer"
+_WHY_LATE: Final = "the ledger does not respond"
 
 
 class Past(Protocol):
@@ -136,7 +136,7 @@ class Recall:
             known.add(rule.key)
             del self._until[rule.key]
         if self._failing and self._logger is not None:
-            self._logger.info("limits count what was used before, too")
+            self._logger.info("limits now count earlier usage as well")
         self._failing = False
 
     def _ended(self, who: str, task: "asyncio.Task[None]") -> None:
@@ -147,9 +147,7 @@ class Recall:
     def _tell(self, reason: str) -> None:
         self._again_at = self._clock.monotonic() + _AGAIN_S
         if not self._failing and self._logger is not None:
-            self._logger.warning(
-                "limits count without what was used before; it is added when it is known", reason=reason
-            )
+            self._logger.warning("limits do not count earlier usage yet; it is added once it is known", reason=reason)
         self._failing = True
 
 

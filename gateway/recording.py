@@ -136,12 +136,12 @@ class Recording(Struct, frozen=True):
         try:
             parts: list[Head | Request | Call | Answer] = _DECODER.decode_lines(data)
         except msgspec.DecodeError as error:
-            raise ValueError(f"is no recording: {error}") from None
+            raise ValueError(f"is not a recording: {error}") from None
         heads = [part for part in parts if isinstance(part, Head)]
         requests = [part for part in parts if isinstance(part, Request)]
         answers = [part for part in parts if isinstance(part, Answer)]
         if not (len(heads) == len(requests) == len(answers) == 1):
-            raise ValueError("is no recording: it has not one recording, one request and one answer")
+            raise ValueError("is not a recording: it must have one recording, one request and one response")
         if heads[0].format != FORMAT:
             raise ValueError(f"is a recording of format {heads[0].format}; this version reads {FORMAT}")
         return cls(heads[0], requests[0], tuple(part for part in parts if isinstance(part, Call)), answers[0])

@@ -21,7 +21,7 @@ class WrongState(LoginFailed):
     """The answer is not one to this login; the right one may still come."""
 
     def __init__(self) -> None:
-        super().__init__("this answer belongs to another login: use the newest link, or begin again")
+        super().__init__("this response belongs to another login: use the newest link, or start again")
 
 
 def code_of(consent: Consent, query: str) -> str:
@@ -36,11 +36,11 @@ def code_of(consent: Consent, query: str) -> str:
         raise WrongState
     asked = urlsplit(consent.url)
     if given.get("iss", issuer := f"{asked.scheme}://{asked.netloc}") != issuer:  # RFC 9207
-        raise LoginFailed("the answer comes from another server than the login was begun with: begin the login again")
+        raise LoginFailed("the response comes from another server than the login started with: start the login again")
     if "error" in given:
         raise LoginFailed(_refusal(given["error"]))
     if not given.get("code"):
-        raise LoginFailed("the answer holds no code: begin the login again")
+        raise LoginFailed("the response has no code: start the login again")
     return given["code"]
 
 
@@ -50,6 +50,6 @@ def _same(given: str, expected: str) -> bool:
 
 def _refusal(error: str) -> str:
     if error == "access_denied":
-        return "access was denied: begin the login again, and agree on the page that asks"
+        return "access was denied: start the login again, and agree when asked"
     said = error if _ERROR.fullmatch(error) else "an unknown error"
     return f"the login was refused: {said}"

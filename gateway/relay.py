@@ -491,7 +491,7 @@ def tell_losses(context: RequestContext, losses: tuple[ir.Loss, ...]) -> None:
 
 def of_variants(target: Target) -> tuple[ir.Loss, ...]:
     """Give what the suffixes of a name lose where no words are asked for."""
-    return tuple(ir.Loss("model", f"{suffix} is for answers in words", "change") for suffix in target.variants)
+    return tuple(ir.Loss("model", f"{suffix} is for text responses only", "change") for suffix in target.variants)
 
 
 def refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
@@ -500,7 +500,7 @@ def refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
     if lost:
         listed = "; ".join(f"{loss.path}: {loss.reason} ({loss.severity})" for loss in lost[:_NAMED])
         more = f"; and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        reason = f"translate.lossy is strict and this upstream cannot carry: {listed}{more}"
+        reason = f"translate.lossy is strict, and this upstream cannot carry: {listed}{more}"
         raise InvalidRequest(reason, param=lost[0].path)
 
 

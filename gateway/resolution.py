@@ -77,14 +77,14 @@ class Resolver:
         `among`: the names of upstreams; of what is drawn by chance, only what leads to one of them is in the draw.
         """
         if not name.isprintable():
-            raise InvalidRequest("model: a name has no control characters and no ends of lines", param="model")
+            raise InvalidRequest("model: a name may not contain control characters or line breaks", param="model")
         try:
             return self._resolve(name, self._pick, among)
         except _Circle as circle:
             raise circle.refusal() from None
         except _Unserved as unserved:
             if awaited := [one.name for one in self._all if isinstance(one, Awaited) and one.is_awaited]:
-                nobody = f"no list has come from upstream {', '.join(awaited)} so far"
+                nobody = f"no model list has come from upstream {', '.join(awaited)} yet"
                 message = f"the model {unserved.name[:100]!r} is not known yet: {nobody}"
                 raise ModelsAwaited(message, param="model", retry_after=_ASKED_S) from None
             way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
@@ -105,7 +105,9 @@ class Resolver:
             message = f"the model {name[:100]!r}… is not served here: a name has at most {_LONGEST} characters"
             raise ModelNotFound(message, param="model")
         if ".." in name and ".." in _SEPARATORS.split(name):  # it is to become a part of a path
-            raise ModelNotFound(f"the model {name[:100]!r} is not served here: no name leads upwards", param="model")
+            raise ModelNotFound(
+                f"the model {name[:100]!r} is not served here: a name may not contain `..`", param="model"
+            )
         walk = _Walk(name.removeprefix(FOLDER), pick, among)
         targets = self._from_alias(walk.asked, (), walk)
         return Resolution(targets, tuple(walk.decisions))
@@ -300,7 +302,7 @@ class _Circle(_Unserved):
     """A rule leads back to itself."""
 
     def refusal(self) -> ModelNotFound:
-        return ModelNotFound(f"the rules for the model {self.asked[:100]!r} lead in a circle", param="model")
+        return ModelNotFound(f"the rules for the model {self.asked[:100]!r} form a loop", param="model")
 
 
 class _Walk(Struct):

@@ -89,7 +89,7 @@ _ON_RESPONSE: Final[dict[str, dict[str, Operation]]] = {  # what stands behind t
     "cancel": {"POST": "response_cancel"},
 }
 _NO_RESPONSE: Final = {  # in the place of an id, or behind one
-    "compact": "conversations are not compacted here; ask for a summary",
+    "compact": "compaction is not available here; ask for a summary",
 }
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
 _PASSED: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # TRACE would show what the gateway has sent
@@ -254,7 +254,7 @@ def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
         return _wrong_method("gemini", method, path, "POST", streams)
     if form is None or (form == "sse" and not streams):
         wanted = "sse or json" if streams else "json"
-        error = InvalidRequest(f"alt: this call answers as {wanted}, not otherwise", param="alt")
+        error = InvalidRequest(f"alt: this call responds as {wanted} only", param="alt")
         return Route("gemini", "none", error=error, streams=streams)
     return Route("gemini", _VERBS[verb], model, streams=streams)
 

@@ -31,7 +31,7 @@ async def decline(scope: Scope, send: Send) -> None:
         return
     path = route_path(scope)
     route = match("GET", path, dict(scope["headers"]), scope.get("query_string", b""))
-    error = route.error or NotFound(f"{path[:200]} is no WebSocket; ask over HTTP")
+    error = route.error or NotFound(f"{path[:200]} is not a WebSocket; use HTTP")
     status, headers, body = written(error, route, request_id := f"req_{new_id()}")
     headers += [(name, request_id.encode()) for name in (b"x-request-id", b"request-id")]
     await send({"type": f"{_SAYABLE}.start", "status": status, "headers": headers})

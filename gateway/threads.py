@@ -55,7 +55,7 @@ _Query = Mapping[str, Sequence[str]]
 _STORE: Final = "gateway.store.responses:ResponseStore"
 _KEPT: Final = ("completed", "incomplete")
 _MAKING: Final = ("queued", "in_progress")
-_NOWHERE: Final = "what is made in the background must be kept, and [responses] keeps nothing here; ask for a stream"
+_NOWHERE: Final = "background responses must be stored, and [responses] stores nothing here; ask for a stream"
 _LATER_S: Final = 1.0  # the first requests are in more of a hurry
 _MAX_DEPTH: Final = 1000  # responses that go on from each other
 _SEARCHED: Final = 256  # responses, for items of an upstream's own
@@ -64,8 +64,8 @@ _PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or
 _PREVIOUS: Final = "previous_response_id"
 _SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
 _SEAL: Final = "encrypted_content"
-_LARGE: Final = "a response was not kept: it is larger than responses.max, or another caller's has its id"
-_NOT_KEPT: Final = "no item of this id is kept here for this API key; send the item itself, or previous_response_id"
+_LARGE: Final = "a response was not stored: it is larger than responses.max, or another caller's has the same ID"
+_NOT_KEPT: Final = "no item with this ID is stored here for this API key; send the item itself, or previous_response_id"
 
 
 class _Named(Struct):
@@ -259,7 +259,7 @@ class Threads:
         try:
             answer = _ANSWER.decode(response)
         except (msgspec.DecodeError, RecursionError) as error:  # it passes as it is, whatever the upstream made
-            self._logger.warning("a response that cannot be read was not kept", reason=str(error))
+            self._logger.warning("a response that cannot be read was not stored", reason=str(error))
             return True
         if answer.status not in (*_KEPT, *(_MAKING if answer.background else ())):
             return True
@@ -295,7 +295,7 @@ class Threads:
         try:
             _ANSWER.decode(response)
         except (msgspec.DecodeError, RecursionError):
-            raise UpstreamMalformed("the upstream's answer is no response") from None
+            raise UpstreamMalformed("what the upstream sent is not a response object") from None
         try:
             return await self._settled(kept, response)
         except StoreUnavailable:  # it is told; who asks next may have more luck
@@ -369,7 +369,7 @@ class Threads:
     async def read(self, context: RequestContext, query: _Query) -> bytes:
         """Give a response as it was; what seals its thoughts only to one who asks for that."""
         if query.get("stream", ("",))[-1].lower() in ("true", "1"):
-            raise InvalidRequest("stream: what is kept is the whole response; ask without stream", param="stream")
+            raise InvalidRequest("stream: only the complete response is stored; ask without stream", param="stream")
         response = (await self.find(context)).response
         included = (*query.get("include", ()), *query.get("include[]", ()))
         return response if _SEALED in included else _unsealed(response)
@@ -402,7 +402,7 @@ class Threads:
         except ChainTooLong:
             raise ContextTooLong(
                 f"{_PREVIOUS}: this conversation has more than {_MAX_DEPTH} responses or {bound} bytes; "
-                "begin another one",
+                "start another one",
                 param=_PREVIOUS,
             ) from None
         if found is None:
@@ -426,7 +426,7 @@ class Threads:
             return await self._lanes.ask(partial(what, store, self._clock.time()))
         except (StoreFailed, KeyProblem, TimeoutError) as error:
             self._tell(error)
-            raise StoreUnavailable("the kept responses cannot be read; the gateway's log says why") from None
+            raise StoreUnavailable("the stored responses cannot be read; the gateway's log says why") from None
 
     async def _opened(self) -> "ResponseStore":
         """Open the store, once for all who wait; whoever leaves does not stop it."""
@@ -448,7 +448,7 @@ class Threads:
             self._failing = True
             self.count("store_failures", "responses")
             reason = reason_of(error) or "it takes too long"
-            self._logger.warning("the store of responses fails; they are not kept", reason=reason)
+            self._logger.warning("the response store fails; responses are not stored", reason=reason)
 
 
 def _read(dialect: Threaded, request: ir.Request, said: Sequence[Raw]) -> ir.Request:
@@ -495,7 +495,7 @@ def _named(item: Raw) -> _Named:
 
 
 def _unknown(id_: str) -> NotFound:
-    return NotFound(f"no response {id_[:100]!r} is kept here for this API key")
+    return NotFound(f"no response {id_[:100]!r} is stored here for this API key")
 
 
 def is_making(one: StoredResponse) -> bool:
@@ -509,12 +509,12 @@ def is_background(one: StoredResponse) -> bool:
 
 
 def _unfinished(answer: _Answer) -> PreviousNotFound:
-    why = f"{answer.id[:100]!r} is {answer.status}, and only a complete response can be gone on from"
+    why = f"{answer.id[:100]!r} is {answer.status}, and only a completed response can be continued"
     return PreviousNotFound(f"{_PREVIOUS}: {why}", param=_PREVIOUS)
 
 
 def _gone(previous: str, missing: str) -> PreviousNotFound:
-    why = f"no response {previous[:100]!r} is kept here for this API key"
+    why = f"no response {previous[:100]!r} is stored here for this API key"
     if missing != previous:
-        why = f"{previous[:100]!r} goes on from {missing[:100]!r}, which is not kept any more"
+        why = f"{previous[:100]!r} continues {missing[:100]!r}, which is no longer stored"
     return PreviousNotFound(f"{_PREVIOUS}: {why}; send the whole conversation as input", param=_PREVIOUS)

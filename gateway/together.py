@@ -236,13 +236,13 @@ class Together:
             self.away = True
             self._tell()
             if self._logger is not None:
-                self._logger.warning("redis is away; each process counts limits by itself", reason=str(error))
+                self._logger.warning("Redis is unreachable; each process counts limits by itself", reason=str(error))
 
     def _return(self) -> None:
         self.away = False
         self._tell()
         if self._logger is not None:
-            self._logger.info("redis is back; limits are shared again")
+            self._logger.info("Redis is back; limits are shared again")
 
     def _tell(self) -> None:
         if self._tally is not None and self._tally.is_open:

@@ -255,7 +255,7 @@ class Transport:
                 finally:
                     response.close()
         except TimeoutError:
-            raise FirstByteTimeout(f"no whole answer within {timeout_s} s") from None
+            raise FirstByteTimeout(f"no complete response within {timeout_s} s") from None
 
     async def close(self) -> None:
         """Close every connection, also those in use, whose readers get Broken."""
@@ -268,7 +268,7 @@ def _check(target: URL, allows: Callable[[str], bool]) -> None:
     """Refuse an address in the place of a name, which is never resolved, unless it is allowed."""
     host = target.raw_host or ""
     if (":" in host or host.replace(".", "").isdigit()) and not allows(host):
-        raise Forbidden("its address is not a public one")
+        raise Forbidden("its address is not public")
 
 
 class Response:
@@ -351,7 +351,7 @@ class Response:
             size += len(data)
             if size > limit:
                 self.close()
-                raise TooLarge(f"upstream answer is larger than {limit} bytes")
+                raise TooLarge(f"the upstream's response is larger than {limit} bytes")
             pieces.append(data)
         whole = b"".join(pieces)
         return self.concealed(whole) if self.status >= 400 else whole
@@ -442,7 +442,7 @@ class _Inflater:
 
     def end(self) -> None:
         if self._inside:
-            raise Broken("upstream's compressed answer is cut off")
+            raise Broken("the upstream's compressed response is truncated")
 
     def _begin(self) -> None:
         window = _WINDOWS[self._encoding]
@@ -455,7 +455,7 @@ class _Inflater:
         self._taken += len(piece)
         used = self._received - len(self._rest)  # a read is 64 KB, which a bomb makes 64 MB of
         if self._taken > _FREE_BYTES and self._taken > _MAX_RATIO * used:
-            raise TooLarge(f"upstream's compressed answer inflates more than {_MAX_RATIO} times")
+            raise TooLarge(f"the upstream's compressed response inflates more than {_MAX_RATIO} times")
 
 
 def _inflater(encoding: str) -> _Inflater | None:
@@ -466,7 +466,7 @@ def _inflater(encoding: str) -> _Inflater | None:
 @lru_cache(maxsize=256)
 def _target(url: str) -> URL:
     if _NOT_A_URL.search(url):
-        raise ValueError("URL holds a character that must be quoted")
+        raise ValueError("URL has a character that must be quoted")
     return URL(url, encoded=True)
 
 

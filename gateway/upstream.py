@@ -58,7 +58,7 @@ __all__ = [
 
 TRAIL_S: Final = 1.0  # after the end of an answer, for what the upstream still says and for its closing
 _ANSWERS: Final = "generateContent"
-BY_HAND: Final = "an operator took it out of use"  # why a credential is disabled, then
+BY_HAND: Final = "an operator disabled it"  # why a credential is disabled, then
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):

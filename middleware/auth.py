@@ -109,7 +109,7 @@ _SHOWN: Final[Mapping[Place, str]] = {
 _MOST_SHOWN: Final = 3
 _SENDING: Final = ("POST", "PUT")
 _NO_KEY_YET: Final = "this gateway has no key yet: `gateway keys new NAME` makes one"
-_UNTIL_THEN: Final = "; until then programs on its machine get in, by a local address and without a proxy"
+_UNTIL_THEN: Final = "; until then only programs on its machine are admitted, by a local address and without a proxy"
 _SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"proxy-authorization"})
 
 
@@ -140,7 +140,7 @@ class Auth:
         self._lockout = lockout if lockout is not None else Lockout()
         unknown = set(accept) - PLACES.keys()
         if unknown:
-            raise ValueError(f"accept: {', '.join(sorted(unknown))} is none of {', '.join(PLACES)}")
+            raise ValueError(f"accept: {', '.join(sorted(unknown))} is not one of {', '.join(PLACES)}")
         self._places = [PLACES[place] for place in accept]
         self._shown = [_SHOWN[place] for place in accept[:_MOST_SHOWN]] or [_SHOWN["bearer"]]
         self._anonymous = allow_anonymous
@@ -282,7 +282,7 @@ class Auth:
         if given is not None:
             # in the words by which LiteLLM tells a refused key from a wrong request
             return Unauthenticated(
-                "Incorrect API key provided: it is not known here; check it, or ask the operator for one"
+                "Incorrect API key provided: it is unknown here; check it, or ask the operator for one"
             )
         *others, last = self._shown
         ways = f"{', as '.join(others)} or as {last}" if others else last

@@ -12,7 +12,7 @@ from gateway.services import Services
 
 __all__ = ["BodyLimit"]
 
-_BROKEN = "the body is not what its content-encoding says"
+_BROKEN = "the body does not match its content-encoding"
 _HEAD_BYTES = 1024
 _MOST_MEMBERS = 1000  # of gzip: each costs as much as some kilobytes
 # zlib's wbits; 47 tells zlib from gzip by itself, 0 is for what is plain
@@ -127,7 +127,7 @@ class _Body:
         except zlib.error:
             raise self._refuse(InvalidRequest(_BROKEN)) from None
         if last and not self._inflate.eof and len(plain) < left:
-            raise self._refuse(InvalidRequest("the compressed body is cut short"))
+            raise self._refuse(InvalidRequest("the compressed body is truncated"))
         return plain
 
     def _next_member(self) -> "zlib._Decompress":

@@ -56,12 +56,12 @@ class _Numbers(Collector):
         yield self._credentials()
         yield self._cooldowns()
         if self._standing.redis is not None:
-            yield _one("redis_up", "Whether Redis answers the worker that answers here.", self._standing.redis)
-        yield _one("workers", "Processes that serve and count together.", self._totals.workers)
-        yield InfoMetricFamily(f"{_PREFIX}build", "What serves here.", {"version": __version__})
+            yield _one("redis_up", "Whether Redis responds to the worker that answers here.", self._standing.redis)
+        yield _one("workers", "Processes that count together.", self._totals.workers)
+        yield InfoMetricFamily(f"{_PREFIX}build", "The version of the gateway.", {"version": __version__})
 
     def _credentials(self) -> Metric:
-        help_ = "Credentials by state, as the worker that answers here sees them."
+        help_ = "Credentials by state, as seen by the worker that answers here."
         made = GaugeMetricFamily(f"{_PREFIX}credentials", help_, labels=["upstream", "state"])
         for upstream, states in self._standing.states.items():
             for state, count in states.items():
@@ -69,7 +69,7 @@ class _Numbers(Collector):
         return made
 
     def _cooldowns(self) -> Metric:
-        help_ = "Models that credentials rest for, as the worker that answers here sees them."
+        help_ = "Current cooldowns of credentials for a model, as seen by the worker that answers here."
         made = GaugeMetricFamily(f"{_PREFIX}cooldowns", help_, labels=["upstream"])
         for upstream, count in self._standing.cooldowns.items():
             made.add_metric([upstream], count)

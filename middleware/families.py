@@ -43,46 +43,52 @@ class Family(Struct, frozen=True):
 
 
 FAMILIES: Final = (
-    Family("requests", "counter", ("dialect", "upstream", "model", "status"), "Requests, refused ones too."),
+    Family(
+        "requests",
+        "counter",
+        ("dialect", "upstream", "model", "status"),
+        "Requests that have ended, including rejected ones.",
+    ),
     Family(
         "request_ends",
         "counter",
         ("dialect", "upstream", "end"),
         "How requests ended: done, error, client_closed, cancelled.",
     ),
-    Family(
-        "errors", "counter", ("dialect", "upstream", "reason"), "Requests that failed; without upstream: refused here."
-    ),
-    Family("request_seconds", "histogram", ("upstream", "model"), "From the request to the end of its answer."),
+    Family("errors", "counter", ("dialect", "upstream", "reason"), "Failed requests; without upstream: rejected here."),
+    Family("request_seconds", "histogram", ("upstream", "model"), "From the request to the end of its response."),
     Family("first_byte_seconds", "histogram", ("upstream", "model"), "From the request to the first byte of content."),
     Family(
-        "chunk_gap_seconds", "histogram", ("upstream", "model"), "Waits for the next piece of an answer that has begun."
+        "chunk_gap_seconds",
+        "histogram",
+        ("upstream", "model"),
+        "Waits for the next piece of a response that has begun.",
     ),
     Family(
-        "stalls", "counter", ("upstream", "model", "outcome"), "Waits above 5 seconds for the next piece of an answer."
+        "stalls", "counter", ("upstream", "model", "outcome"), "Waits above 5 seconds for the next piece of a response."
     ),
-    Family("finish_reasons", "counter", ("upstream", "model", "reason"), "Why models ended their answers."),
+    Family("finish_reasons", "counter", ("upstream", "model", "reason"), "Why models ended their responses."),
     Family(
         "tokens",
         "counter",
         ("kind", "upstream", "model"),
         "Tokens; cached and cache_write are parts of input, reasoning of output.",
     ),
-    Family("cost_usd", "counter", ("upstream", "model"), "What the tokens cost by the prices that are known."),
+    Family("cost_usd", "counter", ("upstream", "model"), "Cost of the tokens, for models with a known price."),
     Family(
         "losses", "counter", ("dialect", "upstream", "severity"), "Parts of requests that the upstream could not carry."
     ),
-    Family("retries", "counter", ("upstream", "reason"), "Upstream calls that failed and were followed by another."),
-    Family("limit_refusals", "counter", ("limit",), "Requests refused by a limit of the caller."),
+    Family("retries", "counter", ("upstream", "reason"), "Failed upstream calls that were followed by another."),
+    Family("limit_refusals", "counter", ("limit",), "Requests rejected by a limit of the caller."),
     Family(
         "limits_shared",
         "gauge",
         (),
         "Processes whose limits Redis counts; 0 without store.redis and while it is away.",
     ),
-    Family("cooldowns_begun", "counter", ("upstream",), "Times that a credential began to rest for a model."),
+    Family("cooldowns_begun", "counter", ("upstream",), "Times that a credential began to cool down for a model."),
     Family("store_failures", "counter", ("part",), "Times that a part of the store began to fail."),
-    Family("requests_under_way", "gauge", (), "Requests that are being worked on now."),
-    Family("requests_waiting", "gauge", (), "Those of them to which no upstream has said a word yet."),
-    Family("open_streams", "gauge", (), "Answers that are being streamed now."),
+    Family("requests_under_way", "gauge", (), "Requests in progress."),
+    Family("requests_waiting", "gauge", (), "Requests in progress for which no upstream has sent anything yet."),
+    Family("open_streams", "gauge", (), "Responses being streamed."),
 )

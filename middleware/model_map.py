@@ -83,7 +83,7 @@ class ModelMap:
         targets = tuple(target for target in found if may_reach(principal, target.adapter.name))
         if not targets:
             names = ", ".join(dict.fromkeys(repr(target.adapter.name) for target in found))
-            message = f"this API key may not use upstream {names}, to which the model {name[:100]!r} leads"
+            message = f"this API key may not use upstream {names}, which serves the model {name[:100]!r}"
             raise PermissionDenied(message, param="model")
         return targets
 
@@ -101,7 +101,7 @@ def misled(
     named = ", ".join(f"{name!r} (type {services.loaded.config.upstream[name].type})" for name in names)
     others = ", ".join(repr(name) for name in able if may_reach(context.principal, name))
     hint = f"; {others} may serve it: write UPSTREAM/model" if others else ""
-    way = f"{context.requested_model[:100]!r} leads to upstream {named}"
+    way = f"{context.requested_model[:100]!r} is served by upstream {named}"
     return NotFound(f"{way}, which has no {what}{hint}", param="model")
 
 

@@ -61,7 +61,7 @@ FAILING = {
     "leaving": "from acme_redact import Nothing\n",
 }
 REST = ["auth", "protocol", "model_map"]
-LOOKED = " where Python looks for it; install it, or put its folder into PYTHONPATH"
+LOOKED = "; install it, or add its folder to PYTHONPATH"
 
 
 @pytest.fixture
@@ -101,11 +101,11 @@ def bare(use: str) -> str:
     [
         (
             "no_such_company.asgi:Redact",
-            'there is no module "no_such_company"' + LOOKED,
+            'Python finds no module "no_such_company"' + LOOKED,
         ),
         (
             "acme_redact.asgi:Redact",
-            'there is no module "acme_redact.asgi"' + LOOKED,
+            'Python finds no module "acme_redact.asgi"' + LOOKED,
         ),
         ("acme_redact:Redakt", '"acme_redact" has no "Redakt"; did you mean "Redact"?'),
         ("acme_redact:Zzz", '"acme_redact" has no "Zzz"'),
@@ -113,7 +113,7 @@ def bare(use: str) -> str:
         ("acme_redact:COUNT", '"acme_redact:COUNT" is an int, not a class that takes the app'),
         (
             "acme_redact:Mute",
-            '"acme_redact:Mute" is no ASGI middleware: it needs `async def __call__(self, scope, receive, send)`',
+            '"acme_redact:Mute" is not an ASGI middleware: it needs `async def __call__(self, scope, receive, send)`',
         ),
         (
             "acme_needy:Redact",
@@ -140,8 +140,8 @@ def test_a_name_that_its_module_misses_is_told_in_pythons_words(folder: Path) ->
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ('{ wrds = ["x"], words = ["x"] }', 'Redact takes no option "wrds"; did you mean "words"?'),
-        ("{ app = 1, words = [] }", 'Redact takes no option "app"'),
+        ('{ wrds = ["x"], words = ["x"] }', 'Redact has no option "wrds"; did you mean "words"?'),
+        ("{ app = 1, words = [] }", 'Redact has no option "app"'),
         ("{ level = 2 }", 'Redact needs the option "words"'),
         ("{ words = [] }", "Redact cannot be made: ValueError: words: must not be empty"),
     ],
@@ -154,9 +154,9 @@ def test_options_that_do_not_fit(folder: Path, options: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [
-        ("Auth", '{ keys = "sk-1" }', "TypeError: keys: one text is neither a list of keys nor a name for each"),
+        ("Auth", '{ keys = "sk-1" }', "TypeError: keys: give a list of keys, or a name for each, not one string"),
         ("Auth", '{ keys = ["sk-1", ""] }', "ValueError: keys: key-2 is empty"),
-        ("Auth", '{ accept = ["bearr", "basic"] }', f"ValueError: accept: bearr is none of {', '.join(PLACES)}"),
+        ("Auth", '{ accept = ["bearr", "basic"] }', f"ValueError: accept: bearr is not one of {', '.join(PLACES)}"),
         (
             "RateLimit",
             "{ limits = { request_per_minute = 1 } }",
@@ -172,7 +172,7 @@ def test_options_that_ours_do_not_take(folder: Path, name: str, options: str, te
 def test_options_that_are_missing(folder: Path) -> None:
     text = 'Redact needs the option "words"'
     assert refusal(folder, named("acme_redact:Redact")) == [f"gateway.toml:4: middleware.redact.use: {text}"]
-    hint = "options stand in a [middleware.NAME] with `use`"
+    hint = "options go into a [middleware.NAME] with `use`"
     assert refusal(folder, bare("acme_redact:Redact")) == [f"gateway.toml:2: pipeline.order[0]: {text}; {hint}"]
 
 
@@ -207,13 +207,13 @@ def test_a_wrong_path_is_told_at_its_line_even_where_there_are_options(folder: P
 
 def test_an_option_that_ours_does_not_know_is_told_by_its_name(folder: Path) -> None:
     order = named("gateway.middleware:BodyLimit", "{ limt = 3 }")
-    told = 'BodyLimit takes no option "limt"; did you mean "limit"?'
+    told = 'BodyLimit has no option "limt"; did you mean "limit"?'
     assert refusal(folder, order) == [f"gateway.toml:5: middleware.redact.options: {told}"]
 
 
 def test_one_that_stands_there_twice(folder: Path) -> None:
     text = f"[pipeline]\norder = {['auth', 'protocol', 'auth', 'model_map']}\n"
-    assert refusal(folder, text) == ['gateway.toml:2: pipeline.order[2]: "auth" stands there twice']
+    assert refusal(folder, text) == ['gateway.toml:2: pipeline.order[2]: "auth" is listed twice']
 
 
 def test_a_requirement_that_nothing_provides(folder: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_requirement_that_nothing_provides(folder: Path) -> None:
 def test_marks_that_are_no_set_of_words(folder: Path, which: str, given: str) -> None:
     with (folder / "acme_redact.py").open("a") as file:
         file.write(f"Lax.{which} = {given}\n")
-    text = f'"acme_redact:Lax" has a `{which}` that is no set of words, such as frozenset({{"principal"}})'
+    text = f'"acme_redact:Lax" has a `{which}` that is not a set of names, such as frozenset({{"principal"}})'
     assert refusal(folder, bare("acme_redact:Lax")) == [f"gateway.toml:2: pipeline.order[0]: {text}"]
 
 

@@ -43,9 +43,9 @@ async def test_a_caller_of_another_dialect_gets_it_too(file: Path, dialect: Dial
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"path": "/v1/nope"}, "POST /v1/nope asks for no answer of a model"),
-        ({"path": "/v1/models"}, "POST /v1/models asks for no answer of a model"),
-        ({"method": "GET"}, "GET /v1/messages asks for no answer of a model"),
+        ({"path": "/v1/nope"}, "POST /v1/nope is not a request to a model"),
+        ({"path": "/v1/models"}, "POST /v1/models is not a request to a model"),
+        ({"method": "GET"}, "GET /v1/messages is not a request to a model"),
     ],
 )
 async def test_a_request_that_asks_no_model_cannot_be_replayed(changes: dict[str, str], said: str) -> None:
@@ -57,23 +57,23 @@ async def test_a_request_that_asks_no_model_cannot_be_replayed(changes: dict[str
 async def test_a_chain_that_does_not_lead_to_the_upstream_cannot_be_replayed() -> None:
     recording = read(DAMAGED)
     for targets in (), (Member("google", "another"),):
-        with pytest.raises(ValueError, match="it asked google/claude-sonnet-4-6, which its chain does not lead to"):
+        with pytest.raises(ValueError, match="it called google/claude-sonnet-4-6, which its chain does not include"):
             await replay(replace(recording, head=replace(recording.head, targets=targets)))
 
 
 def test_a_time_that_cannot_be_written_is_none_of_a_recording() -> None:
     recording = read(DAMAGED)
     late = replace(recording, head=replace(recording.head, stamp=("id", 10**12)))
-    with pytest.raises(ValueError, match="is no recording: Expected `int` <= 253402300799"):
+    with pytest.raises(ValueError, match="is not a recording: Expected `int` <= 253402300799"):
         Recording.read(late.written())
 
 
 @pytest.mark.parametrize(
     ("upstreams", "said"),
     [
-        ({}, "its settings have no upstream 'google', which was to be asked"),
-        ({"other": {"type": "demo"}}, "its settings have no upstream 'google', which was to be asked"),
-        (None, "its settings have no upstream 'google', which was to be asked"),
+        ({}, "its settings have no upstream 'google', which was called in the recording"),
+        ({"other": {"type": "demo"}}, "its settings have no upstream 'google', which was called in the recording"),
+        (None, "its settings have no upstream 'google', which was called in the recording"),
         ("x", "upstream: expected a table, got a string"),
         ({"google": {"type": ["demo"]}}, "upstream.google.type: expected a string, got a list"),
         ({"google": {"type": {}}}, "upstream.google.type: expected a string, got a table"),

@@ -103,9 +103,9 @@ class Configuration:
         yield "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
         yield "Process", f"{os.getpid()} on {platform.node()}"
         data = legible(str(self._data_dir()))
-        yield "Data", f"{data}: nothing can be kept there: {problem}" if problem else data
+        yield "Data", f"{data}: nothing can be stored there: {problem}" if problem else data
         yield "Database", "PostgreSQL" if store.database else "SQLite in the data folder"
-        yield "Credentials", "encrypted" if store.encryption_key else "in clear; set store.encryption_key"
+        yield "Credentials", "encrypted" if store.encryption_key else "unencrypted; set store.encryption_key"
         limits = self._limits()
         if limits:
             yield "Limits", limits

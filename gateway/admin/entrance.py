@@ -63,11 +63,11 @@ class Entrance:
     async def log_in_once(self, visit: Visit) -> Response:
         """Take the one-time link."""
         if not is_local(visit.scope, visit.context.headers):
-            raise PermissionDenied("the one-time link is for a browser on the machine that the gateway runs on")
+            raise PermissionDenied("the one-time link works only in a browser on the gateway's machine")
         token = visit.query.get("token", "")
         if self._guard.has_password or not token or await self._lasting.take(f"{LINK}:{token}") != LINK:
             raise PermissionDenied(
-                "this link has been used, or is older than 10 minutes; start the gateway again, or set admin.password"
+                "this link has been used, or is older than 10 minutes; restart the gateway, or set admin.password"
             )
         return await self._enter(visit, LINK, HOME)
 

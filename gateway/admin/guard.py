@@ -25,8 +25,8 @@ _CSRF: Final = "csrf"
 
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="gateway", charset="UTF-8"'}
 _SCRIPT: Final = "fetch"  # what the scripts of our pages say in x-requested-with
-_UNKNOWN: Final = "unknown name, password or key"
-_NOBODY: Final = "the administration needs the admin password, or a key with the scope admin"
+_UNKNOWN: Final = "wrong name, password or key"
+_NOBODY: Final = "the administration requires the admin password, or a key with the scope admin"
 
 
 class Guard:
@@ -84,7 +84,7 @@ class Guard:
         visit.check_origin(demanded=True)
         given = visit.form.get(_CSRF) or visit.header(b"x-csrf-token")
         if not hmac.compare_digest(operator.csrf.encode(), given.encode()):
-            raise PermissionDenied("the form is not of this session; go back, reload the page and try again")
+            raise PermissionDenied("the form belongs to another session; go back, reload the page and try again")
 
     async def _prove(self, visit: Visit, name: str | None, password: str, key: str | None) -> str:
         """Give what was proved with; the answer, and the time it takes, do not say what was wrong."""

@@ -78,7 +78,7 @@ class Hearing:
         """Say what has become of it."""
         if not any(event.side == "upstream" for event in self.events):
             by_itself = context.upstream or context.tried is not None
-            why = "no server was asked: the demo answers by itself" if by_itself else "no upstream was asked"
+            why = "no server was called: the demo responds by itself" if by_itself else "no upstream was called"
             self.tell("upstream", "end", why)
         usage = context.usage
         took = f", {usage.input} tokens in, {usage.output} out" if usage is not None else ""

@@ -35,7 +35,7 @@ _ONE: Final = re.compile(r"/admin/keys/([^/]+?)(/revoke)?")
 _JSON: Final = "application/json"
 _LISTS: Final = ("models", "upstreams", "scopes")
 _NOT_FIELDS: Final = frozenset({"csrf"})
-_FAILS: Final = "the keys cannot be written now; the gateway's log says why"
+_FAILS: Final = "the keys cannot be saved now; the gateway's log says why"
 _PROBLEMS: Final = (StoreFailed, KeyProblem)
 _DECODER: Final = msgspec.json.Decoder(dict[str, object])
 
@@ -139,7 +139,7 @@ def table_of(visit: Visit) -> Mapping[str, object]:
     try:
         return _DECODER.decode(visit.json)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the body is no JSON object: {error}") from None
+        raise InvalidRequest(f"the body is not a JSON object: {error}") from None
 
 
 def _of_form(pairs: Sequence[tuple[str, str]]) -> Mapping[str, object]:

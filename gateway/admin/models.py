@@ -103,7 +103,7 @@ class Models:
     async def _explained(self, model: str, dialect: str, body: str) -> object:
         """Explain as the command does; raise InvalidRequest for what is no request."""
         if not (model or body):
-            raise InvalidRequest("say which model, or paste the body of a request", param="model")
+            raise InvalidRequest("give a model, or paste the body of a request", param="model")
         chosen: DialectName | None = next((name for name in DIALECTS if name == dialect), None)
         part = await asyncio.to_thread(import_module, _EXPLAIN)
         try:

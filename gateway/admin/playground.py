@@ -137,9 +137,9 @@ def _ask(form: Mapping[str, str]) -> _Ask:
     """Write the request; raise InvalidRequest for what is missing."""
     dialect, model, prompt = form.get("dialect", ""), form.get("model", "").strip(), form.get("prompt", "")
     if dialect not in DIALECTS:
-        raise InvalidRequest(f"dialect: say one of {', '.join(DIALECTS)}", param="dialect")
+        raise InvalidRequest(f"dialect: must be one of {', '.join(DIALECTS)}", param="dialect")
     if not model or not prompt.strip():
-        raise InvalidRequest("say which model, and a prompt", param="prompt" if model else "model")
+        raise InvalidRequest("give a model and a prompt", param="prompt" if model else "model")
     stream = bool(form.get("stream"))
     method = "streamGenerateContent" if stream else "generateContent"
     path = PATHS[dialect].format(model=quote(model, safe="/"), method=method)

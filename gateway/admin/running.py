@@ -98,7 +98,7 @@ class RunningRequests:
         for answer in await self._ask(_Asked("cancel", id_, by)):
             ended += _read(_ENDED, answer) or 0
         if not ended:
-            raise NotFound(f"no request {id_[:64]!r} runs here any more")
+            raise NotFound(f"no request {id_[:64]!r} is running here")
 
     async def _ask(self, asked: _Asked) -> list[bytes]:
         words = _encode(asked)

@@ -79,7 +79,7 @@ def window_of(since: float | None, until: float | None, now: float) -> Window:
     end = min(now, until) if until is not None else now
     begin = since if since is not None else end - _DAY_S
     if not begin < end:
-        raise InvalidRequest("since: this is not before until", param="since")
+        raise InvalidRequest("since: must be before until", param="since")
     step_s = next((step for step in _STEPS_S if (end - begin) / step <= _MOST_STEPS), _STEPS_S[-1])
     return Window(begin, end, step_s)
 

@@ -44,21 +44,21 @@ class UsageReports:
         by = read_by(query.get("by", "key"))
         since, until = read_time(query, "since", clock), read_time(query, "until", clock)
         if since is not None and until is not None and since >= until:
-            raise InvalidRequest("since: this is not before until", param="since")
+            raise InvalidRequest("since: must be before until", param="since")
         return await ledger_of(self._services).report(by, since, until)
 
 
 def ledger_of(services: Services) -> Ledger:
     """Give the ledger; raise NotFound."""
     if services.ledger is None:
-        raise NotFound("there is no ledger here: it needs usage.enabled and usage.keep_days in gateway.toml")
+        raise NotFound("there is no ledger: it needs usage.enabled and usage.keep_days in gateway.toml")
     return services.ledger
 
 
 def read_by(given: str) -> By:
     """Read what requests are to be grouped by; raise InvalidRequest."""
     if given not in BY:
-        raise InvalidRequest(f"by: {given[:40]!r} is none of {', '.join(BY)}", param="by")
+        raise InvalidRequest(f"by: {given[:40]!r} is not one of {', '.join(BY)}", param="by")
     return given
 
 

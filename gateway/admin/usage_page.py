@@ -139,7 +139,7 @@ def _place(after: str) -> tuple[float, str] | None:
     try:
         return float(moment), name
     except ValueError:
-        raise InvalidRequest("after: is not what the page has given", param="after") from None
+        raise InvalidRequest("after: is not a position that the page gave", param="after") from None
 
 
 def _query(since: float, until: float, only: Only) -> dict[str, str]:

@@ -98,12 +98,12 @@ class Visit(Struct, kw_only=True):
         if kind not in (_FORM, _JSON.encode()):
             return
         if self.header(b"content-encoding").strip().lower() not in _PLAIN:
-            raise UnsupportedMediaType("what is sent here has no content-encoding")
+            raise UnsupportedMediaType("requests to the page may not have a content-encoding")
         try:
             async with asyncio.timeout(_LIMIT_S):
                 body = await self._body(most_bytes)
         except TimeoutError:
-            raise RequestTimeout(f"the form was not there after {_LIMIT_S:g} s") from None
+            raise RequestTimeout(f"the form did not arrive within {_LIMIT_S:g} s") from None
         if kind != _FORM:
             self.json = body
             return
@@ -115,7 +115,7 @@ class Visit(Struct, kw_only=True):
         async for piece in Request(self.scope, self.receive).stream():
             body += piece
             if len(body) > most_bytes:
-                raise BodyTooLarge(f"a form here has at most {most_bytes} bytes")
+                raise BodyTooLarge(f"a form here may have at most {most_bytes} bytes")
         return body
 
     def check_origin(self, *, demanded: bool) -> None:
@@ -128,7 +128,7 @@ class Visit(Struct, kw_only=True):
         asked = self.header(b"host")  # a proxy may name the usual port, which no browser does
         own = scheme in _PORTS and host in (asked, asked.removesuffix(_PORTS[scheme]))
         if not own and given != self.origin:
-            raise PermissionDenied("this was sent by a page of another site, or by none; nothing was changed")
+            raise PermissionDenied("this was sent from another site, or not from a page; nothing was changed")
 
 
 Handler = Callable[[Visit], Awaitable[Response]]

@@ -86,7 +86,7 @@ class WebLogin:
         back = redirect_uri(visit, self._public_url)
         if not back:
             raise Conflict(
-                "Google leads back to an address that the gateway must know: set server.public_url, "
+                "Google redirects to a URL that the gateway must know: set server.public_url, "
                 f"and register it with {CALLBACK} as a redirect URI of the OAuth client"
             )
         try:
@@ -125,14 +125,14 @@ class WebLogin:
         """Give the login that this is the answer to, and its code; raise what is wrong with it."""
         state = visit.query.get("state", "")
         if not state:
-            raise InvalidRequest("this is no answer to a login: it has no state")
+            raise InvalidRequest("this does not come from a login: it has no state")
         tie = await self._sessions.sign("login", state)
         if not hmac.compare_digest(tie.encode(), visit.cookies.get(_cookie(state), "").encode()):
-            where = f"at {self._public_url}" if self._public_url else "at the address that Google led back to"
-            raise PermissionDenied(f"this browser did not begin this login within 10 minutes; begin {where}")
+            where = f"at {self._public_url}" if self._public_url else "at the URL that Google redirected to"
+            raise PermissionDenied(f"this browser did not start this login within the last 10 minutes; start {where}")
         words = await self._lasting.take(state)
         if words is None:
-            raise InvalidRequest("this login has been used, or is older than 10 minutes; begin again")
+            raise InvalidRequest("this login has been used, or is older than 10 minutes; start again")
         begun = _BEGUN.decode(words)
         consent = Consent(url=begun.url, state=state, verifier=begun.verifier, redirect_uri=begun.redirect_uri)
         try:

@@ -1,4 +1,4 @@
-"""`gateway check`: every effective value, where it comes from, and what is not in effect yet. No network."""
+"""`gateway check`: every effective value, where it comes from, and what is not in effect. No network."""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -30,7 +30,7 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
     why: str = import_module("gateway.store.folder").unusable(found.resolve(found.config.server.data_dir))
     if why:
         said = found.problem(("server", "data_dir"), f"cannot be written: {why}")
-        click.echo(f"warning: {said}; what it should keep stays in memory", err=True)
+        click.echo(f"warning: {said}; data is kept in memory only", err=True)
     for namesake in _namesakes(found):
         click.echo(f"warning: {namesake}", err=True)
     unmade, astray = _made(found)
@@ -52,7 +52,7 @@ def _namesakes(found: Loaded) -> Iterator[Problem]:
     ]
     for path, group, name in parts:
         for other in namesakes(group, name):
-            yield found.problem(path, f'"{other}" is registered as "{name}", too, and not used')
+            yield found.problem(path, f'"{other}" is also registered as "{name}", and is not used')
 
 
 def _problems(found: Loaded, unmade: Sequence[Problem]) -> list[Problem]:
@@ -99,10 +99,10 @@ def _table(found: Loaded, rows: list[Row]) -> str:
         [
             f"configuration: {found.file or 'none, built-in defaults'}",
             *lines,
-            f"{len(rows)} values, {idle} of them not in effect yet",
+            f"{len(rows)} values, {idle} of them not in effect",
         ]
     )
 
 
 def _note(row: Row) -> str:
-    return "" if row.in_effect else f"   not in effect yet: {row.reason}"
+    return "" if row.in_effect else f"   not in effect: {row.reason}"

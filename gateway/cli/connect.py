@@ -34,12 +34,12 @@ _SMALL: Final = ("haiku", "flash-lite", "flash", "mini", "nano")
     "--url",
     metavar="URL",
     callback=address,
-    help="Where the client reaches the gateway; else server.public_url, or its port.",
+    help="The URL of the gateway for the client; by default server.public_url, or this machine and server.port.",
 )
-@click.option("--key", metavar="KEY", help="The key that the client sends; else the first one of the configuration.")
-@click.option("--model", metavar="NAME", help="The model that the client shall use.")
-@click.option("--apply", "applies", is_flag=True, help="Write it into the client's files, with a backup.")
-@click.option("--undo", "undoes", is_flag=True, help="Take it out of them again.")
+@click.option("--key", metavar="KEY", help="The key for the client; by default the first one of the configuration.")
+@click.option("--model", metavar="NAME", help="The model for the client.")
+@click.option("--apply", "applies", is_flag=True, help="Write the settings into the client's files, with a backup.")
+@click.option("--undo", "undoes", is_flag=True, help="Remove them again.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def connect(
     client: str,
@@ -53,7 +53,7 @@ def connect(
     undoes: bool,
     as_json: bool,
 ) -> None:
-    """Say what to set so that a client uses this gateway; write it, or take it back."""
+    """Show what to set so that a client uses this gateway; write the settings, or remove them."""
     if applies and undoes:
         raise click.UsageError("choose one: --apply or --undo")
     chosen = CLIENTS[client]
@@ -81,7 +81,7 @@ def _show(client: Client, place: Place) -> list[str]:
     if variables:
         lines += ["", "for one shell:", *(f"  export {name}={shlex.quote(value)}" for name, value in variables.items())]
     lines += ["", *client.hints] if client.hints else []
-    return [*lines, "", "--apply writes the files and keeps a backup of each; --undo takes it back."]
+    return [*lines, "", "--apply writes the files and keeps a backup of each; --undo restores them."]
 
 
 def _apply(client: Client, place: Place) -> list[str]:
@@ -89,8 +89,8 @@ def _apply(client: Client, place: Place) -> list[str]:
     for settings, planned in [(settings, change(settings)) for settings in client.settings(place)]:
         if planned is not None:
             apply(planned)
-        wrote = f"wrote {settings.file}; as it was: {backup_of(settings)}"
-        lines.append(wrote if planned is not None else f"{settings.file} says so already")
+        wrote = f"wrote {settings.file}; backup: {backup_of(settings)}"
+        lines.append(wrote if planned is not None else f"{settings.file} already has these settings")
     return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
 
 
@@ -105,7 +105,7 @@ def _spare_its_own(found: Loaded, written: Iterable[Settings]) -> None:
     """Raise ConfigError for the .env that the gateway reads."""
     own = found.folder.resolve() / ".env"
     if own in (settings.file for settings in written):
-        message = "is the gateway's own, which would then call itself: run this in the folder of your program"
+        message = "belongs to the gateway, which would then call itself: run this in the folder of your program"
         raise ConfigError([Problem(str(own), None, message)])
 
 
@@ -138,7 +138,7 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
     resolver: Resolver = gateway.services.resolver
     listed = {name: info for name, info in resolver.listing().items() if info.answers}
     if model is not None and not _serves(resolver, model):
-        click.echo(f"{model} leads nowhere here; `gateway models` lists the names that do", err=True)
+        click.echo(f"{model} is not served here; `gateway models` lists the names that are", err=True)
     main = model or (client.knows if _serves(resolver, client.knows) else next(iter(listed), "demo"))
     return Place(
         url=(url or address_of(found)).rstrip("/").removesuffix("/v1"),
@@ -171,6 +171,6 @@ def _key(found: Loaded) -> str:
     if secret is not None:
         return secret.reveal()
     if config.key or import_module("gateway.cli.keys_work").stored(found):
-        message = "it keeps only hashes of its keys: say with --key which one the client shall send"
+        message = "the configuration has only hashes of keys: give the client's key with --key"
         raise ConfigError([Problem(str(found.file or "configuration"), None, message)])
     return _ANY

@@ -159,7 +159,7 @@ def _home() -> Path:
     try:
         return Path.home()
     except RuntimeError:
-        message = "is not set, and nobody knows this user's home folder: set it to the one that the client has"
+        message = "is not set, and this user's home folder is unknown: set it to that of the client"
         raise Homeless([Problem("HOME", None, message)]) from None
 
 
@@ -186,7 +186,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
         title="Codex",
         settings=_codex,
         variables=_codex_variables,
-        hints=("Codex warns of a model that it does not know, and takes its defaults for it.",),
+        hints=("Codex warns about models that it does not know, and uses its defaults for them.",),
     ),
     "gemini-cli": Client(
         title="Gemini CLI",
@@ -200,7 +200,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
         settings=_openai,
         variables=_openai_variables,
         hints=(
-            "Cursor and its like: the URL goes into `base URL`, the key into `API key`, the model into the list.",
+            "Cursor and similar: enter the URL as `base URL`, the key as `API key`, and add the model to the list.",
             "Anthropic's SDKs: ANTHROPIC_BASE_URL is the same without /v1, ANTHROPIC_API_KEY the same key.",
             "Google's SDK: GOOGLE_GEMINI_BASE_URL is the same without /v1, GEMINI_API_KEY the same key.",
         ),

@@ -109,7 +109,7 @@ def undo(settings: Settings) -> str:
         same = _meaning(settings, restored, settings.file) == _meaning(settings, before, backup)
         _put_back(settings.file, before if same else restored)
     _take_away(backup)
-    return "is as it was before" if same else "keeps what was changed since, without the gateway's values"
+    return "is as it was before" if same else "keeps later changes, without the gateway's values"
 
 
 def _put_back(file: Path, text: str) -> None:
@@ -139,10 +139,10 @@ def _set_in(settings: Settings, text: str, values: Values) -> str:
             _set(tree, path, value)
             _set(meant, path, value)
     except ValueError as error:
-        raise ConfigError([Problem(str(settings.file), None, f"{error}: it was not changed")]) from None
+        raise ConfigError([Problem(str(settings.file), None, f"{error}: the file was not changed")]) from None
     edited = _DUMPS[settings.form](tree)
     if _meaning(settings, edited, settings.file) != meant:  # tomlkit may put a key into the table before it
-        message = "cannot be edited safely: it was not changed, change it by hand"
+        message = "cannot be edited safely: it was not changed, edit it by hand"
         raise ConfigError([Problem(str(settings.file), None, message)])
     return edited
 
@@ -151,7 +151,7 @@ def _parsed(settings: Settings, text: str, file: Path) -> _Tree:
     try:
         return _PARSES[settings.form](text.replace(_CRLF, "\n"))
     except (TOMLKitError, ValueError) as error:
-        message = f"is not plain {settings.form.upper()} ({error}): it was not changed, change it by hand"
+        message = f"is not plain {settings.form.upper()} ({error}): it was not changed, edit it by hand"
         raise ConfigError([Problem(str(file), None, message)]) from None
 
 
@@ -237,7 +237,7 @@ def _set(tree: _Tree, path: _Path, value: object) -> None:
         return
     inner = tree[step]
     if not isinstance(inner, MutableMapping):
-        raise ValueError(f"{step} is no table")  # noqa: TRY004 (of the file, not of a caller)
+        raise ValueError(f"{step} is not a table")  # noqa: TRY004 (of the file, not of a caller)
     _set(cast(_Tree, inner), tuple(rest), value)
     if not inner:
         del tree[step]
@@ -283,7 +283,7 @@ def _take_away(file: Path) -> None:
     try:
         file.unlink()
     except OSError as error:
-        raise ConfigError([Problem(str(file), None, f"cannot be taken away: {error.strerror}")]) from None
+        raise ConfigError([Problem(str(file), None, f"cannot be removed: {error.strerror}")]) from None
 
 
 def _open_to_those_of(like: Path, new: Path) -> None:

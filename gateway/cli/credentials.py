@@ -28,8 +28,8 @@ _UPSTREAM = click.option("--upstream", metavar="NAME", help="Only this upstream'
 def credentials() -> None:
     """See and manage the credentials of the pools.
 
-    ID is the beginning of an id, as long as no other one begins like it, or an e-mail. A gateway that runs on the same
-    store takes every change over by itself.
+    ID is an ID, or the start of one if that is unique, or an e-mail address. A running gateway with the same store
+    applies every change by itself.
     """
 
 
@@ -49,7 +49,7 @@ def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
 @_command("list")
 @_JSON
 def list_(found: Loaded, upstream: str | None, as_json: bool) -> None:
-    """List the credentials: state, cool-downs, quota, project, use. Asks no upstream."""
+    """List the credentials: state, cool-downs, quota, project, use. Calls no upstream."""
     _show(found, _work("views", found, upstream), as_json=as_json)
 
 
@@ -57,10 +57,9 @@ def list_(found: Loaded, upstream: str | None, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @_JSON
 def check(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
-    """Ask the upstreams about these credentials, or about all.
+    """Check these credentials, or all, at their upstreams.
 
-    Ends with 3 when none of them can be used, and with 1 when only some can; those that an operator took out of use do
-    not count.
+    Exits with 3 if none of them is usable, and with 1 if only some are; those that an operator disabled do not count.
     """
     views: Sequence[CredentialView] = _work("check", found, upstream, ids)
     _show(found, views, as_json=as_json)
@@ -81,7 +80,7 @@ def check(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bo
 @_IDS
 @_JSON
 def enable(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
-    """Take credentials into use again. Cool-downs that the upstream stated stay."""
+    """Enable credentials again. Cool-downs that the upstream asked for remain."""
     _show(found, _work("enable", found, upstream, ids), as_json=as_json)
 
 
@@ -89,7 +88,7 @@ def enable(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: b
 @_IDS
 @_JSON
 def disable(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
-    """Take credentials out of use until they are enabled."""
+    """Disable credentials until they are enabled again."""
     _show(found, _work("disable", found, upstream, ids), as_json=as_json)
 
 
@@ -97,7 +96,7 @@ def disable(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: 
 @_IDS
 @_JSON
 def remove(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
-    """Forget credentials for good, with their tokens. What gateway.toml gives is removed there."""
+    """Delete credentials permanently, with their tokens. Those of gateway.toml are removed there."""
     gone = _work("remove", found, upstream, ids)
     removed = [{"id": view.id, "upstream": view.upstream} for view in gone]
     lines = (f"removed {view.id[:8]} from upstream {view.upstream}" for view in gone)
@@ -108,11 +107,11 @@ def remove(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: b
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @_JSON
 def import_(found: Loaded, file: Path, upstream: str | None, as_json: bool) -> None:
-    """Take the accounts of a credentials file into the store; the file is only read.
+    """Import the accounts of a credentials file into the store; the file is only read.
 
-    An account is known by the hash of its refresh token, then by its e-mail, and what the store knows stays. One that
-    was removed comes back. What is no account is named, exit 1. `gateway import` takes the settings of the other
-    program along.
+    An account is recognized by the hash of its refresh token, then by its e-mail address; one that the store already
+    has is not changed. A removed one is added again. Entries that are not accounts are named, exit code 1.
+    `gateway import` also imports the settings of the other program.
     """
     taken: Taken = import_module("gateway.cli.credentials_files").import_(found, upstream, file)
     for note in taken.notes:
@@ -121,19 +120,19 @@ def import_(found: Loaded, file: Path, upstream: str | None, as_json: bool) -> N
     lines = (f"{fate.old}: {fate.word}" for fate in taken.fates)
     click.echo(msgspec.json.encode({"upstream": taken.upstream, "accounts": rows}) if as_json else "\n".join(lines))
     for name, reason in taken.others.items():
-        click.echo(f"{name} was not taken: it {reason}", err=True)
+        click.echo(f"{name} was not imported: it {reason}", err=True)
     if taken.others:
         raise SystemExit(1)
 
 
 @_command("export")
-@click.option("--secrets", is_flag=True, help="Write the refresh tokens and the client's secret, too.")
+@click.option("--secrets", is_flag=True, help="Include the refresh tokens and the client's secret.")
 @click.argument("file", required=False, metavar="[FILE]", type=click.Path(path_type=Path))
 def export(found: Loaded, secrets: bool, upstream: str | None, file: Path | None) -> None:
     """Write the accounts as a tokens.json, to standard output or into a new FILE that only you can read."""
     data: bytes = import_module("gateway.cli.credentials_files").export(found, upstream, secrets)
     if not secrets:
-        click.echo("refresh tokens are masked, so that this cannot be imported; --secrets writes them", err=True)
+        click.echo("refresh tokens are masked, so this cannot be imported; --secrets includes them", err=True)
     if file is None or str(file) == "-":
         click.echo(data, nl=False)
     else:

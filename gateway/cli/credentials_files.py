@@ -75,7 +75,7 @@ def _accounts_of(loaded: Loaded, upstream: str | None) -> tuple[str, V1InternalC
     if upstream in found:
         return upstream, found[upstream]
     if upstream is not None:
-        message = f"{upstream} is no upstream with accounts"
+        message = f"{upstream} is not an upstream with accounts"
     else:
         message = "say which one" if found else "no upstream has accounts: add one of type v1internal"
     known = f"; there are {', '.join(found)}" if found else ""
@@ -95,13 +95,13 @@ def _read(file: Path, loaded: Loaded) -> Imported:
 def _notes(name: str, config: V1InternalConfig, imported: Imported) -> Iterator[str]:
     if not config.oauth.client_id:
         yield (
-            f"warning: upstream.{name}.oauth names no client: put the one that the accounts logged in with into .env, "
-            "OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET"
+            f"warning: upstream.{name}.oauth has no client: put the one that the accounts logged in with into .env, "
+            "as OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET"
         )
     for one in imported.credentials:
         theirs = one.client_id or imported.client_id
         if theirs and config.oauth.client_id and theirs != config.oauth.client_id:
-            yield f"warning: {one.place or 'the account'} has another OAuth client than upstream.{name}.oauth"
+            yield f"warning: {one.place or 'the account'} has a different OAuth client than upstream.{name}.oauth"
 
 
 # what is exported

@@ -79,11 +79,11 @@ def _besides(view: CredentialView, now: float) -> Iterator[str]:
     if view.reason:
         yield f"because: {view.reason}"
     if view.link:
-        yield f"its owner goes on at {view.link}"
+        yield f"its owner must verify it at {view.link}"
     for model, until in view.cooling.items():
         yield f"cooling {model or 'all models'} until {_when(until, now)}"
     for model, (left, reset) in view.quota.items():
-        yield f"quota {model}: {left:.0%} left" + (f", whole again {_when(reset, now)}" if reset else "")
+        yield f"quota {model}: {left:.0%} left" + (f", reset {_when(reset, now)}" if reset else "")
     if view.last_error:
         yield f"last error: {view.last_error}"
 

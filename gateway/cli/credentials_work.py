@@ -24,7 +24,7 @@ __all__ = ["asked", "check", "disable", "enable", "is_off", "is_paused", "opened
 
 _WAIT_S: Final = 60.0
 _SERVING: Final = frozenset({"active", "cooling"})
-_SILENT: Final = f"no answer within {_WAIT_S:.0f} s"
+_SILENT: Final = f"no response within {_WAIT_S:.0f} s"
 
 _Act = Callable[[Pooling, CredentialView], Awaitable[CredentialView]]
 
@@ -126,7 +126,9 @@ async def opened(
 async def asked(pools: Mapping[str, Pooling], of: Sequence[CredentialView]) -> Sequence[CredentialView]:
     """Ask the upstreams about credentials, all at once; a terminal sees whom."""
     if of and sys.stderr.isatty():
-        click.echo(f"asking {', '.join(dict.fromkeys(view.upstream for view in of))} about {len(of)} …", err=True)
+        click.echo(
+            f"checking {', '.join(dict.fromkeys(view.upstream for view in of))}, {len(of)} credentials …", err=True
+        )
     return await asyncio.gather(*(_asked(pools[view.upstream], view) for view in of))
 
 
@@ -172,9 +174,9 @@ def _fits(view: CredentialView, word: str) -> bool:
 
 def _why(found: Sequence[CredentialView]) -> str:
     if not found:
-        return "no credential has this e-mail or an id that begins so; `gateway credentials list` shows them"
+        return "no credential has this e-mail address, or an ID that starts so; `gateway credentials list` shows them"
     several = ", ".join(f"{view.id[:12]} of {view.upstream}" for view in found)
-    return f"may be {several}: give more of the id, or --upstream"
+    return f"may be {several}: give more of the ID, or --upstream"
 
 
 def _unknown(loaded: Loaded, upstream: str, pools: Mapping[str, Pooling]) -> ConfigError:

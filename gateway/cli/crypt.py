@@ -8,16 +8,16 @@ from gateway.cli.options import configuration, loaded
 
 __all__ = ["decrypt", "encrypt"]
 
-_ASK = "Refresh tokens and kept responses will stand in clear in {place}. Go on?"
+_ASK = "Refresh tokens and stored responses will be unencrypted in {place}. Continue?"
 
 
 @click.command
 @configuration
 def encrypt(config: str | None, no_config: bool, no_dotenv: bool) -> None:
-    """Bring the whole store under the newest key now.
+    """Encrypt the whole store with the newest key now.
 
     The key is the first one of store.encryption_key, --encryption-key-file or GATEWAY_ENCRYPTION_KEY. A start with that
-    key does the same; afterwards older keys are not needed any more.
+    key does the same; afterwards older keys are no longer needed.
     """
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     click.echo(import_module("gateway.cli.crypt_work").encrypt(found))
@@ -27,7 +27,7 @@ def encrypt(config: str | None, no_config: bool, no_dotenv: bool) -> None:
 @configuration
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def decrypt(config: str | None, no_config: bool, no_dotenv: bool, yes: bool) -> None:
-    """Write the whole store in clear again, so that no key is needed any more. Refused while a gateway uses it."""
+    """Decrypt the whole store, so that no key is needed any more. Not possible while a gateway uses it."""
     part = import_module("gateway.cli.crypt_work")
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     place = part.ready(found)

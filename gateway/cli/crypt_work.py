@@ -16,7 +16,7 @@ from gateway.store.responses import ResponseStore
 __all__ = ["decrypt", "encrypt", "ready"]
 
 _KEY: Final = ("store", "encryption_key")
-_GOES_ON: Final = "it would go on encrypting"
+_GOES_ON: Final = "it would keep encrypting"
 
 
 def encrypt(loaded: Loaded) -> str:
@@ -33,7 +33,7 @@ def encrypt(loaded: Loaded) -> str:
         with _responses(loaded):
             pass  # who opens them encrypts them
         store.database.forget()
-    older = "; the older keys are not needed any more" if keys[1:] else ""
+    older = "; the older keys are no longer needed" if keys[1:] else ""
     return f"{store.place} is encrypted with the newest key{older}"
 
 
@@ -54,8 +54,8 @@ def decrypt(loaded: Loaded) -> str:
         with _responses(loaded) as responses:
             responses.decrypt_all()
         store.decrypt_all()  # last: whoever opens the database with a key encrypts them
-    again = "; take store.encryption_key away, or the next start encrypts it" if store.encrypts else ""
-    return f"{store.place} is in clear{again}"
+    again = "; remove store.encryption_key, or the next start encrypts it again" if store.encrypts else ""
+    return f"{store.place} is now unencrypted{again}"
 
 
 def _is_settled(store: CredentialStore) -> bool:

@@ -21,11 +21,11 @@ __all__ = ["doctor"]
 @configuration
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
-    """Examine the configuration, files, port, network, clock, store, credentials and clients.
+    """Check the configuration, files, port, network, clock, store, credentials and clients.
 
-    Every credential is asked for, which takes a few seconds. Each finding is ok, a warning or a problem, with one thing
-    to do about it. Ends with 1 when there is a problem, with 2 when the configuration cannot be used. No secret is
-    printed.
+    Every credential is tried at its upstream, which takes a few seconds. Each finding is ok, a warning or a problem,
+    with one thing to do about it. Exits with 1 if there is a problem, with 2 if the configuration is invalid. No secret
+    is printed.
     """
     part = import_module("gateway.cli.doctor_work")  # loads every upstream
     refused = False

@@ -11,9 +11,9 @@ from gateway.upstream import CredentialView, Pooling
 __all__ = ["credentials", "store"]
 
 _REMEDIES: Final[Mapping[str, str]] = {
-    "suspected": "look at its last error in `gateway credentials list`; the next answer heals it",
+    "suspected": "see its last error in `gateway credentials list`; its next successful request clears this",
     "cooling": "wait until then{or_more}",
-    "needs_verification": "its owner goes on at the link in `gateway credentials list`, then `… enable`",
+    "needs_verification": "its owner must follow the link in `gateway credentials list`; then enable it",
 }
 _REVOKED: Final = "invalid_grant"
 
@@ -22,10 +22,10 @@ def store(loaded: Loaded) -> Iterator[Finding]:
     """Say how the tokens are kept, and whether there is an OAuth client for them; the store is open by now."""
     accounts = {name: one for name, one in loaded.config.upstream.items() if isinstance(one, V1InternalConfig)}
     if loaded.config.store.encryption_key:
-        yield ok("store", "it opens, and is encrypted")
+        yield ok("store", "readable, and encrypted")
     elif accounts:
         fix = "put what `gateway generate-key` prints into .env as GATEWAY_ENCRYPTION_KEY, and keep a copy"
-        yield warning("store", "refresh tokens are kept in clear", fix)
+        yield warning("store", "refresh tokens are stored unencrypted", fix)
     else:
         yield ok("store", "it opens")
     for name, one in accounts.items():
@@ -54,9 +54,9 @@ def _upstream(loaded: Loaded, name: str, views: Sequence[CredentialView]) -> Ite
         yield problem(check, "there are none", "gateway login" if accounts else f"give upstream.{name}.api_key")
         return
     pool, more = getattr(loaded.config.upstream[name], "pool", PoolConfig()), _more(loaded, name)
-    said = f"{usable} of {len(views)} can be used"
+    said = f"{usable} of {len(views)} are usable"
     if not usable:
-        yield problem(check, said, "mend one of them, or add another")
+        yield problem(check, said, "repair one of them, or add another")
     elif usable < pool.min_credentials:
         fix = f"{more}; or lower upstream.{name}.pool.min_credentials"
         yield warning(check, f"{said}, fewer than min_credentials ({pool.min_credentials})", fix)
@@ -77,7 +77,7 @@ def _more(loaded: Loaded, name: str) -> str:
 def _credential(check: str, view: CredentialView, or_more: str, *, accounts: bool) -> Iterator[Finding]:
     label = f"{view.id[:8]}{f' ({view.account})' if view.account else ''} is {view.state}"
     if is_paused(view):
-        yield warning(check, f"{label}: {view.reason}", "mend that; it is tried again by itself")
+        yield warning(check, f"{label}: {view.reason}", "fix that; it is retried automatically")
     elif view.state in _REMEDIES:
         resting = ", ".join(view.cooling) if view.state == "cooling" else view.reason
         fix = _REMEDIES[view.state].format(or_more=or_more)
@@ -85,7 +85,7 @@ def _credential(check: str, view: CredentialView, or_more: str, *, accounts: boo
     elif view.state == "disabled":
         yield warning(check, f"{label}: {view.reason}", _remedy(view, accounts=accounts))
     elif view.last_error:
-        yield warning(check, f"{label}, but its last error was: {view.last_error}", "look whether it comes again")
+        yield warning(check, f"{label}, but its last error was: {view.last_error}", "watch whether it happens again")
 
 
 def _remedy(view: CredentialView, *, accounts: bool) -> str:
@@ -93,4 +93,4 @@ def _remedy(view: CredentialView, *, accounts: bool) -> str:
         return f"give upstream.{view.upstream}.api_key another key"
     if view.reason.startswith(_REVOKED):
         return f"log the account in again: gateway login --upstream {view.upstream}"
-    return f"when its cause is gone: gateway credentials enable {view.id[:8]}"
+    return f"once the cause is gone: gateway credentials enable {view.id[:8]}"

@@ -52,10 +52,10 @@ def _client(loaded: Loaded, name: str, client: Client) -> Iterator[Finding]:
     if not said.url:
         return
     if not _is_ours(loaded, said.url):
-        words = f"{client.title} goes to {said.url}, not to {address_of(loaded)}"
+        words = f"{client.title} uses {said.url}, not {address_of(loaded)}"
         yield warning(check, words, fix) if connected else ok(check, words)
     elif not _is_accepted(loaded, said.key):
-        yield warning(check, f"{client.title} comes here with a key that is not accepted", fix)
+        yield warning(check, f"{client.title} uses this gateway with a key that is not accepted", fix)
     else:
         yield ok(check, f"{client.title} comes here")
 

@@ -56,7 +56,9 @@ def _config(loaded: Loaded) -> Iterator[Finding]:
     idle = [row.key for row in report(loaded) if row.reason and row.source != "default"]
     if idle:
         yield warning(
-            "configuration", f"without effect: {', '.join(idle)}", "take them out; `gateway check` says of each why"
+            "configuration",
+            f"without effect: {', '.join(idle)}",
+            "remove them; `gateway check` says why each has no effect",
         )
 
 
@@ -73,18 +75,18 @@ def _keys(loaded: Loaded) -> Iterator[Finding]:
     config = loaded.config
     given = [*config.auth.keys, *(one.secret for one in config.key if one.secret)]
     if any(key.reveal() in SAMPLE_KEYS for key in given):
-        yield warning("keys", "a published sample key is accepted", "replace it by one that `gateway init` makes")
+        yield warning("keys", "a published sample key is accepted", "replace it with one that `gateway init` makes")
     over = [one.name for one in config.key if one.expires and one.expires < datetime.now(UTC)]
     if over:
-        yield warning("keys", f"over: {', '.join(over)}", "give them another `expires`, or take them out")
+        yield warning("keys", f"over: {', '.join(over)}", "change their `expires`, or remove them")
     ever = _ever_stored(loaded)
     made = [one for one in ever if not one.removed]
     over = [one.name for one in made if one.expires is not None and one.expires < time.time()]
     if over:
-        yield warning("keys", f"over: {', '.join(over)}", "gateway keys revoke NAME, and make another one")
+        yield warning("keys", f"over: {', '.join(over)}", "gateway keys revoke NAME, and make a new one")
     count = len(config.auth.keys) + len(config.key) + len(made)
     if not count and ever and config.auth.allow_anonymous != "always":
-        yield warning("keys", "none that lets anybody in: the last one was revoked", "gateway keys new NAME")
+        yield warning("keys", "none is valid: the last one was revoked", "gateway keys new NAME")
     else:
         yield ok("keys", f"{count} keys" if count else f"no keys, anonymous access: {config.auth.allow_anonymous}")
 
@@ -96,7 +98,7 @@ def _bind(loaded: Loaded) -> Iterator[Finding]:
     if refuses_bind(config) is not None:
         yield problem("bind", f"server.host {config.server.host} is open to the network without a key", _KEY_FIX)
     else:
-        yield warning("bind", f"everybody who reaches {config.server.host} may use the accounts", _KEY_FIX)
+        yield warning("bind", f"anyone who can reach {config.server.host} may use the accounts", _KEY_FIX)
 
 
 def stored_keys(loaded: Loaded) -> Sequence[StoredKey]:
@@ -120,7 +122,9 @@ _KEY_FIX: Final = "set auth.keys to a key that only your clients know"
 def _readable(file: Path, what: str) -> Finding:
     mode = mode_of(file)
     if is_exposed(file):
-        return warning("files", f"{file} holds {what}, and others can read it: mode {mode:04o}", f"chmod 600 {file}")
+        return warning(
+            "files", f"{file} holds {what}, and other users can read it: mode {mode:04o}", f"chmod 600 {file}"
+        )
     return ok("files", f"{file}: mode {mode:04o}")
 
 
@@ -130,7 +134,7 @@ def _readable(file: Path, what: str) -> Finding:
 def log(loaded: Loaded) -> Iterator[Finding]:
     """Look at log.file: may it be written."""
     for one in closed_log(loaded):
-        yield problem("log", str(one), "make it writable for the user that runs the gateway, or set log.file")
+        yield problem("log", str(one), "make it writable for the gateway's user, or set log.file")
 
 
 def recordings(loaded: Loaded) -> Iterator[Finding]:
@@ -138,7 +142,7 @@ def recordings(loaded: Loaded) -> Iterator[Finding]:
     given = loaded.config.record.dir
     why = unusable(loaded.resolve(given)) if given else ""
     if why:
-        fix = "make it writable for the user that runs the gateway, or set record.dir"
+        fix = "make it writable for the gateway's user, or set record.dir"
         yield problem("record", f"nothing can be recorded: {why}", fix)
 
 
@@ -154,13 +158,13 @@ def folder(
             tried.flush()
             os.fsync(tried.fileno())
     except OSError as error:
-        fix = "make it writable for the user that runs the gateway, make room on its disk, or set server.data_dir"
+        fix = "make it writable for the gateway's user, free space on its disk, or set server.data_dir"
         yield problem("data_dir", f"{data} cannot be written: {error.strerror}", fix)
         return
     left = free(there)
     if left < _SCARCE_BYTES:
         yield warning("data_dir", f"{left // 2**20} MB are left on the disk of {data}", "make room")
     if os.name != "nt" and data.is_dir() and is_exposed(data):
-        yield warning("data_dir", f"others can look into {data}: mode {mode_of(data):04o}", f"chmod 700 {data}")
+        yield warning("data_dir", f"other users can read {data}: mode {mode_of(data):04o}", f"chmod 700 {data}")
     else:
-        yield ok("data_dir", f"{data} can be written" if data.is_dir() else f"{data} will be made by the first start")
+        yield ok("data_dir", f"{data} is writable" if data.is_dir() else f"{data} will be created at the first start")

@@ -28,11 +28,9 @@ _WAIT_S: Final = 10.0
 _ODD_S: Final = 60.0
 _WRONG_S: Final = 300.0  # from here on Google refuses what a service account signs
 _MOMENT_S: Final = 1.0
-_REDIS_FIX: Final = (
-    "give it room (maxmemory), name the server that is written to, or let its user run scripts on gateway:*"
-)
-_POSTGRES_FIX: Final = "name the server that is written to, or end its default_transaction_read_only"
-_CLOCK_FIX: Final = "set this machine's clock, and keep it right by NTP: `timedatectl set-ntp true`"
+_REDIS_FIX: Final = "raise its maxmemory, use the primary server, or let its user run scripts on gateway:*"
+_POSTGRES_FIX: Final = "use the primary server, or turn off default_transaction_read_only"
+_CLOCK_FIX: Final = "set this machine's clock, and keep it right with NTP: `timedatectl set-ntp true`"
 
 
 class _Answer(Struct, frozen=True, kw_only=True):
@@ -65,7 +63,7 @@ async def _ask(transport: Transport, url: str) -> _Answer:
     except TransportError as error:
         return _Answer(url=url, took_s=time.monotonic() - began, trouble=str(error))
     except TimeoutError:
-        return _Answer(url=url, took_s=_WAIT_S, trouble=f"no answer within {_WAIT_S:.0f} s")
+        return _Answer(url=url, took_s=_WAIT_S, trouble=f"no response within {_WAIT_S:.0f} s")
     took_s, now = time.monotonic() - began, time.time()
     response.close()
     return _Answer(url=url, took_s=took_s, late_s=_late_s(response.headers.get("date"), now - took_s / 2))
@@ -83,28 +81,28 @@ def _upstream(loaded: Loaded, name: str, answers: Sequence[_Answer]) -> Iterator
     answering = any(not one.trouble for one in answers)
     for one in answers:
         if is_own(loaded, one.url):
-            fix = f"set the address of upstream.{name} to the service itself; OPENAI_BASE_URL and its like are clients'"
+            fix = f"set the URL of upstream.{name} to the service itself; OPENAI_BASE_URL and similar are for clients"
             yield problem(check, f"{one.url} is this gateway, which would call itself", fix)
         elif one.trouble:
             tell = warning if answering else problem
-            yield tell(check, f"{one.url} does not answer: {one.trouble}", _remedy(one.trouble))
+            yield tell(check, f"{one.url} does not respond: {one.trouble}", _remedy(one.trouble))
         else:
-            yield ok(check, f"{one.url} answers in {one.took_s * 1000:.0f} ms")
+            yield ok(check, f"{one.url} responds in {one.took_s * 1000:.0f} ms")
 
 
 def _remedy(trouble: str) -> str:
     words = trouble.lower()
     if "proxy" in words:
-        return "look at HTTP_PROXY and HTTPS_PROXY; NO_PROXY names what is reached without"
-    if any(said in words for said in ("wrong_version_number", "record_layer", "no http", "before an answer")):
-        return "look at the port of the address, and whether that is one for http:// or https://"
+        return "check HTTP_PROXY and HTTPS_PROXY; NO_PROXY lists hosts to be reached directly"
+    if any(said in words for said in ("wrong_version_number", "record_layer", "not http", "before an answer")):
+        return "check the port of the URL, and whether it is for http:// or https://"
     if "certificate" in words or "ssl" in words:
-        return "let this machine trust the certificate (SSL_CERT_FILE), or look who stands between"
+        return "let this machine trust the certificate (SSL_CERT_FILE), or check what intercepts the connection"
     if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):
-        return "look at the spelling of the address, and at this machine's DNS"
+        return "check the spelling of the URL, and this machine's DNS"
     if "refused" in words:
-        return "start the server there, or look at the port of the address; a firewall may refuse, too"
-    return "let this machine's firewall pass it, or name a proxy in HTTPS_PROXY"
+        return "start the server there, or check the port of the URL; a firewall may also block it"
+    return "allow it in this machine's firewall, or set a proxy in HTTPS_PROXY"
 
 
 def _clock(answers: Sequence[_Answer]) -> Iterator[Finding]:
@@ -137,14 +135,14 @@ async def shared(loaded: Loaded) -> list[Finding]:
 async def _told(check: str, key: str, asking: Awaitable[str]) -> Finding:
     try:
         async with asyncio.timeout(_WAIT_S):
-            return ok(check, f"{key} answers{await asking}")
+            return ok(check, f"{key} responds{await asking}")
     except _Unfit as unfit:
         return problem(check, f"{key} cannot be used: {unfit}", unfit.fix)
     except TimeoutError:
-        why = f"no answer within {_WAIT_S:.0f} s"
+        why = f"no response within {_WAIT_S:.0f} s"
     except _Away as away:
         why = str(away)
-    return problem(check, f"{key} does not answer: {why}", f"start it, or correct {key}")
+    return problem(check, f"{key} does not respond: {why}", f"start it, or correct {key}")
 
 
 class _Away(Exception):
@@ -195,7 +193,7 @@ def _postgres(url: str) -> str:
             with engine.connect() as connection:
                 version = connection.scalar(text("SHOW server_version"))
                 if connection.scalar(text("SHOW transaction_read_only")) == "on":
-                    raise _Unfit("it can only be read", _POSTGRES_FIX)
+                    raise _Unfit("it is read-only", _POSTGRES_FIX)
                 return f": version {version}"
         finally:
             engine.dispose()

@@ -54,9 +54,9 @@ def _tried(host: str, number: int) -> OSError | None:
 
 def _listening(where: str, state: str) -> Iterator[Finding]:
     if state in _STATES:
-        yield ok("port", f"a gateway listens on {where}, and is {state}")
+        yield ok("port", f"a gateway is listening on {where}, and is {state}")
     else:
-        yield problem("port", f"another program listens on {where}", "stop it, or set server.port")
+        yield problem("port", f"another program is listening on {where}", "stop it, or set server.port")
 
 
 async def _state(loaded: Loaded, transport: Transport) -> str:

@@ -29,14 +29,14 @@ from gateway.upstream import Adapter, Pooling
 
 __all__ = ["examine", "unreadable"]
 
-_DATABASE_FIX: Final = "start the database, give its user the right to make tables, or name another store.database"
+_DATABASE_FIX: Final = "start the database, let its user create tables, or set another store.database"
 _DAMAGED: Final = ("not a database", "malformed")  # in SQLite's own words
-_NEWER_FIX: Final = "install the version that it was last used with, or put a copy from before that back"
+_NEWER_FIX: Final = "install the version that it was last used with, or restore an older copy"
 
 
 def unreadable(error: ConfigError) -> Sequence[Finding]:
     """Say what can be said when the configuration cannot be read."""
-    fix = "correct it; the annotated gateway.toml of the project explains every key"
+    fix = "correct it; docs/gateway.toml explains every key"
     found = [*python(), *(problem("configuration", str(one), fix) for one in error.problems)]
     return [hidden(finding, redact) for finding in found]
 
@@ -44,7 +44,7 @@ def unreadable(error: ConfigError) -> Sequence[Finding]:
 def examine(loaded: Loaded, *, dotenv: bool) -> Sequence[Finding]:
     """Make every check."""
     if sys.stderr.isatty():
-        click.echo("examining this machine, the network and every credential …", err=True)
+        click.echo("checking this machine, the network and every credential …", err=True)
     found = asyncio.run(_examine(loaded, dotenv=dotenv))
     hide = hider(loaded)
     return [hidden(finding, hide) for finding in found]
@@ -69,7 +69,7 @@ async def _upstreams(loaded: Loaded, transport: Transport) -> list[Finding]:
         check_config(loaded)
         adapters = adapters_of(quiet(loaded), System())
     except ConfigError as error:
-        return [problem("start", str(one), "correct it: `gateway run` would refuse to start") for one in error.problems]
+        return [problem("start", str(one), "correct it: `gateway run` would not start") for one in error.problems]
     try:
         for adapter in adapters.values():
             await adapter.start(transport)
@@ -104,7 +104,7 @@ def _opened(loaded: Loaded) -> Iterator[Finding]:
     except StoreFailed as error:
         fix = _DATABASE_FIX if loaded.config.store.database else "make data_dir writable"
         if any(words in str(error) for words in _DAMAGED):
-            fix = f"put a copy of {FILE} back, or move it away"
+            fix = f"restore a copy of {FILE}, or move it away"
         elif isinstance(error, NewerTables):
             fix = _NEWER_FIX
         yield problem("store", f"it cannot be used: {error}", fix)

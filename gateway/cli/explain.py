@@ -23,13 +23,13 @@ __all__ = ["explain"]
     "file",
     metavar="FILE",
     type=click.Path(),
-    help="The body of a request, as JSON; - is standard input.",
+    help="A file with the body of a request, as JSON; - for standard input.",
 )
 @click.option(
     "--dialect",
     metavar="NAME",
     shell_complete=dialects,
-    help="openai-chat, openai-responses, anthropic or gemini; without it the body tells.",
+    help="openai-chat, openai-responses, anthropic or gemini; by default detected from the body.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(
@@ -41,9 +41,9 @@ def explain(
     dialect: str | None,
     as_json: bool,
 ) -> None:
-    """Explain a MODEL, or a request: who gets it, by which lines, what is lost, and the exact upstream body.
+    """Explain a MODEL or a request: which upstream gets it and why, what is lost, and the exact upstream body.
 
-    A MODEL beside a request goes before the one in it; a Gemini request has none and needs it.
+    MODEL overrides the model of a request; a Gemini request has none, and needs it.
     """
     part = import_module("gateway.explain")  # loads every upstream
     asking = _asking(part, model, file, dialect)
@@ -62,7 +62,7 @@ def _asking(part: ModuleType, model: str, file: str | None, dialect: str | None)
     except ValueError as error:
         _stop(f"--dialect: {error}")
     if file is None:
-        return part.smallest(model, chosen) if model else _stop("say which: gateway explain MODEL, or --request FILE")
+        return part.smallest(model, chosen) if model else _stop("give MODEL, or --request FILE")
     name = "standard input" if file == "-" else file
     try:
         return part.recorded(_read(file), model, chosen)

@@ -43,7 +43,7 @@ def new_key() -> str:
 
 def unserved(kind: str) -> str:
     """Say that an upstream is for a later version."""
-    return f"this version cannot serve an upstream of type {kind} yet: `gateway run` refuses it"
+    return f"this version does not support upstreams of type {kind}: `gateway run` would not start"
 
 
 class Dotenv:
@@ -68,7 +68,7 @@ class Dotenv:
     def privacy(self) -> str:
         """Say who can read what was written."""
         closed = not self.file.stat().st_mode & 0o077
-        return "which only you can read" if closed else f"which others can read, too: chmod 600 {self.file}"
+        return "readable only by you" if closed else f"which other users can read: chmod 600 {self.file}"
 
     def name_of(self, wanted: str, value: str) -> str:
         """Give the variable that holds this value, `wanted` or one like it; "" when a sealed file has none."""

@@ -25,10 +25,12 @@ __all__ = ["import_"]
     "--config",
     metavar="FILE",
     type=click.Path(),
-    help="The gateway.toml to write, or the one that is there.",
+    help="The gateway.toml to write, or an existing one.",
 )
-@click.option("-ek", "--encryption-key", metavar="KEY", help="Opens an encrypted FILE, and the store; `ps` shows it.")
-@click.option("--encryption-key-file", type=click.Path(), help="A file that holds it.")
+@click.option(
+    "-ek", "--encryption-key", metavar="KEY", help="The key of an encrypted FILE, and of the store; visible in `ps`."
+)
+@click.option("--encryption-key-file", type=click.Path(), help="A file with the key.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_(
     files: tuple[str, ...],
@@ -37,11 +39,11 @@ def import_(
     encryption_key_file: str | None,
     as_json: bool,
 ) -> None:
-    """Take over config.json, .env or tokens.json of an earlier proxy.
+    """Import config.json, .env or tokens.json of an earlier proxy.
 
     Settings become a gateway.toml, secrets go to .env beside it, accounts into the credential store. Every old setting
-    is listed with what it became, or why it became nothing. The files themselves are never changed, and importing them
-    again changes nothing. A gateway.toml that is there is left as it is: the lines that it lacks are printed, exit 1.
+    is listed with what it became, or why it was dropped. The files themselves are never changed, and importing them
+    again changes nothing. An existing gateway.toml is not changed: the lines that it lacks are printed, exit code 1.
     """
     if encryption_key:
         click.echo("warning: --encryption-key is visible in `ps`; --encryption-key-file is not", err=True)
@@ -74,7 +76,7 @@ def _text(report: "Report", words: str) -> str:
     blocks = [_block(file, rows) for file, rows in report.files.items()]
     wrote = [f"wrote {each}" for each in report.wrote] or ["nothing new to write"]
     commands = f"next: `gateway check{words}`, then `gateway run{words}`"
-    lines = f"{report.config} was left as it is; it lacks these lines, each in its table:\n\n{report.lacking}"
+    lines = f"{report.config} was not changed; it lacks these lines, each in its table:\n\n{report.lacking}"
     return "\n".join([*blocks, *wrote, lines if report.lacking else commands])
 
 

@@ -72,8 +72,8 @@ def _stayed(there: str, value: str, env: Dotenv) -> str:
     if not there:
         return f"set it yourself, {env.file} may not be changed: Google's own library reads it"
     if env.file.absolute().parent / there != Path(value):
-        return f"{env.file} says otherwise, and stays: {there}"
-    return f"stays a variable, which Google's own library reads: {there} in {env.file}"
+        return f"{env.file} has a different value, and was not changed: {there}"
+    return f"remains an environment variable, which Google's own library reads: {there} in {env.file}"
 
 
 def _fit_keys(olds: Sequence[Old], env: Dotenv, fitted: Fitted, open_host: str, *, fresh: bool) -> None:
@@ -84,14 +84,14 @@ def _fit_keys(olds: Sequence[Old], env: Dotenv, fitted: Fitted, open_host: str, 
             text = key.reveal()
             if open_host and text in SAMPLE_KEYS:
                 said = text
-                fitted.dropped[text] = f"is a published sample key, refused on {open_host}"
+                fitted.dropped[text] = f"is a published sample key, not allowed on {open_host}"
             else:
                 said = _ref(text, _holder(old, index, text, env), env, fitted)
                 refs[said] = None
             fitted.said[old.label, (*AUTH_KEYS, index)] = said
     if fresh and open_host and not refs:
         refs[_ref(env.variables.get(_KEY) or new_key(), _KEY, env, fitted)] = None
-        fitted.made_key = f"{open_host} is open to the network and no key of your own was given: a new one was made"
+        fitted.made_key = f"{open_host} is open to the network and there was no key of your own: a new one was made"
     if refs:
         fitted.plain[AUTH_KEYS] = list(refs)
 

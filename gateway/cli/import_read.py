@@ -73,7 +73,7 @@ def _variables(text: str, label: str) -> Replaced:
     found = dotenv.dotenv_values(stream=StringIO(text))
     variables = {name: value for name, value in found.items() if value is not None}
     if not variables:
-        raise _bad(label, "is none of config.json, tokens.json and .env")
+        raise _bad(label, "is not a config.json, tokens.json or .env")
     return read_dotenv(variables, label)
 
 
@@ -90,7 +90,7 @@ def _accounts(text: str, label: str) -> Old:
     imported = _read(text, label)
     values: dict[KeyPath, object] = {path: given for path, given in _client(imported) if given}
     fates = [Fate(old=str(path[-1]), paths=(path,)) for path in values]
-    fates += [Fate(old=name, word=f"not taken: it {why}") for name, why in imported.others.items()]
+    fates += [Fate(old=name, word=f"not imported: it {why}") for name, why in imported.others.items()]
     return Old(
         label=label,
         replaced=_without_default(Replaced(values, (*fates, *_beside(imported)))),
@@ -126,7 +126,7 @@ def _settings(file: Path, text: str, table: Tree, label: str, keys: Sequence[str
 def _said_of(file: Path | None) -> str:
     if file is None:
         return "names no file"
-    return "its accounts follow" if file.is_file() else f"{file} is not there, so it gives no account"
+    return "its accounts follow" if file.is_file() else f"{file} does not exist, so there are no accounts from it"
 
 
 def _single(table: Tree, label: str) -> tuple[ImportedCredential, ...]:
@@ -145,10 +145,10 @@ def _beside(imported: Imported) -> Iterable[Fate]:
         if name in SHORT_LIVED:
             yield Fate(old=old, word="not needed: the gateway gets its own access tokens")
         else:
-            yield Fate(old=old, word="kept in the store beside its account; nothing reads it")
+            yield Fate(old=old, word="stored with its account; nothing reads it")
     for one in imported.credentials:
         if one.client_id and one.client_id != imported.client_id:
-            yield Fate(old=one.place, word="has another OAuth client than the first: Google will refuse it here")
+            yield Fate(old=one.place, word="has a different OAuth client than the first: Google will reject it here")
 
 
 def _field(place: str, name: str) -> str:

@@ -66,7 +66,7 @@ def take_over(files: Sequence[str], config: str | None, encryption_key: str) -> 
     mine = load(tree_of(plain), environ=env.variables, dotenv=False, overrides=flags)
     lacking = _lacking(plain, mine, theirs) if theirs is not None else {}
     if any(fitted.hides(value) for value in lacking.values()):
-        message = "holds several secrets in one variable and is not changed: give each a variable of its own"
+        message = "has several secrets in one variable and was not changed: give each a variable of its own"
         raise ConfigError([Problem(str(beside), None, message)])
     loaded = theirs or replace(mine, file=target.absolute(), folder=target.absolute().parent)
     with stored(loaded) if any(old.credentials for old in olds) else nullcontext() as store:
@@ -86,7 +86,7 @@ def take_over(files: Sequence[str], config: str | None, encryption_key: str) -> 
 
 def _nothing(old: Old) -> str:
     unused = ", ".join(f"{fate.old} {fate.word}" for fate in old.replaced.fates)
-    return f"gives nothing to take over: {unused}" if unused else "gives nothing to take over"
+    return f"has nothing to import: {unused}" if unused else "has nothing to import"
 
 
 def _upstream(theirs: Loaded | None) -> str:
@@ -120,7 +120,7 @@ def _write(target: Path, document: str, env: Dotenv, *, private: bool) -> list[s
     wrote = [f"{', '.join(env.new)} to {env.file}, {env.privacy}"] if env.new else []
     if document:
         create(target, document, 0o600 if private else 0o644)
-        wrote.append(f"{target}, which holds secrets and only you can read" if private else str(target))
+        wrote.append(f"{target}, which has secrets and is readable only by you" if private else str(target))
     return wrote
 
 
@@ -138,7 +138,7 @@ def _besides(fitted: Fitted, loaded: Loaded, upstream: str) -> Iterator[Row]:
         yield Row(old="auth.keys", word=fitted.made_key)
     config = loaded.config.upstream.get(upstream)
     if isinstance(config, V1InternalConfig) and not config.oauth.client_id:
-        word = "not given: put the client that the accounts logged in with into .env, OAUTH_CLIENT_ID and _SECRET"
+        word = "not given: put the client of the accounts into .env, as OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET"
         yield Row(old=f"upstream.{upstream}.oauth", word=word)
 
 
@@ -166,8 +166,8 @@ def _row(fate: Fate, old: Old, path: KeyPath, fitted: Fitted, idle: Mapping[str,
         return Row(old=fate.old, word=fitted.dropped[str(said)])
     key = AUTH_KEYS if path[:2] == AUTH_KEYS else path
     if key == path and fitted.plain[path] != said:
-        return Row(old=fate.old, word="a later file says otherwise")
+        return Row(old=fate.old, word="a later file overrides it")
     name = dotted(_in(upstream, key))
     value = MASK if fitted.hides(said) else shown([said] if key == AUTH_KEYS else said)
     reason = idle.get(name, "")
-    return Row(old=fate.old, became=f"{name} = {value}", word=f"not in effect yet: {reason}" if reason else fate.word)
+    return Row(old=fate.old, became=f"{name} = {value}", word=f"not in effect: {reason}" if reason else fate.word)

@@ -18,7 +18,7 @@ __all__ = ["KINDS", "Kind", "init"]
 _KEY: Final = "GATEWAY_KEY"
 _PORTS: Final = ("GATEWAY_SERVER__PORT", "PORT")  # what goes before the file
 _HEAD: Final = """\
-# The keys that are not here have their defaults: `gateway check` shows every one.
+# Keys that are not here have their defaults: `gateway check` shows them all.
 [server]
 port = 8045
 
@@ -40,7 +40,7 @@ class Kind(Struct, frozen=True):
 
 KINDS: Final = {
     "demo": Kind(
-        '[upstream.demo]               # echoes, needs no account; `gateway init --for …` has others\ntype = "demo"\n'
+        '[upstream.demo]               # echoes, needs no account; `gateway init --for …` has more\ntype = "demo"\n'
     ),
     "antigravity": Kind(
         "[upstream.antigravity]        # Google accounts, by `gateway login` or `gateway import FILE`\n"
@@ -64,14 +64,14 @@ KINDS: Final = {
         "openai",
     ),
     "azure": Kind(
-        "[upstream.azure]              # a model name is the name of a deployment\n"
+        "[upstream.azure]              # model names are deployment names\n"
         'endpoint = "env:AZURE_OPENAI_ENDPOINT"\napi_key = "env:AZURE_OPENAI_API_KEY"\n',
         ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"),
         "gpt-4o",
         "azure",
     ),
     "vertex": Kind(
-        "[upstream.vertex]             # logs in as `gcloud auth application-default login` says, or the machine\n"
+        "[upstream.vertex]             # logs in with `gcloud auth application-default login`, or as the machine\n"
         'project = "env:VERTEX_PROJECT"\nlocation = "us-central1"\n',
         ("VERTEX_PROJECT",),
         "gemini-2.5-flash",
@@ -87,18 +87,18 @@ KINDS: Final = {
 
 
 @click.command
-@click.option("--for", "kind", type=click.Choice(list(KINDS)), default="demo", help="The upstream behind it.")
+@click.option("--for", "kind", type=click.Choice(list(KINDS)), default="demo", help="The upstream.")
 @click.option(
     "-c",
     "--config",
     metavar="FILE",
     type=click.Path(),
-    help="The file to write; without it GATEWAY_CONFIG, else gateway.toml.",
+    help="The file to write; by default GATEWAY_CONFIG, else gateway.toml.",
 )
 def init(kind: str, config: str | None) -> None:
     """Write a first gateway.toml, with a new key for your clients in .env beside it.
 
-    A file that is there is never changed; .env only gets the line with the key, if it has none.
+    An existing file is never changed; .env only gets a line with the key if it has none.
     """
     target = target_of(config)
     env = Dotenv(target.parent / ".env", os.environ)
@@ -120,12 +120,12 @@ def _write(env: Dotenv, target: Path) -> None:
 
 
 def _said(env: Dotenv, name: str) -> str:
-    return f"wrote {name} to {env.file}, {env.privacy}" if env.new else f"{name} is set already, and stays"
+    return f"wrote {name} to {env.file}, {env.privacy}" if env.new else f"{name} is already set, and was not changed"
 
 
 def _there(config: str | None) -> str:
     other = "another name with -c" if config is None else "another name"
-    return f"is there already and was not changed: give {other}, or move it away first"
+    return f"already exists and was not changed: give {other}, or move it away first"
 
 
 def _next(kind: Kind, env: Dotenv, config: str | None, key: str) -> list[str]:

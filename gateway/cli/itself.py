@@ -20,7 +20,7 @@ __all__ = ["address_of", "calls_to_itself", "is_own", "local_address"]
 _Place = tuple[str, int]
 
 _ITSELF: Final = (
-    "is this gateway, which would call itself; set the address of the service, or unset what is meant for a client"
+    "is this gateway, which would call itself; set the URL of the service, or unset what is meant for a client"
 )
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (what a server listens on)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - what is compared with

@@ -16,23 +16,25 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group
 def keys() -> None:
-    """Make and revoke the keys of callers.
+    """Make and revoke callers' API keys.
 
-    A gateway that runs on the same store takes every change over within a second.
+    A running gateway with the same store applies every change within a second.
     """
 
 
 @keys.command
 @configuration
 @click.argument("name")
-@click.option("--models", multiple=True, metavar="GLOB", help="Only these models, as clients write them; repeatable.")
+@click.option(
+    "--models", multiple=True, metavar="GLOB", help="Only these models, by the names that clients use; repeatable."
+)
 @click.option("--upstreams", multiple=True, metavar="NAME", help="Only these upstreams; repeatable.")
-@click.option("--scopes", multiple=True, metavar="SCOPES", help="chat, admin, metrics; chat when left out.")
-@click.option("--expires", metavar="DATE", help="When it ends, such as 2027-01-01; never when left out.")
+@click.option("--scopes", multiple=True, metavar="SCOPES", help="chat, admin, metrics; by default chat.")
+@click.option("--expires", metavar="DATE", help="When it expires, such as 2027-01-01; by default never.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="requests_per_minute=60; repeatable.")
 @_JSON
 def new(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool, **said: Any) -> None:
-    """Make a key, and print its text: it is shown this once, only its hash is kept.
+    """Make a key, and print it: it is shown only this once, and only its hash is stored.
 
     A limit is concurrent, or requests, tokens or usd per second, minute, hour, day or month.
     """
@@ -43,7 +45,7 @@ def new(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool, **s
     try:
         _tell(made, as_json=as_json)
     except OSError:
-        click.echo(f"the key {made['name']!r} could not be shown, so it is revoked", err=True)
+        click.echo(f"the key {made['name']!r} could not be shown, so it was revoked", err=True)
         _work("revoke", found, made["name"])
         raise
 
@@ -60,7 +62,7 @@ def _tell(made: Mapping[str, object], *, as_json: bool) -> None:
 @configuration
 @_JSON
 def list_(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
-    """List the keys, those of gateway.toml first. No text of a key is kept or shown."""
+    """List the keys, those of gateway.toml first. The keys themselves are neither stored nor shown."""
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     rows = _work("rows", found)
     click.echo(msgspec.json.encode({"keys": _work("plain", rows)}) if as_json else _work("table", rows))
@@ -70,7 +72,7 @@ def list_(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
 @configuration
 @click.argument("name")
 def revoke(config: str | None, no_config: bool, no_dotenv: bool, name: str) -> None:
-    """Revoke a key that was made at run time: every running gateway refuses it within a second."""
+    """Revoke a key that was made at run time: every running gateway rejects it within a second."""
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     _work("revoke", found, name)
     click.echo(f"{name}: revoked")

@@ -37,7 +37,7 @@ def make(loaded: Loaded, said: Mapping[str, Any]) -> dict[str, object]:
     for name in ("models", "upstreams", "scopes"):
         table[name] = [word for text in said[name] for word in re.split(r"[,\s]+", text) if word]
         if said[name] and not table[name]:  # a variable of the shell that is not set must not mean all
-            raise _refused(f"--{name} is given, and names nothing; name something, or leave it out")
+            raise _refused(f"--{name} is empty; give a value, or leave it out")
     if not table["scopes"]:
         del table["scopes"]
     try:
@@ -51,7 +51,7 @@ def make(loaded: Loaded, said: Mapping[str, Any]) -> dict[str, object]:
         try:
             store.add(key)
         except KeyExists:
-            raise _refused(f'a key named "{new.name}" is there; revoke it, or choose another name') from None
+            raise _refused(f'a key named "{new.name}" already exists; revoke it, or choose another name') from None
     return plain_row(row_of(key), text)
 
 
@@ -62,7 +62,7 @@ def unserved(loaded: Loaded, said: Mapping[str, Any]) -> str:
         return ""
     return (
         f"warning: {running} processes run with this server.data_dir, and they cannot count limits together without "
-        "store.redis, so they serve no request of this key; set store.redis, or run one process"
+        "store.redis, so they reject requests with this key; set store.redis, or run one process"
     )
 
 
@@ -80,7 +80,7 @@ def revoke(loaded: Loaded, name: str) -> None:
             store.remove(name)
     except KeyError:
         if name in there:
-            raise _refused(f'gateway.toml gives the key "{name}"; take it out there') from None
+            raise _refused(f'gateway.toml defines the key "{name}"; remove it there') from None
         raise _refused(f'no key is named "{name}"{did_you_mean(name, there)}') from None
 
 

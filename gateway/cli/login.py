@@ -16,17 +16,17 @@ __all__ = ["login"]
 
 @click.command
 @configuration
-@click.option("--upstream", metavar="NAME", help="The upstream that gets the account, where several could.")
+@click.option("--upstream", metavar="NAME", help="The upstream for the account, if there are several.")
 @click.option("--no-browser", is_flag=True, help="Open no browser, only print the link.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def login(
     config: str | None, no_config: bool, no_dotenv: bool, upstream: str | None, no_browser: bool, as_json: bool
 ) -> None:
-    """Log a Google account in, by an OAuth client of your own.
+    """Log a Google account in, with an OAuth client of your own.
 
-    A browser opens at Google's page; the link is printed, too. Where the browser runs on another machine, its last
-    page cannot be shown: paste the address of that page. A running gateway takes the account into use by itself. Ends
-    with 1 when no account came of it.
+    A browser opens Google's page; the link is also printed. If the browser runs on another machine, its last page
+    cannot be shown: paste the address of that page. A running gateway uses the account at once. Exits with 1 if no
+    account was added.
     """
     work = import_module("gateway.cli.login_work")  # loads every upstream
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)

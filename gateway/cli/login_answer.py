@@ -43,7 +43,7 @@ async def wait(consent: Consent, listener: socket, listen_s: float = LISTEN_S, p
         click.echo("the browser can no longer come back here; its address can still be pasted", err=True)
         await asyncio.wait([answer, ended], timeout=paste_s - listen_s, return_when=asyncio.FIRST_COMPLETED)
     if not answer.done():
-        raise LoginFailed("no answer came in time: begin the login again")
+        raise LoginFailed("no response came in time: start the login again")
     return answer.result()
 
 
@@ -53,7 +53,7 @@ def code_in(consent: Consent, pasted: str) -> str:
     if {"code", "error"} & dict(parse_qsl(query)).keys():
         return code_of(consent, query)
     if "=" in query or "://" in pasted or not _CODE.fullmatch(pasted):
-        raise ValueError("there is no answer in that: paste the whole address of the browser's last page")
+        raise ValueError("that has no response in it: paste the whole address of the browser's last page")
     return unquote(pasted)
 
 

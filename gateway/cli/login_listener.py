@@ -30,7 +30,7 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
 }
 _PAGE: Final = '<!doctype html><html lang="en"><meta charset="utf-8"><title>gateway</title><p>{}</p></html>\n'
-_RECEIVED: Final = "Google's answer is here. The login goes on in the terminal; you can close this page."
+_RECEIVED: Final = "Google's response has arrived. The login continues in the terminal; you can close this page."
 
 
 @contextmanager
@@ -86,11 +86,11 @@ class _Page:
 
     def _respond(self, request: Request) -> Response:
         if request.headers.getlist("host") != [self._authority]:
-            return _page("This address has another name.", 421)
+            return _page("This page has another address.", 421)
         if request.url.path != PATH:
             return _page("There is nothing here.", 404)
         if request.method != "GET":
-            return _page("This page is only read.", 405, {"allow": "GET"})
+            return _page("This page can only be read.", 405, {"allow": "GET"})
         return self._take(request.url.query)
 
     def _take(self, query: str) -> Response:

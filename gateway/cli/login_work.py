@@ -24,8 +24,8 @@ from gateway.upstream import Adapter, Consent, CredentialView, LoggingIn, LoginF
 __all__ = ["LoggedIn", "LoginFailed", "log_in"]
 
 _NOTICE: Final = """\
-You log in with an OAuth client of your own, and you are responsible for the terms of your account: using such accounts
-from third-party software can breach Google's terms, and accounts have been suspended for it.
+You log in with an OAuth client of your own, and you are responsible for complying with the terms of your account: using
+such accounts from third-party software can breach Google's terms, and accounts have been suspended for it.
 """
 _LINK: Final = """\
 Open this link, and agree there:
@@ -36,7 +36,7 @@ Waiting for the browser at {redirect_uri}
 If it runs on another machine, its last page cannot be shown: paste the address of that page here, and press Enter.
 """
 _NONE: Final = """\
-no upstream takes accounts; add to gateway.toml:
+no upstream has accounts; add to gateway.toml:
 [upstream.antigravity]
 oauth = { client_id = "env:OAUTH_CLIENT_ID", client_secret = "env:OAUTH_CLIENT_SECRET" }"""
 
@@ -90,8 +90,8 @@ def _choose(loaded: Loaded, name: str | None, adapters: Mapping[str, Adapter]) -
         return next(iter(wanted.values()))
     if not able:
         raise ConfigError([Problem(str(loaded.file or "no gateway.toml"), None, _NONE)])
-    words = "is needed" if name is None else f"{name} takes no accounts"
-    raise ConfigError([Problem("--upstream", None, f"{words}; these take accounts: {', '.join(able)}")])
+    words = "is needed" if name is None else f"{name} has no accounts"
+    raise ConfigError([Problem("--upstream", None, f"{words}; these have accounts: {', '.join(able)}")])
 
 
 async def _agreed(

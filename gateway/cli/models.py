@@ -23,9 +23,9 @@ _THINKS = {True: "yes", False: "no", None: "?"}
 def models(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
     """List every model name that a caller can use, where it leads, and its limits in tokens.
 
-    The upstreams are asked for their lists, for 20 seconds at most; where one does not answer, its last list counts,
-    else the one that comes with the gateway. Ends with 3 when no upstream can be used, or no model is listed and no
-    upstream answers.
+    The upstreams are asked for their lists, for 20 seconds at most; if one does not respond, its last list is used,
+    else the one that comes with the gateway. Exits with 3 if no upstream is usable, or no model is listed and no
+    upstream responds.
     """
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     asked: Asked = import_module("gateway.cli.models_ask").ask(found)
@@ -33,7 +33,7 @@ def models(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) 
     if not as_json:
         click.echo("\n".join(_notes(asked)), err=True)
     if not asked.usable:
-        why = "requests would get 503" if asked.models else "no model is listed, and no upstream answers"
+        why = "requests would get 503" if asked.models else "no model is listed, and no upstream responds"
         click.echo(f"nothing usable: {why}", err=True)
         raise SystemExit(3)
 
@@ -60,7 +60,7 @@ def _number(tokens: int | None) -> str:
 
 def _notes(asked: "Asked") -> list[str]:
     """Say how each upstream is, and whose list is an older one, or none."""
-    old = "its list is an older one" if asked.models else "it gave no list"
+    old = "this is an older list of it" if asked.models else "it returned no list"
     notes = (
         f"upstream {one.name}: {one.state}" + (f"; {old}: {one.trouble}" if one.trouble else "")
         for one in asked.upstreams

@@ -106,7 +106,7 @@ async def _trouble(adapter: Listing) -> str:
         async with asyncio.timeout(_WAIT_S):
             return await adapter.listed()
     except TimeoutError:
-        return f"no answer within {_WAIT_S:.0f} s"
+        return f"no response within {_WAIT_S:.0f} s"
 
 
 def _models(config: Config, adapters: Mapping[str, Adapter]) -> list[Model]:

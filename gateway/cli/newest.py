@@ -22,7 +22,7 @@ class NewestConfig:
     def lost(self, worker: int, ended: int) -> None:
         """Say that a worker was killed, by a signal or by the system for want of memory; another one follows."""
         how = {"signal": signal.strsignal(-ended)} if ended < 0 else {}
-        logger_for(self.loaded).warning("a worker has ended; another one takes its place", worker=worker, **how)
+        logger_for(self.loaded).warning("a worker has ended; another one replaces it", worker=worker, **how)
 
     def is_edited(self) -> bool:
         """Tell once that its file has been edited."""
@@ -40,7 +40,7 @@ class NewestConfig:
             refused(error, logger)
             return False
         except Exception:  # a defect: the workers are to go on
-            logger.exception("defect", hint="the configuration before stays in use")
+            logger.exception("defect", hint="the previous configuration stays in use")
             return False
         warn(again, logger)
         changed, self.loaded = again.changed(self.loaded), again.loaded

@@ -42,14 +42,14 @@ _OPTIONS = (
         expose_value=False,
         is_eager=True,  # before the file, over which it wins
         callback=_given,
-        help="The key of the credential store; `ps` shows it.",
+        help="The key of the credential store; visible in `ps`.",
     ),
     click.option(
         "--encryption-key-file",
         type=click.Path(),
         expose_value=False,
         callback=_in_file,
-        help="A file that holds it.",
+        help="A file with the key.",
     ),
 )
 
@@ -57,7 +57,7 @@ _OPTIONS = (
 def address(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     """Accept the address of a gateway."""
     if given is not None and not _is_address(given):
-        raise click.BadParameter(f"{given!r} is no address such as http://127.0.0.1:8045")
+        raise click.BadParameter(f"{given!r} is not a URL such as http://127.0.0.1:8045")
     return given
 
 

@@ -21,13 +21,13 @@ __all__ = ["replay"]
     "dialect",
     metavar="DIALECT",
     shell_complete=dialects,
-    help="Answer as to a caller of openai-chat, openai-responses, anthropic or gemini.",
+    help="The dialect of the output: openai-chat, openai-responses, anthropic or gemini.",
 )
 def replay(file: Path, dialect: str | None) -> None:
-    """Replay a recording: print the answer that the recorded upstream gives through this version.
+    """Replay a recording: print the response that this version makes of the recorded upstream's.
 
-    [record] dir makes recordings. Without --as, or as the recorded dialect, the answer is compared with the recorded
-    one: the exit code is 1, and standard error says where, when they differ.
+    [record] dir makes recordings. Without --as, or with the recorded dialect, the response is compared with the
+    recorded one: if they differ the exit code is 1, and standard error says where.
     """
     part = import_module("gateway.replay")  # loads every upstream
     try:

@@ -31,8 +31,8 @@ _LEVELS = click.Choice([*LEVELS, *OLD_LEVELS], case_sensitive=False)
 @click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Accept this key; repeatable.")
 @click.option("--refresh-token", metavar="TOKEN", help="A Google refresh token for the v1internal upstream.")
 @click.option("--log-level", type=_LEVELS, help="How much to log.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, help="How many processes serve.")
-@click.option("--reload", is_flag=True, help="Start again when the configuration or a Python file changes.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="The number of worker processes.")
+@click.option("--reload", is_flag=True, help="Restart when the configuration or a Python file changes.")
 def run(
     config: str | None,
     no_config: bool,
@@ -134,7 +134,7 @@ def _listen(config: Loaded) -> socket.socket:
         if listener is not None:
             listener.close()
         used = error.errno == errno.EADDRINUSE
-        reason = "another program listens there; stop it, or choose another --port" if used else error.strerror
+        reason = "another program is listening there; stop it, or use another --port" if used else error.strerror
         click.echo(f"cannot listen on {host_and_port(host, port)}: {reason}", err=True)
         raise SystemExit(4 if used else 2) from None
     return listener

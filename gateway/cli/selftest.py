@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["selftest"]
 
 _SELECTIONS = {
-    "simple": "Only text, whole and streamed.",
+    "simple": "Only text, streamed and not.",
     "tools": "Only tool calls and their results.",
     "streaming-only": "Only what streams.",
-    "no-streaming": "Only what does not stream.",
+    "no-streaming": "Only without streaming.",
 }
 
 
@@ -43,7 +43,7 @@ def _selected(context: click.Context, parameter: click.Parameter, given: bool) -
 def _url(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
     given = address(context, parameter, given)
     if given is not None and given.rstrip("/").endswith(("/v1", "/v1beta")):
-        raise click.BadParameter(f"{given!r}: write it without the version; /v1 and /v1beta are asked for below it")
+        raise click.BadParameter(f"{given!r}: give it without the version; /v1 and /v1beta are added")
     return given
 
 
@@ -54,17 +54,24 @@ def _url(context: click.Context, parameter: click.Parameter, given: str | None) 
 @click.option("--tools", is_flag=True, callback=_selected, help=_SELECTIONS["tools"])
 @click.option("--streaming-only", is_flag=True, callback=_selected, help=_SELECTIONS["streaming-only"])
 @click.option("--no-streaming", is_flag=True, callback=_selected, help=_SELECTIONS["no-streaming"])
-@click.option("--dialect", "dialects", multiple=True, type=click.Choice(DIALECTS), help="Only this one; repeatable.")
-@click.option("--model", default="", help="The model to ask for; without it the first one that is listed.")
+@click.option(
+    "--dialect", "dialects", multiple=True, type=click.Choice(DIALECTS), help="Only this dialect; repeatable."
+)
+@click.option("--model", default="", help="The model to use; by default the first one listed.")
 @click.option(
     "--key",
     envvar="GATEWAY_API_KEY",
     show_envvar=True,
     default="",
-    help="A key for URL; `ps` shows it, but not GATEWAY_API_KEY.",
+    help="The key for URL; visible in `ps`, unlike GATEWAY_API_KEY.",
 )
 @click.option(
-    "--header", "headers", metavar="NAME: VALUE", multiple=True, callback=_headers, help="For each request; repeatable."
+    "--header",
+    "headers",
+    metavar="NAME: VALUE",
+    multiple=True,
+    callback=_headers,
+    help="A header of each request; repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def selftest(
@@ -79,11 +86,10 @@ def selftest(
     as_json: bool,
     **selections: bool,
 ) -> None:
-    """Check the gateway at URL, or the configured one: its answers, streams, errors, counts and manners.
+    """Check the gateway at URL, or the configured one: its responses, streams, errors, token counts and behaviour.
 
-    Without URL the configured gateway is served on a free port of this machine for the time of the checks; its
-    upstreams are asked and bill what they are asked for, some 25 short questions a dialect. Ends with 1 when a check
-    failed, and with 3 when no upstream can be used.
+    Without URL the configured gateway runs on a free port of this machine during the checks. Its upstreams are called,
+    and bill about 25 short prompts per dialect. Exits with 1 if a check failed, and with 3 if no upstream is usable.
     """
     selection = next((name.replace("_", "-") for name, given in selections.items() if given), "all")
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv) if url is None else None

@@ -120,20 +120,22 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
         f"  page: {_page(loaded, address, link)}",
     ]
     if _in_clear(loaded):
-        lines.append("  warning: credentials are stored in clear, file mode 0600; set store.encryption_key")
+        lines.append("  warning: credentials are stored unencrypted, file mode 0600; set store.encryption_key")
     for name, adapter in gateway.adapters.items():
         if isinstance(adapter, Reaching) and any(is_own(loaded, url, address) for url in adapter.servers()):
-            lines.append(f"  warning: upstream {name} is this gateway, which would call itself; set its own address")
+            lines.append(
+                f"  warning: upstream {name} is this gateway, which would call itself; set the URL of the service"
+            )
     why = unusable(loaded.resolve(loaded.config.server.data_dir))
     if why:
-        lines.append(f"  warning: server.data_dir cannot be written; what it should keep stays in memory: {why}")
+        lines.append(f"  warning: server.data_dir cannot be written; data is kept in memory only: {why}")
     for file, what in secret_files(loaded):
         if is_exposed(file):
-            lines.append(f"  warning: {file} holds {what}, and others can read it: chmod 600 {file}")
+            lines.append(f"  warning: {file} holds {what}, and other users can read it: chmod 600 {file}")
     if gateway.usable:
         lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keyed)}"]
     else:
-        lines.append("  warning: no upstream can serve yet; requests get 503")
+        lines.append("  warning: no upstream is usable yet; requests get 503")
     return "\n".join(lines)
 
 
@@ -165,7 +167,7 @@ def _keys(gateway: Gateway) -> str:
     if not gateway.keyring or (not count and anonymous == "always"):
         return f"0, anonymous access: {anonymous}"
     if not count:
-        return "none that lets anybody in; `gateway keys new NAME` makes one"
+        return "none is valid; `gateway keys new NAME` makes one"
     sources = [loaded.source(("auth", "keys", index)) for index in range(len(loaded.config.auth.keys))]
     return f"{count}{_from(sources)}"
 

@@ -28,7 +28,7 @@ def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Repo
     begin = _moment("--since", since, now)
     end = _moment("--until", until, now, end=True)
     if begin is not None and end is not None and begin >= end:
-        raise ConfigError([Problem("--since", None, "this is not before --until")])
+        raise ConfigError([Problem("--since", None, "must be before --until")])
     store = _store(loaded)
     if store is None:
         return Report(by=by, since=begin, until=end, rows=[], total=Sums())
@@ -42,7 +42,7 @@ def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Repo
     finally:
         store.close()
     if unfilled:
-        click.echo(f"warning: what this machine has not written down there yet is missing: {unfilled}", err=True)
+        click.echo(f"warning: requests that this machine has not saved there yet are missing: {unfilled}", err=True)
     return found
 
 
@@ -64,7 +64,7 @@ def _store(loaded: Loaded) -> "UsageStore | None":
     except OSError as error:
         store, why = None, f"{data}: {error.strerror}"
     if why:
-        raise ConfigError([loaded.problem(("server", "data_dir"), f"cannot be used: {why}; nothing is kept there")])
+        raise ConfigError([loaded.problem(("server", "data_dir"), f"cannot be used: {why}; nothing is stored there")])
     return store
 
 
@@ -78,7 +78,7 @@ def _moment(option: str, given: str | None, now: float, *, end: bool = False) ->
 def table(report: Report) -> str:
     """Write a table with a line for each name, and the sums."""
     if not report.rows:
-        return "no requests in this time"
+        return "no requests in this period"
     lines = [(report.by.upper(), *_HEAD), *map(_line, report.rows), _line(report.total, "total")]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)

@@ -29,7 +29,7 @@ _PARTS = (
 @click.command
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def version(as_json: bool) -> None:
-    """Print the version, Python's and those of the parts that serve."""
+    """Print the versions of the gateway, Python and the server's parts."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     system = f"{platform.system()} {platform.machine()}"
     parts = {part: _installed(part) for part in _PARTS}

@@ -17,12 +17,12 @@ Refuses = Callable[[Config], str | None]  # says why a process cannot work with 
 
 # Keys that have an effect at the start only, and why. All others hold for the next request.
 NEEDS_RESTART: Final[Mapping[KeyPath, str]] = {
-    ("server", "host"): "the gateway listens already",
-    ("server", "port"): "the gateway listens already",
+    ("server", "host"): "the gateway is already listening",
+    ("server", "port"): "the gateway is already listening",
     ("server", "data_dir"): "its files are open",
     ("store", "database"): "it is open",
     ("store", "redis"): "it is connected",
-    ("store", "encryption_key"): "the store is open under it",
+    ("store", "encryption_key"): "the store is open with it",
 }
 _DATA_DIR: Final = ("server", "data_dir")
 _BESIDES: Final = ("dotenv", "folder")
@@ -47,7 +47,7 @@ class Again(Struct, frozen=True):
 def read_again(running: Loaded, refuses: Refuses) -> Again:
     """Read what is there now in the place of the configuration in use; raise ConfigError for all that is wrong."""
     if running.again is None:
-        raise ConfigError([Problem("configuration", None, "was given as a value and cannot be read again")])
+        raise ConfigError([Problem("configuration", None, "was given as a value and cannot be reloaded")])
     found = running.again()
     config, waiting = found.config, dict[KeyPath, Source]()
     for path in NEEDS_RESTART:

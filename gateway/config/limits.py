@@ -52,7 +52,7 @@ def write_limits(limits: Iterable[Limit]) -> dict[str, float]:
 
 def of_keys(names: Sequence[str]) -> str:
     """Name the keys that have limits, at the end of what says why these cannot be counted."""
-    return f"; keys that have limits: {', '.join(names)} (`gateway keys list` says where they stand)" if names else ""
+    return f"; keys that have limits: {', '.join(names)} (`gateway keys list` lists them)" if names else ""
 
 
 def _limit(key: str, value: object) -> Limit:

@@ -119,7 +119,7 @@ def _here() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise ConfigError([Problem("working folder", None, "is gone: go to another one")]) from None
+        raise ConfigError([Problem("working folder", None, "no longer exists: change to another one")]) from None
 
 
 def _draft(source: str | PathLike[str] | Mapping[str, object] | None, file: Path | None, label: str | None) -> Draft:
@@ -136,7 +136,7 @@ def _draft(source: str | PathLike[str] | Mapping[str, object] | None, file: Path
         found = _LINE.search(str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         old = text.lstrip().startswith("{") or file.name.endswith(".env")
-        hint = f"; `gateway import {label}` makes a gateway.toml of an earlier proxy's file" if old else ""
+        hint = f"; `gateway import {label}` converts the file of an earlier proxy into a gateway.toml" if old else ""
         message = f"not TOML: {_LINE.sub('', str(error)).strip()}{hint}"
         raise ConfigError([Problem(label, line, message)]) from None
     except RecursionError:

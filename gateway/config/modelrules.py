@@ -42,7 +42,7 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
     tables = rules_of(config)
     rules = {(*path, name): rule for path, table in tables.items() for name, rule in table.items()}
     if "" in config.models.variant:
-        yield ("models", "variant", ""), "an empty suffix would stand in every name"
+        yield ("models", "variant", ""), "an empty suffix would match every name"
     upstream = config.models.default_upstream
     if upstream and upstream not in names:
         hint = did_you_mean(upstream, names)
@@ -50,14 +50,14 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
     for path, rule in rules.items():
         asked = str(path[-1]).removeprefix(FOLDER)
         if asked != path[-1] and path[:-1] != _FAMILY:
-            yield path, f'never holds, for "{FOLDER}" is cut from what callers ask for: write "{asked}"'
+            yield path, f'never matches, because "{FOLDER}" is removed from requested names: write "{asked}"'
         for place, target in targets_of(path, rule):
             head, slash, rest = target.partition("/")
             if slash and head in names and not rest:
                 yield place, f'"{target}" names no model of upstream "{head}"'
             elif slash and head not in names and not _listed(config, target):
                 hint = did_you_mean(head, names)
-                yield place, f'"{target}" leads to upstream "{head}", which is not configured{hint}'
+                yield place, f'"{target}" refers to upstream "{head}", which is not configured{hint}'
     yield from _loops(config, names, tables, rules)
 
 
@@ -96,7 +96,7 @@ def _loops(
         way = _way_back(path, leads)
         if way and reported.isdisjoint(way):
             reported.update(way)
-            yield path, f"leads back to itself: {' → '.join(dotted(step) for step in (*way, path))}"
+            yield path, f"forms a loop: {' → '.join(dotted(step) for step in (*way, path))}"
 
 
 def _way_back(start: KeyPath, leads: Mapping[KeyPath, list[KeyPath]]) -> tuple[KeyPath, ...]:

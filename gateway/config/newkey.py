@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 _LONGEST: Final = 64
 _NAME: Final = re.compile(r"\w(?:[\w .@+-]*[\w.@+-])?")  # it stands in paths, in logs and on pages
 _ANY: Final = "any"  # in the place of a name
-_OWN: Final = {"admin": "what operators ask through the page", "anonymous": "whoever asks without a key"}
+_OWN: Final = {"admin": "requests of operators through the page", "anonymous": "callers without a key"}
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
@@ -55,20 +55,22 @@ def numbered(keys: Sequence[_T]) -> dict[str, _T]:
 def own_name(name: object) -> str:
     """Say why a key cannot have this name, by which logs and the ledger know somebody else; "" when it can."""
     meant = _OWN.get(name) if isinstance(name, str) else None
-    return f'"{name}" stands for {meant}; choose another name' if meant else ""
+    return f'"{name}" means {meant}; choose another name' if meant else ""
 
 
 def _problems(new: NewKey, upstreams: Collection[str], now: datetime, *, scoped: bool) -> "list[str]":
     """Say what of it cannot be; `scoped`: scopes are given, if only such as there are not."""
     found: list[str] = []
     if len(new.name) > _LONGEST or not _NAME.fullmatch(new.name):
-        found.append(f"name: a name has at most {_LONGEST} letters, digits, spaces and any of _ . @ + - inside")
+        found.append(
+            f"name: up to {_LONGEST} letters, digits, _ . @ + - and inner spaces, starting with a letter, digit or _"
+        )
     if taken := own_name(new.name):
         found.append(f"name: {taken}")
     if not scoped:
-        found.append("scopes: a key without any may do nothing")
+        found.append("scopes: a key without scopes cannot do anything")
     if new.expires is not None and new.expires <= now:
-        found.append(f"expires: {new.expires:%Y-%m-%d %H:%M} UTC is over")
+        found.append(f"expires: {new.expires:%Y-%m-%d %H:%M} UTC is in the past")
     found += [f"models: {glob!r} matches no model" for glob in new.models if not glob or not glob.isprintable()]
     found += [
         f"upstreams: {name[:100]!r} is not configured{did_you_mean(name, upstreams)}"

@@ -82,7 +82,7 @@ def _find(words: list[str], draft: Draft) -> tuple[KeyPath, Kind, str]:
         key, kind = keys[word]
         path = (*path, key)
     if structs_of(kind) or get_origin(kind) is dict or _is_table_list(kind):
-        return (), None, "names a table; set its keys"
+        return (), None, "names a table; set its keys instead"
     return path, kind, ""
 
 

@@ -53,18 +53,18 @@ _SETTINGS: Final[Mapping[str, KeyPath]] = {
 }
 _SECTIONS: Final = frozenset(name.partition(".")[0] for name in _SETTINGS if "." in name)
 _KEYS: Final = ("antigravity_api_key", "local_api_key", "auth_keys")
-_NULL: Final = "is null: the default holds"
-_LONELY: Final = "has no antigravity_refresh_token beside it"
+_NULL: Final = "is null: the default applies"
+_LONELY: Final = "has no antigravity_refresh_token with it"
 _TAKEN_ELSEWHERE: Final = ("projects", "credentials_file", "antigravity_refresh_token", "antigravity_project_id")
 _LOGIN: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 _NEEDS: Final[Mapping[str, str]] = {**SEEDS, _LOGIN: "USE_VERTEX_AUTH"}
 _UNUSED: Final[Mapping[str, str]] = {
-    "BIG_MODEL": "no upstream takes the names: with PREFERRED_PROVIDER=anthropic, or without one, none is mapped",
-    "SMALL_MODEL": "no upstream takes the names: with PREFERRED_PROVIDER=anthropic, or without one, none is mapped",
+    "BIG_MODEL": "no upstream for these names: with PREFERRED_PROVIDER=anthropic, or without one, none is mapped",
+    "SMALL_MODEL": "no upstream for these names: with PREFERRED_PROVIDER=anthropic, or without one, none is mapped",
     "USE_VERTEX_AUTH": "false is the default",
-    "GEMINI_API_KEY": "USE_VERTEX_AUTH takes its place",
+    "GEMINI_API_KEY": "USE_VERTEX_AUTH replaces it",
     "API_KEYS": "holds no key",
-    "GATEWAY_CONFIG": "names a gateway.toml; the environment may, .env may not",
+    "GATEWAY_CONFIG": "names a gateway.toml, which only the environment may do, not .env",
     "OAUTH_CLIENT_ID": "no upstream of type v1internal here; import its credentials together with this file",
     "OAUTH_CLIENT_SECRET": "no upstream of type v1internal here; import its credentials together with this file",
 }
@@ -145,11 +145,11 @@ def _fate_of_variable(name: str, draft: Draft, variables: Variables, folder: Pat
         return Fate(old=name, word="is empty, which counts as not set")
     needed = _NEEDS.get(name, "")
     if needed and all(source.name != needed for source in draft.sources.values()):
-        return Fate(old=name, word=f"means nothing without {needed}")
+        return Fate(old=name, word=f"has no effect without {needed}")
     if name == _LOGIN:
         return Fate(old=name, stays=str(folder / variables.get(name)))
-    unknown = f"not known here{did_you_mean(name, _NEEDS)}"
-    return Fate(old=name, word=_UNUSED.get(name) or ("another variable says it" if name in SEEDS else unknown))
+    unknown = f"unknown{did_you_mean(name, _NEEDS)}"
+    return Fate(old=name, word=_UNUSED.get(name) or ("another variable sets it" if name in SEEDS else unknown))
 
 
 # config.json
@@ -174,9 +174,9 @@ class _Reader:
             self._put(old, _SETTINGS[old], value)
         elif old not in _TAKEN_ELSEWHERE:
             hint = did_you_mean(old, (*_SETTINGS, *_KEYS, *_TAKEN_ELSEWHERE))
-            self.fates.append(Fate(old=old, word=f"not known here{hint}"))
+            self.fates.append(Fate(old=old, word=f"unknown{hint}"))
         elif old == "antigravity_refresh_token" and not value:
-            self.fates.append(Fate(old=old, word="is empty, so it gives no account"))
+            self.fates.append(Fate(old=old, word="is empty, so there is no account"))
         elif old == "antigravity_project_id":
             word = "the project of that account" if settings.get("antigravity_refresh_token") else _LONELY
             self.fates.append(Fate(old=old, word=word if value else "is empty: the project is discovered"))
@@ -214,7 +214,7 @@ class _Reader:
             self.fates.append(Fate(old=old, word=f"{self._said[path]} says it"))
             return
         if value in ("", {}):
-            self.fates.append(Fate(old=old, word="is empty: the default holds"))
+            self.fates.append(Fate(old=old, word="is empty: the default applies"))
             return
         self._said[path] = old
         source = self._source(old)

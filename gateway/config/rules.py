@@ -95,9 +95,9 @@ def _keys(config: Config, draft: Draft) -> Findings:
         elif taken := own_name(name):
             yield (*path, "name"), taken
         elif isinstance(name, str) and name in given:
-            yield (*path, "name"), f'"{name}" stands for auth.keys[{given[name]}]; choose another name'
+            yield (*path, "name"), f'"{name}" means auth.keys[{given[name]}]; choose another name'
         elif name is not None and name in names:
-            yield (*path, "name"), f'a key named "{name}" stands above'
+            yield (*path, "name"), f'a key named "{name}" is already defined above'
         names.append(name)
         both, neither = {"sha256", "secret"} <= table.keys(), table.keys().isdisjoint({"sha256", "secret"})
         if both or (neither and draft.told.isdisjoint({(*path, "sha256"), (*path, "secret")})):
@@ -108,7 +108,7 @@ def _keys(config: Config, draft: Draft) -> Findings:
 def _host(config: Config, _: Draft) -> Findings:
     host = config.server.host
     if host and not _HOST.fullmatch(host) and not _is_ip(host.strip("[]")):
-        yield ("server", "host"), f"{host!r} is no name or address of a host"
+        yield ("server", "host"), f"{host!r} is not a host name or address"
 
 
 def _is_ip(text: str) -> bool:
@@ -120,16 +120,16 @@ def _is_ip(text: str) -> bool:
 
 def _shut(config: Config, draft: Draft) -> Findings:
     if not config.server.max_body:
-        yield ("server", "max_body"), "lets no request in that has a body"
+        yield ("server", "max_body"), "would reject every request with a body"
     named = (as_tree(draft.tree.get("auth")) or {}).get("accept")
     if not config.auth.accept and not as_list(named):  # else what stands there is wrong already
-        yield ("auth", "accept"), "names no place where a key may stand"
+        yield ("auth", "accept"), "lists no place for a key"
 
 
 def _sample_keys(config: Config, _: Draft) -> Findings:
     if is_loopback(config.server.host):
         return
-    message = f'is a published sample key, refused on server.host "{config.server.host}"'
+    message = f'is a published sample key, not allowed on server.host "{config.server.host}"'
     for index, key in enumerate(config.auth.keys):
         if key.reveal() in SAMPLE_KEYS:
             yield ("auth", "keys", index), message
@@ -147,14 +147,14 @@ def _shared_keys(config: Config, _: Draft) -> Findings:
         owner = owners.setdefault(key.digest, index)
         if key.digest and owner != index:
             field = "sha256" if key.sha256 else "secret"
-            yield ("key", index, field), f'is the key of "{config.key[owner].name}", too; each needs its own'
+            yield ("key", index, field), f'is also the key of "{config.key[owner].name}"; each needs its own'
 
 
 def _store(config: Config, _: Draft) -> Findings:
     if not _is_address(config.store.database.reveal(), _POSTGRES):
-        yield ("store", "database"), "is no address of the form postgresql://user:password@host:5432/name"
+        yield ("store", "database"), "is not a URL of the form postgresql://user:password@host:5432/name"
     if not is_redis(config.store.redis.reveal()):
-        yield ("store", "redis"), "is no address of the form redis://host:6379/0, rediss://… or unix://…"
+        yield ("store", "redis"), "is not a URL of the form redis://host:6379/0, rediss://… or unix://…"
 
 
 def is_redis(address: str) -> bool:
@@ -181,7 +181,7 @@ def _pipeline(config: Config, draft: Draft) -> Findings:
 def _middleware(config: Config, _: Draft) -> Findings:
     for name, middleware in config.middleware.items():
         if name in PipelineConfig().order:
-            yield ("middleware", name), "is a built-in middleware, which reads its own section"
+            yield ("middleware", name), "is a built-in middleware, configured by its own section"
         if not _CLASS.fullmatch(middleware.use):
             yield ("middleware", name, "use"), f'"{middleware.use}" is not of the form "package.module:Class"'
 
@@ -189,7 +189,7 @@ def _middleware(config: Config, _: Draft) -> Findings:
 def _upstreams(config: Config, draft: Draft) -> Findings:
     for name, raw in (as_tree(draft.tree.get("upstream")) or {}).items():
         if not _UPSTREAM_NAME.fullmatch(name):
-            yield ("upstream", name), "an upstream's name has letters, digits, - _ and . only"
+            yield ("upstream", name), "an upstream's name may have letters, digits, - _ and . only"
         table, upstream = as_tree(raw) or {}, config.upstream.get(name)
         pooled = isinstance(upstream, GeminiConfig | OpenAIConfig | AzureConfig | AnthropicConfig)
         if pooled and "pool" in table and not _is_list(table.get("api_key")):
@@ -204,7 +204,7 @@ def _headers(config: Config, _: Draft) -> Findings:
         if isinstance(upstream, V1InternalConfig):
             for header in upstream.headers:
                 if not _HEADER.fullmatch(header):
-                    yield ("upstream", name, "headers", header), "is no name of a header"
+                    yield ("upstream", name, "headers", header), "is not a header name"
 
 
 def _key_upstreams(config: Config, draft: Draft) -> Findings:
@@ -218,13 +218,13 @@ def _key_upstreams(config: Config, draft: Draft) -> Findings:
 
 def _admin(config: Config, _: Draft) -> Findings:
     if ":" in config.admin.username:
-        yield ("admin", "username"), "has a colon, at which HTTP's basic authentication ends a name"
+        yield ("admin", "username"), "has a colon, which ends the name in HTTP basic authentication"
 
 
 def _metrics(config: Config, _: Draft) -> Findings:
     first = config.metrics.path.split("/")[1]
     if not first or first in _TAKEN:
-        yield ("metrics", "path"), f'"/{first}" belongs to something else; another path, such as "/metrics"'
+        yield ("metrics", "path"), f'"/{first}" is used for something else; choose another path, such as "/metrics"'
 
 
 def _proxies(config: Config, _: Draft) -> Findings:
@@ -237,14 +237,14 @@ def _proxies(config: Config, _: Draft) -> Findings:
 def _origins(config: Config, _: Draft) -> Findings:
     for index, origin in enumerate(config.cors.origins):
         if origin != "*" and not _ORIGIN.fullmatch(origin):
-            message = 'is no origin as browsers send it, such as "https://app.example" (lower case, no path)'
+            message = 'is not an origin as browsers send it, such as "https://app.example" (lower case, no path)'
             yield ("cors", "origins", index), f'"{origin}" {message}'
 
 
 def _logins(config: Config, _: Draft) -> Findings:
     for name, upstream in config.upstream.items():
         if isinstance(upstream, OpenAIConfig) and upstream.api_key and "@" in urlsplit(upstream.base_url).netloc:
-            message = "names a user beside api_key; Authorization has room for one of them"
+            message = "has a user in addition to api_key; Authorization can carry only one of them"
             yield ("upstream", name, "base_url"), message
 
 
@@ -271,7 +271,7 @@ def _homes(config: Config, _: Draft) -> Findings:
         try:
             Path(place).expanduser()
         except RuntimeError:
-            yield path, f'"{place}" begins with a home folder that nobody knows here; give the whole path'
+            yield path, f'"{place}" starts with a home folder that is unknown here; give the full path'
 
 
 def _models(config: Config, draft: Draft) -> Findings:

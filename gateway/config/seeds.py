@@ -154,7 +154,7 @@ def _preferred(draft: Draft, variables: Variables) -> str | None:
         return next(iter(configured), None)
     upstream = _PROVIDERS.get(wanted)
     if upstream is None:
-        message = f'"{wanted}" is none of {", ".join(_PROVIDERS)}{did_you_mean(wanted, _PROVIDERS)}'
+        message = f'"{wanted}" is not one of {", ".join(_PROVIDERS)}{did_you_mean(wanted, _PROVIDERS)}'
         _report(draft, "PREFERRED_PROVIDER", message, variables)
     elif upstream not in configured and _FALLBACKS.get(upstream) not in configured:
         needed = next(iter(_UPSTREAMS[upstream].values()))

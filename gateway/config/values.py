@@ -92,7 +92,7 @@ def kind_of(value: object) -> str:
 def read_choice(value: str, options: tuple[str, ...]) -> str:
     """Accept one of the options only."""
     if value not in options:
-        raise ValueError(f'"{value}" is none of {", ".join(options)}{did_you_mean(value, options)}')
+        raise ValueError(f'"{value}" is not one of {", ".join(options)}{did_you_mean(value, options)}')
     return value
 
 
@@ -140,7 +140,7 @@ def _size(value: object) -> int:
 def text_of(value: str) -> str:
     """Accept what can name a file, a host or a header; raise ValueError."""
     if "\0" in value:
-        raise ValueError("holds a NUL character")
+        raise ValueError("contains a NUL character")
     return str(value)
 
 
@@ -153,9 +153,9 @@ def _string(value: object) -> str:
 def _url(value: object) -> str:
     url = _string(value).strip().rstrip("/")
     if found := _NOT_IN_A_URL.search(url):
-        raise ValueError(f"holds {found[0]!r}, which a path has as {quote(found[0])}, and a host not at all")
+        raise ValueError(f"contains {found[0]!r}: write {quote(found[0])} in a path; a host cannot have it")
     if url and not re.match(r"https?://[^/?#\s]", url):
-        raise ValueError(f'"{url}" is not a URL; it begins with http:// or https://')
+        raise ValueError(f'"{url}" is not a URL; it must start with http:// or https://')
     try:
         _ = urlsplit(url).port
     except ValueError as error:
@@ -169,7 +169,7 @@ def _base(value: object) -> str:
     """Read an address below which paths are asked for."""
     url = _url(value)
     if found := re.search(r"[?#]", url):
-        raise ValueError(f'ends before the "{found[0]}": calls put their own path behind it')
+        raise ValueError(f'must end before the "{found[0]}": paths are appended to it')
     return url
 
 
@@ -190,7 +190,7 @@ def _digest(value: object) -> str:
 def _path(value: object) -> str:
     path = _string(value)
     if not path.startswith("/"):
-        raise ValueError(f'"{path}" does not begin with /')
+        raise ValueError(f'"{path}" does not start with /')
     return path
 
 
@@ -209,7 +209,7 @@ def _line(value: object) -> str:
     if not is_text(text):  # that of a path may be none
         raise ValueError("is not UTF-8 text")
     if _CONTROL.search(text):
-        raise ValueError("holds a line break or another control character")
+        raise ValueError("contains a line break or another control character")
     return text
 
 
@@ -239,7 +239,7 @@ def _rule(value: object) -> ModelRule:
     if not rule.targets or not all(target.strip() for target in rule.targets):
         raise ValueError("names no model")
     if not math.isfinite(sum(rule.weights)):
-        raise ValueError("has weights beyond what can be added up")
+        raise ValueError("has weights that are too large to add up")
     return rule
 
 

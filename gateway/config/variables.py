@@ -54,7 +54,7 @@ def read_dotenv(file: Path) -> dict[str, str]:
     with file.open(encoding="utf-8-sig") as opened:
         for binding in parser.parse_stream(opened):
             if binding.error:  # of which dotenv names the line alone
-                _logger.warning("%s:%d: is not NAME=value, and is left out", file, binding.original.line)
+                _logger.warning("%s:%d: is not NAME=value, and is ignored", file, binding.original.line)
             else:
                 kept.append(binding.original.string)
     found: dict[str, str | None] = dotenv.dotenv_values(stream=StringIO("".join(kept)))

@@ -82,7 +82,7 @@ def _fault(body: bytes, text: str) -> str:
     if "codec can't decode" in text:
         return "it is not UTF-8"
     if "truncated" in text and _SURROGATE.search(body):  # msgspec calls a lone surrogate escape truncated input
-        return "it is cut off, or holds a lone surrogate escape"
+        return "it is truncated, or has a lone surrogate escape"
     return text.removeprefix("JSON is malformed: ")
 
 
@@ -188,7 +188,7 @@ def media(
     """
     source = url if data is None else data
     if not source:
-        raise InvalidRequest(f"{path}: holds neither data nor a URL", param=path)
+        raise InvalidRequest(f"{path}: has neither data nor a URL", param=path)
     if source[:5].lower() == "data:":
         inner_type, content = _data_url(source, path)
         media_type = inner_type or media_type
@@ -221,7 +221,7 @@ def _base64(text: str, path: str) -> str:
     if digits.translate(None, _BASE64):
         raise InvalidRequest(f"{path}: is not valid base64", param=path)
     if not digits or len(digits) % 4 == 1:
-        raise InvalidRequest(f"{path}: base64 of impossible length", param=path)
+        raise InvalidRequest(f"{path}: is base64 of an impossible length", param=path)
     return (digits + b"=" * (-len(digits) % 4)).decode()
 
 

@@ -55,10 +55,10 @@ _NULL: Final = Raw(b"null")
 _QUOTE: Final = b'"'
 
 # why a signature does not go on
-DAMAGED: Final = "the signature is damaged"
-FOREIGN: Final = "only the family that made a signature can read it"
-FOREIGN_THOUGHTS: Final = "thoughts go back only to the family of models that had them"
-UNREADABLE: Final = "the upstream cannot read these thoughts any more"
+DAMAGED: Final = "the signature is corrupt"
+FOREIGN: Final = "only the model family that made a signature can read it"
+FOREIGN_THOUGHTS: Final = "thoughts are sent back only to the model family that had them"
+UNREADABLE: Final = "the upstream can no longer read these thoughts"
 
 
 class Words(Generic[_Target_co]):
@@ -120,13 +120,13 @@ class RequestEdit(Edit, Generic[_Target], frozen=True, kw_only=True):
 
 ONCE: Final = Edit(
     name="once",
-    why="of a name that stands twice the last value was checked; the upstream may read the first",
+    why="a name occurs twice: the last value was checked, but the upstream may read the first",
     on="request",
 )
 
 LINES: Final = Edit(
     name="lines",
-    why="several clients take U+2028, U+2029 and U+0085 in an event for the end of a line, and drop a last event "
+    why="several clients read U+2028, U+2029 and U+0085 within an event as line ends, and drop a last event "
     "without a blank line",
     on="reply",
 )
@@ -227,7 +227,7 @@ def echoing(name: str, within: str = "") -> ReplyEdit:
 
     return ReplyEdit(
         name="echo",
-        why="models.echo: the caller reads its own name, where the upstream was asked for another one",
+        why="models.echo: the caller sees the name that it asked for",
         apply=echo if within else whole,
         wanted=renamed,
         whole=True,
@@ -236,9 +236,7 @@ def echoing(name: str, within: str = "") -> ReplyEdit:
 
 def masking(apply: Callable[[Fields, Answering], Fields]) -> ReplyEdit:
     """Make the edit that hides what an error names, of a function that does so in one event."""
-    return ReplyEdit(
-        name="masked", why="what names an account or a key of the operator's is no caller's business", apply=apply
-    )
+    return ReplyEdit(name="masked", why="accounts and keys of the operator are hidden from callers", apply=apply)
 
 
 def mask_message(hide: Callable[[str], str], *within: str) -> Callable[[Fields, Answering], Fields]:

@@ -13,7 +13,7 @@ _Marked = ir.Text | ir.Media | ir.ToolCall | ir.ToolResult
 
 NOT_MARKED: Final = "marks for the prompt cache are not carried"
 _KINDS: Final = (ir.Text, ir.Media, ir.ToolCall, ir.ToolResult)
-_NOTHING: Final = "nothing stands there that could be cached"
+_NOTHING: Final = "there is nothing here that could be cached"
 
 _P = TypeVar("_P", bound=ir.Part)
 _Given = TypeVar("_Given", ir.Text, ir.Media, ir.Text | ir.Media)

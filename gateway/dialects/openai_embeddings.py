@@ -57,7 +57,7 @@ def _texts(raw: Raw) -> tuple[str, ...]:
     many = bytes(raw).lstrip()[:1] == b"["
     items = RAWS.decode(raw) if many else [raw]
     if not 1 <= len(items) <= _MOST:
-        raise InvalidRequest(f"input: takes 1 to {_MOST} texts", param="input")
+        raise InvalidRequest(f"input: must have 1 to {_MOST} texts", param="input")
     return tuple(_text(item, f"input[{index}]" if many else "input") for index, item in enumerate(items))
 
 
@@ -65,7 +65,7 @@ def _text(raw: Raw, path: str) -> str:
     try:
         text = TEXT.decode(raw)
     except msgspec.ValidationError:
-        reason = "tokens are those of OpenAI's own models, this upstream takes text"
+        reason = "token IDs are those of OpenAI's own models; this upstream accepts text only"
         tokens = bytes(raw).lstrip()[:1] in b"[-0123456789"
         raise InvalidRequest(f"{path}: {reason if tokens else 'expected a string'}", param=path) from None
     if not text:

@@ -33,7 +33,7 @@ _CHANGES: Final[Mapping[str, frozenset[str]]] = {
     "frame_duration_ms": frozenset(),
     "complexity": frozenset(),
 }
-_NO_URLS: Final = "pictures are not kept at an address here; leave it out, or ask for b64_json"
+_NO_URLS: Final = "images are not stored at a URL here; leave it out, or ask for b64_json"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -72,7 +72,7 @@ def read_wanted(body: bytes) -> Wanted:
     for name, nothing in _CHANGES.items():
         raw = fields.get(name)
         if raw is not None and not is_null(raw) and bytes(raw).decode().strip('"') not in nothing:
-            place.lose(name, "this upstream does not know it", "change")
+            place.lose(name, "this upstream does not support it", "change")
     place.lose_unknown(fields, _KNOWN | _CHANGES.keys())
     return Wanted(
         prompt=given.prompt,

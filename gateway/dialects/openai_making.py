@@ -58,7 +58,7 @@ def check_answer(document: bytes) -> None:
     try:
         FIELDS.decode(document)
     except (ValueError, RecursionError) as error:
-        raise UpstreamMalformed(f"the upstream's answer cannot be read: {error}") from None
+        raise UpstreamMalformed(f"the upstream's response cannot be read: {error}") from None
 
 
 def broken(error: GatewayError) -> bytes:

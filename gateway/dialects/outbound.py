@@ -88,7 +88,7 @@ def lost_with(name: str, value: object) -> ir.Severity | None:
 def emulated(tool: ir.Tool) -> Iterator[ir.Loss]:
     """Tell what becomes of a free-form tool that is written as a function."""
     if tool.free_form:
-        yield ir.Loss(tool.path, "emulated: a function with the one argument input", "change")
+        yield ir.Loss(tool.path, "emulated: a function with a single argument, input", "change")
     if tool.grammar is not None:
         yield ir.Loss(tool.grammar.path, "the grammar is not enforced", "change")
 

@@ -53,7 +53,7 @@ class BlockReader:
         self._ended = True
 
     def _unreadable(self, reason: str) -> None:
-        self._fail(UpstreamMalformed(f"the upstream's answer cannot be read: {reason}"))
+        self._fail(UpstreamMalformed(f"the upstream's response cannot be read: {reason}"))
 
     def _nameless(self) -> UpstreamMalformed | None:
         """Give the error of an answer that calls a tool without saying which."""
@@ -64,7 +64,7 @@ class BlockReader:
     def _finished_with(self, usage: ir.Usage | None, ending: ir.Finished) -> None:
         """End what is open, and the answer; it ends ill if what has gone out is no call that could be made."""
         if ending.reason in _BY_ITSELF and any(call.garbled for call in self._blocks.calls):
-            self._fail(UpstreamMalformed("the upstream called a tool with arguments that are no JSON", code=NO_CALL))
+            self._fail(UpstreamMalformed("the upstream called a tool with arguments that are not JSON", code=NO_CALL))
             return
         self._events += self._blocks.events(ended=True)
         if usage is not None:

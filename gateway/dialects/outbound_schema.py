@@ -18,7 +18,7 @@ from gateway.dialects.rewriting import rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
 
-MENDED: Final = "said otherwise: OpenAI wants an object of JSON Schema draft 2020-12, and to know what arrays hold"
+MENDED: Final = "rewritten: OpenAI requires an object of JSON Schema draft 2020-12, and items for arrays"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
 _BESIDE: Final = frozenset({"$ref", "$defs", "definitions", "$schema", "$id", "title", "description"})  # says no more

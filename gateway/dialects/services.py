@@ -85,7 +85,7 @@ def carried(tool: ir.Tool, known: Collection[ir.OptionName], losses: list[ir.Los
         if one.name in known:
             yield one
         else:
-            reason = f"not known to the {tool.builtin} of this upstream"
+            reason = f"not supported by the {tool.builtin} of this upstream"
             losses.append(ir.Loss(f"{tool.path}.{one.at}", reason, SEVERITY.get(one.name, "hint")))
 
 

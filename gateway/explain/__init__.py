@@ -54,10 +54,10 @@ __all__ = [
 _OURS: Final = "gateway.middleware."
 _KEPT: Final = frozenset({BodyLimit, ModelMap, Protocol, RequestId})
 _NOT_LOOKED_UP: Final = (
-    "previous_response_id: what it goes on from is not looked up; a running gateway puts in front what it has kept of "
-    "it, or leaves the id to the upstream that has it"
+    "previous_response_id: not looked up; a running gateway adds the stored conversation, or leaves the ID to the "
+    "upstream that has it"
 )
-_NOT_FILLED: Final = "items that are only named are not looked up; a running gateway puts in those that it has kept"
+_NOT_FILLED: Final = "items referenced by ID are not looked up; a running gateway adds those that it has stored"
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -146,5 +146,5 @@ def _refusal(context: RequestContext, *, reached: bool) -> Refusal | None:
         return Refusal.of(context.error)
     if reached:
         return None
-    message = f"a middleware of [pipeline] order answers by itself, with status {context.status}"
+    message = f"a middleware of [pipeline] order responds itself, with status {context.status}"
     return Refusal(status=context.status or 500, code=None, message=message, param=None)

@@ -44,7 +44,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
 
 
 def _head(explanation: Explanation) -> Iterator[Sequence[str]]:
-    yield "model", explanation.model or "not said"
+    yield "model", explanation.model or "not given"
     yield "request", f"POST {explanation.path}"
     yield "dialect", f"{explanation.dialect}: {explanation.why}"
     yield "configuration", explanation.configuration or "none, built-in defaults"
@@ -72,18 +72,18 @@ def _member(member: Member) -> Iterator[str]:
     if member.error is not None:
         yield _refused(member.error)
     if member.shortage is not None:
-        yield f"{_refused(member.shortage, 'not sent now')}. Else:"
+        yield f"{_refused(member.shortage, 'not sent now')}. Otherwise:"
     if member.url is not None:
         yield _plain(f"  {member.method} {member.url}")
         yield from _table(((f"{name}:", value) for name, value in (member.headers or {}).items()), "    ")
     if member.body is not None:
-        words = ", the caller's own words" if member.passed_on else ""
+        words = ", as the caller sent it" if member.passed_on else ""
         yield f"  body, {len(bytes(member.body)):,} bytes{words}:"
         yield _body(bytes(member.body))
     yield from _difference(member) if member.passed_on else _changes(member.changes)
     for edit in member.edits:
-        where = "is" if edit.on == "request" else "in the answer may be"
-        yield _plain(f"  {where} written otherwise, {edit.name}: {edit.why}")
+        where = "edited" if edit.on == "request" else "the response may be edited"
+        yield _plain(f"  {where}, {edit.name}: {edit.why}")
     for name, why in member.varies.items():
         yield _plain(f"  {name}: {why}")
 
@@ -91,10 +91,10 @@ def _member(member: Member) -> Iterator[str]:
 def _difference(member: Member) -> Iterator[str]:
     """Show what is other in the caller's own words."""
     if member.difference:
-        yield "  what came, and what goes out:"
+        yield "  received and sent:"
         yield from (_plain(f"    {line}".rstrip()) for line in member.difference)
     elif member.body is not None:
-        yield "  what came, and what goes out: the same"
+        yield "  received and sent: the same"
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
     told = [change for change in changes if not change.is_form]
     if not told:
         return
-    yield "  what came, and what goes out:"
+    yield "  received and sent:"
     yield from _table(map(_row, told[:_MOST_CHANGES]), "    ")
     if len(told) > _MOST_CHANGES:
         yield f"    … {len(told) - _MOST_CHANGES} more, which --json has"

@@ -29,7 +29,7 @@ __all__ = ["Walk"]
 
 _SETTINGS: Final = ("type", "base_urls", "base_url", "envelope", "user_agent", "headers")
 _WITHIN: Final = {"v1internal": "request"}  # where an upstream has an envelope for what came
-_LEFT_OUT: Final = "left out: another member takes what cannot be translated"
+_LEFT_OUT: Final = "skipped: another member can carry what cannot be translated"
 _SIGNED: Final = (ir.Text, ir.Media, ir.Thinking, ir.ToolCall)
 
 

@@ -54,7 +54,7 @@ class Said:
         self._counted += estimate_text(words[:end])
         self._heard = [TextDelta(words[end:])]
         if self._counted > _MOST:
-            raise UpstreamMalformed(f"the upstream's answer has no end: it has more than {_MOST:,} tokens")
+            raise UpstreamMalformed(f"the upstream's response does not end: it has more than {_MOST:,} tokens")
 
 
 def _words(event: Event) -> str:

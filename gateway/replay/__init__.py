@@ -65,12 +65,12 @@ class Replayed(Struct, frozen=True):
 async def replay(recording: Recording, dialect: DialectName | None = None) -> Replayed:
     """Give the answer as this version makes it, in the caller's dialect or another; raise ValueError, ConfigError."""
     if recording.missing:
-        raise ValueError(f"{recording.missing} bytes of what was said are missing, which were too many to record")
+        raise ValueError(f"{recording.missing} bytes are missing, because there was too much to record")
     if not _asked(recording):
-        raise ValueError("no upstream was asked: the gateway refused the request by what is not recorded")
+        raise ValueError("no upstream was called: the gateway rejected the request for a reason that is not recorded")
     request = recording.request
     if match(request.method, request.path, {}, request.query.encode()).operation != "chat":
-        raise ValueError(f"{request.method} {request.path[:_SHOWN]} asks for no answer of a model")
+        raise ValueError(f"{request.method} {request.path[:_SHOWN]} is not a request to a model")
     time = RecordedTime(recording.head.at)
     transport = RecordedTransport(recording.calls, time)
     async with AsyncExitStack() as stack:
@@ -149,12 +149,12 @@ class _Recorded(Resolver):
         super().__init__(loaded.config, adapters)
         missing = [one.upstream for one in recording.head.targets if one.upstream not in adapters]
         if missing:
-            raise ValueError(f"its settings have no upstream {missing[0]!r}, which was to be asked")
+            raise ValueError(f"its settings have no upstream {missing[0]!r}, which was called in the recording")
         targets = [Target(adapters[one.upstream], one.model, one.variants) for one in recording.head.targets]
         asked = _asked(recording)
         self._targets = tuple(one for one in targets if one.label in asked or not isinstance(one.adapter, Pooling))
         if not self._targets:
-            raise ValueError(f"it asked {', '.join(sorted(asked))}, which its chain does not lead to")
+            raise ValueError(f"it called {', '.join(sorted(asked))}, which its chain does not include")
 
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Give them."""
@@ -276,7 +276,7 @@ def _give_tokens(adapter: Adapter, time: RecordedTime, transport: RecordedTransp
 
     async def renewal(_: str) -> Tokens:
         if not transport.goes_on(adapter.name):
-            raise RefreshFailed("a replay asks nobody")
+            raise RefreshFailed("a replay calls nobody")
         return Tokens(access_token=f"{_MADE_UP}-{transport.left}", lifetime_s=_YEAR_S)
 
     pooled = cast(PooledUpstream[Credential], adapter) if isinstance(adapter, PooledUpstream) else None

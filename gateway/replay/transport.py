@@ -104,7 +104,7 @@ class RecordedTransport(Transport):
         max_bytes: int = 0,
     ) -> Whole:
         """Refuse what the gateway asks for itself: it is not recorded."""
-        raise ConnectFailed("a replay asks nobody")
+        raise ConnectFailed("a replay calls nobody")
 
     async def close(self) -> None:
         """Nothing is open."""

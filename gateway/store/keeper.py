@@ -140,7 +140,7 @@ class Keeper:
             self._timer = None
         lost = {*self._pending, *self._writing}
         if lost:
-            self._logger.error("what was learnt of credentials is lost", credentials=len(lost))
+            self._logger.error("what was learned about credentials is lost", credentials=len(lost))
         if self._watch is not None:
             self._watch.close()
             self._watch = None
@@ -318,7 +318,7 @@ class Keeper:
                 self._watch = Watch(self._store.file, self.upstream, self._store.database.cipher)
                 self._board = Board(self._store.file, self.upstream)
             except OSError as error:
-                self._logger.debug("what other processes write is seen later", reason=str(error))
+                self._logger.debug("changes by other processes are seen later", reason=str(error))
 
     async def _poll(self) -> None:
         while True:
@@ -399,9 +399,9 @@ class Keeper:
             self._count(*_FAILS)
             if not is_first(self._away, self):
                 return
-            reason = reason_of(error) or "it does not answer"
+            reason = reason_of(error) or "it does not respond"
             self._logger.error(
-                "the credential store fails; its changes stay in memory", store=self._store.place, reason=reason
+                "the credential store fails; changes are kept in memory", store=self._store.place, reason=reason
             )
 
     def _works(self) -> None:
@@ -418,7 +418,7 @@ class Keeper:
             return
         self._warned = True
         self._logger.warning(
-            "tokens are stored in clear: set store.encryption_key, `gateway generate-key` makes one",
+            "tokens are stored unencrypted: set store.encryption_key, `gateway generate-key` makes one",
             store=self._store.place,
         )
 

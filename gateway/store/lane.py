@@ -11,7 +11,7 @@ __all__ = ["Lanes", "heard"]
 
 _T = TypeVar("_T")
 
-_SILENT: Final = "it does not answer"
+_SILENT: Final = "it does not respond"
 
 
 class Lanes:

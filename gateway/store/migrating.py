@@ -23,4 +23,4 @@ def upgrade(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError:
-        raise NewerTables("its tables come from a newer version of the gateway, or from something else") from None
+        raise NewerTables("its tables come from a newer version of the gateway, or from another program") from None

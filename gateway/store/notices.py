@@ -24,8 +24,8 @@ _AGAIN_S: Final = 0.3
 _PING_S: Final = 1.0
 _GIVE_UP_S: Final = 2.0
 _WAITING: Final = 1000  # words that were not sent yet; what is more is found in the database
-_AWAY: Final = "redis is away; what other processes learn of credentials is read from the store each second"
-_BACK: Final = "redis is back; what is learnt of credentials is told at once"
+_AWAY: Final = "Redis is unreachable; credential changes of other processes are read from the store each second"
+_BACK: Final = "Redis is back; credential changes are shared at once"
 _PROBLEMS: Final = (RedisError, OSError, TimeoutError)
 
 

@@ -192,10 +192,10 @@ def misread(url: str) -> str:
     try:
         made = _connection(url, _GIVE_UP_S)
     except TypeError as error:
-        return f"has an option that is unknown there: {str(error).rpartition(' ')[2]}"
+        return f"has an unknown option: {str(error).rpartition(' ')[2]}"
     except (RedisError, ValueError, AttributeError) as error:
         return str(error)
-    return "decode_responses: what is kept in Redis is no text" if made.encoder.decode_responses else ""
+    return "decode_responses: data in Redis is binary" if made.encoder.decode_responses else ""
 
 
 def _connection(url: str, give_up_s: float) -> _Connection:

@@ -159,7 +159,7 @@ class SharedSignatures:
         return {call: value for call, value in opened.items() if value is not None}
 
     async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
-        """Keep entries; it goes on when nobody waits for it any more, or at all while it answers too late."""
+        """Keep entries; it goes on when nobody waits for it any more, or at all while it responds too late."""
         client = self._client if self._late else self._ready()
         if client is None:
             return
@@ -197,7 +197,7 @@ class SharedSignatures:
         self._slow += not held_up
         if self._slow >= _SLOW:
             self._refuses = False
-            self._leave("it answers too late", late=True)
+            self._leave("it responds too late", late=True)
         return None
 
     async def _answered(self, work: Coroutine[Any, Any, _T], *, puts: bool = False) -> _T | None:
@@ -210,7 +210,7 @@ class SharedSignatures:
             return None
         if self._away and (puts or not self._refuses):
             self._away, self._late, self._refuses, self._resting_until = False, False, False, 0.0
-            self._logger.info("redis is back; signatures are shared again")
+            self._logger.info("Redis is back; signatures are shared again")
         return answer
 
     def _leave(self, reason: str, *, late: bool = False) -> None:
@@ -218,7 +218,7 @@ class SharedSignatures:
         self._resting_until = 0.0 if self._refuses else self._clock.monotonic() + _REST_S
         if not self._away:
             self._away = True
-            self._logger.warning("redis is away; signatures are remembered by this process only", reason=reason)
+            self._logger.warning("Redis is unreachable; signatures are remembered by this process only", reason=reason)
 
 
 async def _waited(task: asyncio.Task[Any], patience_s: float) -> bool:

@@ -90,9 +90,9 @@ class Reach(logging.Filter):
 
     def _tell(self, what: str, reason: str) -> None:
         if reason:
-            self._logger.warning("telemetry is not taken", base=self.base, what=what, reason=reason[:300])
+            self._logger.warning("telemetry cannot be exported", base=self.base, what=what, reason=reason[:300])
         else:
-            self._logger.info("telemetry is taken again", base=self.base, what=what)
+            self._logger.info("telemetry is exported again", base=self.base, what=what)
 
 
 class Spans(OTLPSpanExporter):

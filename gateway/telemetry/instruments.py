@@ -20,13 +20,13 @@ class Instruments:
         self.call_seconds = histogram(
             "gen_ai.client.operation.duration",
             "s",
-            "Upstream calls, from their beginning to the end of their answers.",
+            "Upstream calls, from start to the end of the response.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self.call_first_seconds = histogram(
             "gen_ai.client.operation.time_to_first_chunk",
             "s",
-            "Upstream calls, from their beginning to the first content.",
+            "Upstream calls, from start to the first content.",
             explicit_bucket_boundaries_advisory=_FIRST_S,
         )
         self.tokens = histogram(
@@ -38,12 +38,12 @@ class Instruments:
         self.request_seconds = histogram(
             "gen_ai.server.request.duration",
             "s",
-            "Requests, from their beginning to the last byte.",
+            "Requests, from start to the last byte.",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self.first_seconds = histogram(
             "gen_ai.server.time_to_first_token",
             "s",
-            "Requests, from their beginning to the first byte of content.",
+            "Requests, from start to the first byte of content.",
             explicit_bucket_boundaries_advisory=_FIRST_S,
         )

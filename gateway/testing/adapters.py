@@ -97,20 +97,20 @@ async def _check_all(site: _Site, found: Findings) -> None:
         "models and state": _check_names,
         "body": _check_body,
         "an answer": _check_answer,
-        "an answer that nobody streams": _check_unstreamed,
+        "a response without streaming": _check_unstreamed,
         "a tool call": _check_tool,
         "a refusal": _check_error,
         "a stream that breaks off": _check_cut,
         "a caller who leaves": _check_leaving,
         "count": _check_count,
-        "an answer after all that": _check_answer,
+        "a response after all that": _check_answer,
     }
     for name, check in checks.items():
         with found.of(name):
             await _ended(check(site))
         with found.of(name):
             left = site.transport.open_responses
-            rule(not left, f"{left} connections stay open behind it")
+            rule(not left, f"{left} connections stay open after it")
 
 
 async def _ended(step: Awaitable[None]) -> None:
@@ -136,7 +136,7 @@ async def _check_body(site: _Site) -> None:
     """Show the body without network, as often as anybody likes."""
     journey = site.adapter.open(site.call(site.script.text))
     for _ in range(2):
-        rule(isinstance(msgspec.json.decode(journey.body()), dict), "the body is no JSON object")
+        rule(isinstance(msgspec.json.decode(journey.body()), dict), "the body is not a JSON object")
     rule(journey.request.model == site.model, f"the request is for {journey.request.model}")
     journey.done(None)
     journey.done(None)
@@ -232,5 +232,5 @@ async def _read(answer: Answer) -> list[ir.Event]:
         for event in batch:
             grammar.feed(event)
         events += batch
-    rule(grammar.ended, f"the answer ends without an end: {events[-1:]}")
+    rule(grammar.ended, f"the response ends without an end event: {events[-1:]}")
     return events

@@ -19,8 +19,8 @@ _FEW: Final = 5  # tokens by which two counts of the same may differ, besides a 
 
 async def _text(caller: Caller, *, stream: bool) -> None:
     heard = await caller.hear(HELLO.streamed() if stream else HELLO)
-    rule(heard.error is None, f"the answer is an error: {heard.error}")
-    rule(heard.text.strip(), "the answer has no text")
+    rule(heard.error is None, f"the response is an error: {heard.error}")
+    rule(heard.text.strip(), "the response has no text")
     caller.grammar.counts(heard.usage)
 
 
@@ -37,7 +37,7 @@ async def _uncounted(caller: Caller) -> None:
     if caller.dialect != "openai-chat":
         raise NotOffered("only Chat's callers say whether they want it")
     heard = await caller.hear(Wish(HELLO.text, stream=True, counted=False))
-    rule(not heard.usage, f"usage that nobody asked for: {heard.usage}")
+    rule(not heard.usage, f"usage that was not asked for: {heard.usage}")
 
 
 async def _call(caller: Caller, *, stream: bool) -> None:
@@ -47,7 +47,7 @@ async def _call(caller: Caller, *, stream: bool) -> None:
 
 
 def _check_calls(caller: Caller, heard: Heard) -> None:
-    rule(heard.calls, f"no call of the tool that must be called, but {heard.text[:80]!r}")
+    rule(heard.calls, f"no call of the forced tool, but {heard.text[:80]!r}")
     for call in heard.calls:
         rule(call.name == TOOL, f"a call of {call.name!r}")
         given: Json = call.arguments
@@ -65,19 +65,19 @@ async def _results(caller: Caller, *, stream: bool) -> None:
     if stream and len(heard.calls) > 1:
         _check_calls(caller, await caller.hear(Wish(_CALLS, tool=True, forced=True, stream=True)))
     said = await caller.hear(Wish(_CALLS, stream=stream, tool=True, told=told, calls=heard.calls))
-    rule(said.text.strip() or said.calls, "no answer to the results")
+    rule(said.text.strip() or said.calls, "no response to the results")
     caller.heard = f"{len(heard.calls)} calls, their results: {caller.heard}"
 
 
 async def _thoughts(caller: Caller, *, stream: bool) -> None:
     reply = await caller.ask(_THINK)
     if 400 <= reply.status < 500:
-        raise NotOffered(f"it is not asked to think: {reply.shown[:80]}")
+        raise NotOffered(f"no thinking was asked for: {reply.shown[:80]}")
     heard = caller.read(reply, stream=False)
     if stream:
         whole, heard = heard, await caller.hear(_THINK.streamed())
         lost = whole.signatures and whole.thoughts and heard.thoughts and not heard.signatures
-        rule(not lost, "whole, the thoughts are signed; streamed, they are not")
+        rule(not lost, "not streamed, the thoughts have signatures; streamed, they have none")
     if not heard.thoughts:
         raise NotOffered("no thoughts came")
     caller.grammar.counts(heard.usage)
@@ -88,7 +88,7 @@ async def _thoughts_back(caller: Caller) -> None:
     reply = await caller.ask(_THINK)
     heard = Heard() if 400 <= reply.status < 500 else caller.read(reply, stream=False)
     if not heard.thoughts or not heard.text:
-        raise NotOffered("nothing came but thoughts" if heard.thoughts else "no thoughts came")
+        raise NotOffered("there was nothing but thoughts" if heard.thoughts else "no thoughts came")
     told = [*caller.turn(reply), *_again(caller.dialect)]
     said = await caller.hear(Wish(_THINK.text, thinks=True, told=told))
     rule(said.text.strip() or said.thoughts, "no answer")

@@ -38,7 +38,7 @@ async def _unknown(caller: Caller, *, stream: bool) -> None:
     if reply.status == 200:
         heard = caller.read(reply, stream=stream)
         rule(heard.error is None, f"a status of 200 with an error: {heard.error}")
-        raise NotOffered("every name leads to a model")
+        raise NotOffered("every name resolves to a model")
     caller.refused(reply, 400, 404)
 
 
@@ -47,9 +47,9 @@ async def _stranger(caller: Caller, *, stream: bool) -> None:
         raise NotOffered("no key was given to compare with")
     reply = await caller.ask(HELLO.streamed() if stream else HELLO, key=_STRANGER)
     if reply.status == 200:
-        raise NotOffered("it lets any key in")
+        raise NotOffered("it accepts any key")
     if reply.status == 429 and reply.retry_after:
-        raise NotOffered(f"not tried: too many wrong keys came from here, it looks at more in {reply.retry_after} s")
+        raise NotOffered(f"not tried: too many wrong keys came from here, it checks more in {reply.retry_after} s")
     caller.refused(reply, *((400, 401, 403) if caller.dialect == "gemini" else (401, 403)))  # Google says 400
 
 
@@ -57,15 +57,15 @@ async def _silence(caller: Caller) -> None:
     """Let the answer wait: what stands in its place meanwhile must be what readers of the dialect skip."""
     begun = time.monotonic()
     heard = await caller.hear(Wish(f"{HELLO.text}\n!slow {caller.silence_s}", stream=True))
-    rule(heard.error is None and heard.text.strip(), f"no answer came after the silence: {heard}")
-    caller.heard = f"an answer after {time.monotonic() - begun:.1f} s"
+    rule(heard.error is None and heard.text.strip(), f"no response came after the silence: {heard}")
+    caller.heard = f"a response after {time.monotonic() - begun:.1f} s"
 
 
 async def _broken(caller: Caller) -> None:
     if caller.model.rpartition("/")[2] != "demo":
-        raise NotOffered("only the model demo breaks off when it is asked to")
+        raise NotOffered("only the model demo breaks off on request")
     heard = await caller.hear(Wish("!cut", stream=True))
-    rule(heard.error is not None, f"a stream that broke off is told as {heard.finish}")
+    rule(heard.error is not None, f"a stream that broke off ends as {heard.finish}")
 
 
 async def _leaving(caller: Caller) -> None:
@@ -73,8 +73,8 @@ async def _leaving(caller: Caller) -> None:
     left = [await caller.leave(wish, caller.silence_s) for wish in _LONG]
     asked = caller.asked
     heard = await caller.hear(HELLO.streamed())
-    rule(heard.text.strip(), "no answer after others have left")
-    caller.asked, caller.heard = asked, f"left after {left} bytes; the next answer is whole"
+    rule(heard.text.strip(), "no response after others have left")
+    caller.asked, caller.heard = asked, f"left after {left} bytes; the next response is complete"
     if before is not None:
         await _settled(caller, before)
 
@@ -110,7 +110,7 @@ async def _models(caller: Caller) -> None:
 @walks
 def _openai(listed: Json) -> list[str]:
     rule(listed["object"] == "list", f"object is {listed['object']!r}")
-    rule(all(one["object"] == "model" for one in listed["data"]), "an entry is no model")
+    rule(all(one["object"] == "model" for one in listed["data"]), "an entry is not a model")
     return [one["id"] for one in listed["data"]]
 
 
@@ -124,7 +124,7 @@ def _anthropic(listed: Json) -> list[str]:
 
 @walks
 def _gemini(listed: Json) -> list[str]:
-    rule(all(one["name"].startswith("models/") for one in listed["models"]), "a name does not begin with models/")
+    rule(all(one["name"].startswith("models/") for one in listed["models"]), "a name does not start with models/")
     return [one["name"] for one in listed["models"]]
 
 
@@ -141,7 +141,7 @@ async def _methods(caller: Caller) -> None:
     caller.asked, caller.heard = f"HEAD, OPTIONS and GET {path}", f"{statuses}"
     rule(all(status < 500 for status in statuses), f"HEAD, OPTIONS and GET of {path} give {statuses}")
     rule(statuses[-1] >= 300, f"GET {path} is answered with {statuses[-1]}")
-    rule((await caller.ask(HELLO)).status == 200, "no answer after them")
+    rule((await caller.ask(HELLO)).status == 200, "no response after them")
 
 
 CONDUCT: Final = (

@@ -66,7 +66,7 @@ class Caller:
 
     def read(self, reply: Reply, *, stream: bool) -> Heard:
         """Walk an answer."""
-        rule(reply.status == 200, f"it was refused: {reply.shown}")
+        rule(reply.status == 200, f"it was rejected: {reply.shown}")
         expected = _EVENTS if stream else _JSON
         rule(reply.kind == expected, f"content-type is {reply.kind!r}, not {expected}: {reply.shown}")
         heard = (self.grammar.stream if stream else self.grammar.whole)(reply.body)
@@ -101,7 +101,7 @@ class Caller:
                 asyncio.timeout(within_s),
                 self.http.stream("POST", path, json=body, headers=headers) as response,
             ):
-                rule(response.status_code == 200, f"it was refused with {response.status_code}")
+                rule(response.status_code == 200, f"it was rejected with {response.status_code}")
                 async for piece in response.aiter_raw():
                     return len(piece)
         return 0
@@ -114,7 +114,7 @@ class Caller:
 
     def object(self, reply: Reply) -> Json:
         """Read a JSON object that is no refusal."""
-        rule(reply.status == 200, f"it was refused: {reply.shown}")
+        rule(reply.status == 200, f"it was rejected: {reply.shown}")
         return read_object(reply.body, "the answer")
 
     @walks

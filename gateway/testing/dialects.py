@@ -57,7 +57,7 @@ def check_dialect(dialect: Dialect, grammar: Grammar | None = None, requests: Se
     grammar = grammar or GRAMMARS.get(dialect.name)
     found = Findings()
     for name, events in _ANSWERS.items():
-        with found.of(f"an answer of {name}"):
+        with found.of(f"a response of {name}"):
             _check_answer(dialect, grammar, events)
     with found.of("a stream that fails"):
         _check_failure(dialect, grammar)
@@ -94,7 +94,7 @@ def _check_answer(dialect: Dialect, grammar: Grammar | None, events: list[ir.Eve
     written = at_once.feed(events) + at_once.close()
     stepped = b"".join(one_by_one.feed([event]) for event in events) + one_by_one.close()
     late = [writer.close() + writer.feed([ir.TextDelta("late")]) for writer in (at_once, one_by_one)]
-    rule(late == [b"", b""], f"something is written behind the end: {late}")
+    rule(late == [b"", b""], f"something is written after the end: {late}")
     fold = ir.Fold()
     fold.feed(events)
     whole = dialect.write_whole(fold.reply(), _answering(stream=False))
@@ -103,7 +103,7 @@ def _check_answer(dialect: Dialect, grammar: Grammar | None, events: list[ir.Eve
         return
     letter(written)
     heard = [grammar.stream(written), grammar.stream(stepped), grammar.whole(whole)]
-    rule(_core(heard[0]) == _core(heard[1]), f"cut otherwise, it says otherwise: {heard[0]} and {heard[1]}")
+    rule(_core(heard[0]) == _core(heard[1]), f"cut at other places, the result differs: {heard[0]} and {heard[1]}")
     rule(_core(heard[0]) == _core(heard[2]), f"streamed and whole differ: {heard[0]} and {heard[2]}")
     _check_said(grammar, heard[0], events)
 
@@ -154,7 +154,7 @@ def _check_keepalive(dialect: Dialect, grammar: Grammar | None) -> None:
     writer = dialect.stream_writer(_answering())
     pieces = [*(writer.feed([event]) for event in events), writer.close()]
     alive = dialect.keepalive.join([b"", *pieces])
-    rule(_core(grammar.stream(alive)) == _core(grammar.stream(b"".join(pieces))), "it changes what is heard")
+    rule(_core(grammar.stream(alive)) == _core(grammar.stream(b"".join(pieces))), "it changes what is read")
 
 
 def _check_error(dialect: Dialect, grammar: Grammar | None, error: GatewayError) -> None:
@@ -170,7 +170,7 @@ def _check_foreign(dialect: Dialect, body: bytes) -> None:
         try:
             dialect.read_request(body, counting=counting)
         except InvalidRequest as refusal:
-            rule(refusal.message, "it is refused without a reason")
+            rule(refusal.message, "it is rejected without a reason")
         else:
             rule(False, "it is read as a request")
 

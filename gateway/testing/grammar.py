@@ -90,8 +90,8 @@ def read_object(text: str | bytes, what: str) -> Json:
         read = json.loads(text)
     except ValueError as error:
         shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
-        raise Broken(f"{what} is no JSON ({error}): {shown[:_SHOWN]!r}") from None
-    rule(isinstance(read, dict), f"{what} is no JSON object: {str(read)[:_SHOWN]}")
+        raise Broken(f"{what} is not JSON ({error}): {shown[:_SHOWN]!r}") from None
+    rule(isinstance(read, dict), f"{what} is not a JSON object: {str(read)[:_SHOWN]}")
     found: Json = read
     return found
 
@@ -107,7 +107,7 @@ def arguments(text: str, error: Json | None) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        rule(error is not None, f"arguments that are no JSON: {text!r}")
+        rule(error is not None, f"arguments that are not JSON: {text!r}")
         return text
 
 

@@ -28,11 +28,11 @@ class ChatStream:
         events = [frame.text for frame in frames(data)]
         rule(events, "the stream is empty")
         *before, last = events
-        rule("[DONE]" not in before, "something stands behind [DONE]")
+        rule("[DONE]" not in before, "something follows [DONE]")
         self.done = last == "[DONE]"
         self.chunks: list[Json] = [read_object(event, "an event") for event in before]
         wrong = [chunk for chunk in self.chunks if "error" in chunk]
-        rule(not wrong, f"the stream goes on behind an error: {wrong}")
+        rule(not wrong, f"the stream continues after an error: {wrong}")
         end = {"error": None} if self.done else read_object(last, "the last event")
         rule("error" in end, f"the stream ends without [DONE]: {last[:200]}")
         self.error: Json | None = None if self.done else chat_error(500, last.encode())
@@ -51,19 +51,19 @@ class ChatStream:
         rule(len(choices) == len(self.chunks), "a chunk before the end has no choice, or several")
         rule({choice["index"] for choice in choices} <= {0}, "the index of a choice is not 0")
         roles = [place for place, choice in enumerate(choices) if choice["delta"].get("role") is not None]
-        rule(roles == [0][: len(choices)], f"the role stands in the deltas {roles}, not in the first alone")
+        rule(roles == [0][: len(choices)], f"the role is in the deltas {roles}, not only in the first")
         rule(all("finish_reason" in choice for choice in choices), "a choice without finish_reason, which may be null")
         reasons = [choice["finish_reason"] for choice in choices]
         ends = [place for place, reason in enumerate(reasons) if reason]
         late = self.done and len(ends) == 1 and ends[0] < len(reasons) - 1
-        rule(not late, f"a chunk with a choice stands behind finish_reason: {self.chunks[-1:]}")
+        rule(not late, f"a chunk with a choice follows finish_reason: {self.chunks[-1:]}")
         rule(
             ends == ([len(reasons) - 1] if self.done else []),
-            f"finish_reason stands in the chunks {ends} of {len(reasons)}",
+            f"finish_reason is in the chunks {ends} of {len(reasons)}",
         )
         rule({reason for reason in reasons if reason} <= _REASONS, f"finish_reason is {reasons[-1:]}")
         usage = [chunk["usage"] for chunk in self.chunks if chunk.get("usage") is not None]
-        rule(not usage, f"usage stands in a chunk with choices: {usage[-1:]}")
+        rule(not usage, f"usage is in a chunk with choices: {usage[-1:]}")
 
     @property
     def deltas(self) -> list[Json]:

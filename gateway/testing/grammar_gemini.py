@@ -63,10 +63,10 @@ def gemini_heard(chunks: Sequence[Json], *, native: bool = False) -> GeminiAnswe
     answer = GeminiAnswer()
     for place, chunk in enumerate(chunks):
         if "error" in chunk:
-            rule((len(chunk), place) == (1, len(chunks) - 1), "something stands beside an error, or behind it")
+            rule((len(chunk), place) == (1, len(chunks) - 1), "something comes with an error, or after it")
             answer.error = _checked(chunk["error"])
             return answer
-        rule(native or answer.finish is None, "a chunk behind the end")
+        rule(native or answer.finish is None, "a chunk after the end")
         _take(answer, chunk)
     rule((answer.finish is None) != (answer.blocked is None), "no finishReason, or a blocked prompt with one")
     rule(native or answer.usage is not None, "no usageMetadata")
@@ -88,8 +88,8 @@ def gemini_array(data: bytes) -> list[Json]:
     try:
         chunks = json.loads(data)
     except ValueError as error:
-        raise Broken(f"the array is no JSON: {error}") from None
-    rule(isinstance(chunks, list), "the stream is no array")
+        raise Broken(f"the array is not JSON: {error}") from None
+    rule(isinstance(chunks, list), "the stream is not an array")
     found: list[Json] = chunks
     return found
 
@@ -176,7 +176,7 @@ def _take(answer: GeminiAnswer, chunk: Json) -> None:
 def _take_parts(answer: GeminiAnswer, content: Json) -> None:
     rule(content.get("role", "model") == "model", f"a candidate of the role {content.get('role')!r}")
     parts: list[Json] = content.get("parts", [])
-    rule(answer.finish is None or not parts, "parts behind the end")
+    rule(answer.finish is None or not parts, "parts after the end")
     for part in parts:
         called: Any = part.get("functionCall")
         rule(called is None or (called["name"] and isinstance(called.get("args", {}), dict)), f"a call as {called}")

@@ -133,7 +133,7 @@ class _Blocks:
             rule(self.kind == "text", f"a citation in a block of {self.kind}")
         else:
             rule(delta["type"] == _DELTAS[self.kind], f"{delta['type']} in a block of {self.kind}")
-            rule(not self._signed, "a block goes on behind its signature")
+            rule(not self._signed, "a block continues after its signature")
             (words,) = (delta[key] for key in ("text", "thinking", "partial_json") if key in delta)
             self._seen += words
 
@@ -230,7 +230,7 @@ def _heard(blocks: Iterable[Json], stop: str | None, usage: Json, error: Json | 
     calls = tuple(Call(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use")
     rule(error is not None or stop in _STOPS, f"stop_reason is {stop!r}")
     rule(stop != "tool_use" or calls, "stop_reason is tool_use, but there is no call")
-    rule(stop != "end_turn" or not calls, "stop_reason is end_turn, but there is a call, which nobody makes then")
+    rule(stop != "end_turn" or not calls, "stop_reason is end_turn, but there is a call, which no client would make")
     sealed = tuple(block["signature"] for block in blocks if block.get("signature"))
     thoughts = "".join(_words(blocks, "thinking"))
     images = tuple(_IMAGE.findall(text))

@@ -32,7 +32,7 @@ def frames(data: bytes) -> list[Frame]:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise Broken(f"the stream is no UTF-8: {error}") from None
+        raise Broken(f"the stream is not UTF-8: {error}") from None
     *lines, rest = _LINE_END.split(text)
     rule(not rest, f"the stream ends within a line: {rest[-80:]!r}")
     found: list[Frame] = []
@@ -44,7 +44,7 @@ def frames(data: bytes) -> list[Frame]:
         elif not line.startswith(":"):
             frame = frame or Frame()
             _add(frame, line)
-    rule(frame is None, "the last event lacks the blank line behind it, so no reader sees it")
+    rule(frame is None, "the last event lacks its blank line, so readers drop it")
     empty = [one for one in found if not one.data]
     rule(not empty, f"an event without data: {empty[:1]}")
     return found
@@ -52,13 +52,13 @@ def frames(data: bytes) -> list[Frame]:
 
 def _add(frame: Frame, line: str) -> None:
     name, _, value = line.partition(":")
-    rule(name in _FIELDS, f"a line that is no field of an event: {line[:80]!r}")
+    rule(name in _FIELDS, f"a line that is not a field of an event: {line[:80]!r}")
     value = value.removeprefix(" ")
     if name == "data":
         frame.data.append(value)
     elif name == "event":
         rule(not frame.event, f"two names of one event: {frame.event!r} and {value!r}")
-        rule(not frame.data, f"the name {value!r} behind the data of another event")
+        rule(not frame.data, f"the name {value!r} after the data of another event")
         frame.event = value
 
 

@@ -312,11 +312,11 @@ async def test_an_account_without_a_token_is_due_after_its_pause() -> None:
     account = Account(Secret("rt-1"), clock, set())
 
     async def refresh(_: str) -> Tokens:
-        raise RefreshFailed("the token endpoint answered 503")
+        raise RefreshFailed("the token endpoint responded with 503")
 
     with pytest.raises(RefreshFailed):
         await account.token(refresh, lambda *_: None, EARLY_S)
-    assert (account.due_s(EARLY_S), account.trouble) == (1.0, "the token endpoint answered 503")
+    assert (account.due_s(EARLY_S), account.trouble) == (1.0, "the token endpoint responded with 503")
     await clock.advance(1)
     assert account.due_s(EARLY_S) == 0
 
@@ -326,7 +326,7 @@ async def test_a_token_that_another_process_has_ends_the_pause() -> None:
     account = Account(Secret("rt-1"), clock, set())
 
     async def refresh(_: str) -> Tokens:
-        raise RefreshFailed("the token endpoint answered 503")
+        raise RefreshFailed("the token endpoint responded with 503")
 
     with pytest.raises(RefreshFailed):
         await account.token(refresh, lambda *_: None, EARLY_S)

@@ -106,12 +106,12 @@ async def test_the_only_key_refused_is_a_bad_gateway_never_the_callers_401(anthr
         assert caught.value.status == 502
         assert "nobody" not in caught.value.message
     assert len(anthropic.seen()) == 1
-    assert adapter.state() == "no credential: 1 disabled: the API key is refused"
+    assert adapter.state() == "no credential: 1 disabled: the API key was rejected"
 
 
 async def test_a_pool_of_which_all_are_refused_has_no_credential(anthropic: AnthropicSite) -> None:
     await anthropic.open("x", "y")
-    with pytest.raises(NoCredential, match="2 credentials: 2 disabled; this gateway's operator must act"):
+    with pytest.raises(NoCredential, match="2 credentials: 2 disabled; the operator of this gateway must act"):
         await anthropic.ask()
 
 

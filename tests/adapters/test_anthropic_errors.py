@@ -163,7 +163,7 @@ def test_what_is_disabled_for_good_is_never_the_callers_fault(message: str) -> N
 def test_a_place_that_is_not_served_is_said() -> None:
     failure = said(403, "Request not allowed", "forbidden")
     assert (failure.cause, failure.error.status) == ("location", 502)
-    assert "the place where this gateway runs" in failure.error.message
+    assert "in this gateway's region" in failure.error.message
 
 
 def test_nothing_at_the_address_says_what_to_set() -> None:

@@ -72,7 +72,7 @@ async def test_what_the_name_of_a_model_tells_holds_where_no_list_does(
 async def test_a_list_that_is_refused_says_why(anthropic: AnthropicSite) -> None:
     adapter = await anthropic.open("nobody", models=[])
     assert "invalid x-api-key" in await adapter.listed()
-    assert adapter.state() == "no credential: 1 disabled: the API key is refused"
+    assert adapter.state() == "no credential: 1 disabled: the API key was rejected"
 
 
 @pytest.mark.parametrize(

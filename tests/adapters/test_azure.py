@@ -188,13 +188,13 @@ async def test_a_prompt_that_the_filter_stops_is_an_answer_without_content(azure
     [
         ("404_deployment", ModelNotFound, 404, "deployment for this resource does not exist"),
         ("404_path", UpstreamUnavailable, 502, "check its endpoint and api_version: Resource not found"),
-        ("401_key", UpstreamCredential, 502, "the API key is refused"),
-        ("401_token", UpstreamCredential, 502, "the API key is refused"),
-        ("401_principal", UpstreamCredential, 502, "the API key is refused"),
+        ("401_key", UpstreamCredential, 502, "the API key was rejected"),
+        ("401_token", UpstreamCredential, 502, "the API key was rejected"),
+        ("401_principal", UpstreamCredential, 502, "the API key was rejected"),
         ("403_network", UpstreamCredential, 502, "Firewall rules"),
         ("403_quota", UpstreamRateLimited, 429, "Out of call volume quota"),
         ("429_tokens", UpstreamRateLimited, 429, "1 credential: 1 cooling until 08:01 UTC"),
-        ("408_timeout", UpstreamTimeout, 504, "did not answer in time"),
+        ("408_timeout", UpstreamTimeout, 504, "did not respond in time"),
         ("503_busy", UpstreamOverloaded, 503, "temporarily unable"),
     ],
 )

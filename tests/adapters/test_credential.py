@@ -117,9 +117,9 @@ async def test_a_busy_token_endpoint_is_asked_again_after_a_pause(site: Site) ->
 async def test_a_token_endpoint_that_stays_busy_is_told_as_such(site: Site) -> None:
     adapter = await site.open()
     site.fake.oauth.fail(503, times=9)
-    with pytest.raises(UpstreamUnavailable, match="the token endpoint answered 503"):
+    with pytest.raises(UpstreamUnavailable, match="the token endpoint responded with 503"):
         await site.ask(attempts=1)
-    with pytest.raises(UpstreamUnavailable, match="the token endpoint answered 503"):
+    with pytest.raises(UpstreamUnavailable, match="the token endpoint responded with 503"):
         await site.ask(attempts=1)
     assert len(site.fake.calls("token")) == 1  # within the pause nobody asks
     assert adapter.usable

@@ -191,7 +191,7 @@ def test_an_encrypted_file_is_opened_by_any_of_the_keys(tmp_path: Path, keys: li
     [
         ([], "is encrypted: give its key"),
         ([NEW], "is encrypted, and the key does not open it"),
-        (["short"], "and the key given is none"),
+        (["short"], "and the key given is not valid"),
     ],
 )
 def test_an_encrypted_file_without_its_key_says_so(tmp_path: Path, keys: list[str], reason: str) -> None:

@@ -47,7 +47,8 @@ def test_a_page_is_a_failure_of_a_server_and_no_refusal(
     failure = read(status, body, headers, 0.0)
     assert (failure.cause, failure.status, type(failure.error)) == ("server", 502, UpstreamUnavailable)
     assert failure.error.message == (
-        f"the upstream failed: a page came in place of an answer (status {status}), as of a proxy or a firewall{said}"
+        f"the upstream failed: a web page came instead of a response (status {status}), as from a proxy or "
+        f"firewall{said}"
     )
 
 

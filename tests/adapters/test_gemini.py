@@ -71,14 +71,14 @@ async def test_the_only_key_refused_is_a_bad_gateway_never_the_callers_401(gemin
             await gemini.ask()
         assert caught.value.status == 502
     assert len(gemini.seen()) == 1
-    assert adapter.state() == "no credential: 1 disabled: the API key is refused"
+    assert adapter.state() == "no credential: 1 disabled: the API key was rejected"
     assert not adapter.usable
 
 
 async def test_a_pool_of_which_all_are_refused_has_no_credential(gemini: GeminiSite) -> None:
     await gemini.open("key-1", "key-2")
     gemini.fail("403_key_suspended", times=9)
-    with pytest.raises(NoCredential, match="2 credentials: 2 disabled; this gateway's operator must act"):
+    with pytest.raises(NoCredential, match="2 credentials: 2 disabled; the operator of this gateway must act"):
         await gemini.ask()
 
 
@@ -88,7 +88,7 @@ async def test_a_refused_key_stays_disabled_over_a_restart(gemini: GeminiSite) -
     await gemini.ask()
     adapter = await gemini.open("key-1", "key-2")
     assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
-    assert adapter.credentials[0].reason.startswith("the API key is refused: ")
+    assert adapter.credentials[0].reason.startswith("the API key was rejected: ")
 
 
 async def test_no_key_is_written_down(gemini: GeminiSite) -> None:
@@ -233,7 +233,7 @@ async def test_a_failure_without_an_answer_is_tried_again(gemini: GeminiSite, ki
 async def test_a_permission_that_is_about_a_resource_is_not_held_against_the_key(gemini: GeminiSite) -> None:
     adapter = await gemini.open("key-1", "key-2")
     refusal = '{"error":{"code":403,"message":"You do not have permission to access the File f.","status":"X"}}'
-    with pytest.raises(NotFound, match="to no other"):
+    with pytest.raises(NotFound, match="only the API key that made it"):
         await gemini.ask(f"!refuse {refusal}")
     assert adapter.state() == "usable: 2 of 2 credentials"
 
@@ -256,7 +256,7 @@ async def test_a_bare_lack_of_permission_for_a_file_is_the_callers(gemini: Gemin
     await gemini.open()
     parts = [{"text": f"!refuse {BARE}"}, {"fileData": {"fileUri": "https://www.youtube.com/watch?v=x"}}]
     body = Raw(msgspec.json.encode({"contents": [{"role": "user", "parts": parts}]}))
-    with pytest.raises(NotFound, match="to no other") as caught:
+    with pytest.raises(NotFound, match="only the API key that made it") as caught:
         await gemini.ask(stream=True, native=ir.Native(dialect="gemini", body=body))
     assert "status" not in caught.value.own  # Google's would be that of a 403
 

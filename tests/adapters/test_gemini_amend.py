@@ -1,4 +1,4 @@
-"""What the Gemini API names in a 400 is said otherwise, or left out, and the request is sent once more."""
+"""What the Gemini API names in a 400 is rewritten, or left out, and the request is sent once more."""
 
 import json
 from typing import Any

@@ -320,7 +320,7 @@ async def test_a_method_that_takes_no_key_is_no_keys_fault(
 ) -> None:
     async with upstream(saying(refusing(status, message, reason))) as server:
         adapter = await gemini.open("key-1", "key-2", base_url=server.url)
-        with pytest.raises(NotFound, match="takes no API key"):
+        with pytest.raises(NotFound, match="does not accept API keys"):
             await forward(gemini, "GET", f"/v1beta/models/{model}:x" if model else "/v1beta/corpora", model=model)
     assert (len(server.requests), adapter.states()["active"], adapter.leases) == (1, 2, 0)
 
@@ -423,10 +423,10 @@ async def test_whose_a_file_is_that_another_process_has_seen_made_is_found_out_o
 
 async def test_a_file_that_no_key_has_is_explained(gemini: GeminiSite) -> None:
     adapter = await gemini.open("key-1", "key-2")
-    with pytest.raises(NotFound, match="files/gone is not known to any of 2 API keys"):
+    with pytest.raises(NotFound, match="files/gone is unknown to any of 2 API keys"):
         await forward(gemini, "GET", "/v1beta/files/gone")
     cool(gemini, adapter.credentials[0])
-    with pytest.raises(NotFound, match="files/gone is not known to the 1 that could be asked of 2"):
+    with pytest.raises(NotFound, match="files/gone is unknown to the 1 that could be tried of 2"):
         await forward(gemini, "GET", "/v1beta/files/gone")
     assert adapter.states()["active"] == 1
 

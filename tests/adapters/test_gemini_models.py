@@ -63,7 +63,7 @@ async def test_an_invalid_key_is_known_before_the_first_request(gemini: GeminiSi
     adapter = await gemini.open("gone", models=[])
     await fetched(gemini)
     assert not adapter.usable
-    assert adapter.state() == "no credential: 1 disabled: the API key is refused"
+    assert adapter.state() == "no credential: 1 disabled: the API key was rejected"
 
 
 async def test_configured_models_are_the_list_and_nothing_is_fetched(gemini: GeminiSite) -> None:

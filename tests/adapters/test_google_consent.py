@@ -143,13 +143,13 @@ async def test_a_code_is_good_for_one_use(oauth: OAuthConfig, transport: Transpo
     consent = begin(oauth, REDIRECT)
     code = await agreed(consent)
     await trade(transport, oauth, consent, code)
-    with pytest.raises(LoginFailed, match="has been used already, or is too old: begin the login again"):
+    with pytest.raises(LoginFailed, match="has already been used, or is too old: start the login again"):
         await trade(transport, oauth, consent, code)
 
 
 async def test_a_code_of_another_login_is_of_no_use(oauth: OAuthConfig, transport: Transport) -> None:
     stolen = await agreed(begin(oauth, REDIRECT))
-    with pytest.raises(LoginFailed, match="has been used already, or is too old"):
+    with pytest.raises(LoginFailed, match="has already been used, or is too old"):
         await trade(transport, oauth, begin(oauth, REDIRECT), stolen)
 
 
@@ -194,12 +194,12 @@ async def test_an_id_token_for_this_client_is_taken(issuer: str, audience: objec
     ],
 )
 async def test_an_id_token_for_another_client_or_of_another_issuer_is_refused(claims: dict[str, Any]) -> None:
-    assert await failure(id_token=jwt(**claims)) == "the answer is for another OAuth client: begin the login again"
+    assert await failure(id_token=jwt(**claims)) == "the response is for another OAuth client: start the login again"
 
 
 @pytest.mark.parametrize("id_token", ["nonsense", "a.b.c", "a.!!!!!.c", jwt(iss=1, aud=2)])
 async def test_an_id_token_that_nobody_can_read_is_refused(id_token: str) -> None:
-    assert await failure(id_token=id_token) == "Google's id_token cannot be read: begin the login again"
+    assert await failure(id_token=id_token) == "Google's id_token cannot be read: start the login again"
 
 
 async def test_another_server_may_have_tokens_of_its_own() -> None:
@@ -215,7 +215,7 @@ async def test_another_server_may_have_tokens_of_its_own() -> None:
         ("invalid_client", "check client_id and client_secret in the upstream's oauth"),
         ("unauthorized_client", "check client_id and client_secret in the upstream's oauth"),
         ("redirect_uri_mismatch", f"register {REDIRECT}"),
-        ("invalid_request", "no tokens came of the code: invalid_request: Bad Request"),
+        ("invalid_request", "the code gave no tokens: invalid_request: Bad Request"),
     ],
 )
 async def test_a_refusal_says_what_to_do(error: str, said: str) -> None:
@@ -223,7 +223,7 @@ async def test_a_refusal_says_what_to_do(error: str, said: str) -> None:
 
 
 async def test_an_endpoint_that_fails_is_named() -> None:
-    assert await failure(status=503) == "no tokens came of the code: the token endpoint answered 503"
+    assert await failure(status=503) == "the code gave no tokens: the token endpoint responded with 503"
 
 
 async def test_what_the_endpoint_says_of_secrets_is_masked() -> None:

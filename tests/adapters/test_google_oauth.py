@@ -72,7 +72,7 @@ async def test_a_lifetime_that_is_no_number_of_seconds_is_passing(
 ) -> None:
     fake_v1internal.oauth.expires_in = float("inf")
     failed = await failure(transport, client(fake_v1internal))
-    assert (failed.revoked, failed.reason) == (False, "the token endpoint's answer (200) cannot be read")
+    assert (failed.revoked, failed.reason) == (False, "the token endpoint's response (200) cannot be read")
 
 
 async def test_a_revoked_login_is_final(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
@@ -94,7 +94,7 @@ async def test_a_busy_endpoint_is_passing(fake_v1internal: FakeV1Internal, trans
     fake_v1internal.oauth.fail(status)
     failed = await failure(transport, client(fake_v1internal))
     assert (failed.revoked, failed.misconfigured) == (False, False)
-    assert failed.reason == f"the token endpoint answered {status}"
+    assert failed.reason == f"the token endpoint responded with {status}"
 
 
 async def test_an_unreachable_endpoint_is_passing(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
@@ -105,7 +105,7 @@ async def test_an_unreachable_endpoint_is_passing(fake_v1internal: FakeV1Interna
 
 async def test_an_answer_that_is_none_is_passing(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
     failed = await failure(transport, client(fake_v1internal, token_url=f"{fake_v1internal.url}/nothing"))
-    assert (failed.revoked, failed.reason) == (False, "the token endpoint's answer (404) holds no token")
+    assert (failed.revoked, failed.reason) == (False, "the token endpoint's response (404) holds no token")
 
 
 @pytest.mark.parametrize("token", [None, 7, ["a"], ""])
@@ -115,7 +115,7 @@ async def test_a_token_that_is_no_text_is_none(
     said = Refusal(200, {"access_token": token, "token_type": "Bearer", "expires_in": 3599})
     fake_v1internal.oauth.faults.append((None, said))
     failed = await failure(transport, client(fake_v1internal))
-    assert (failed.revoked, failed.reason) == (False, "the token endpoint's answer (200) holds no token")
+    assert (failed.revoked, failed.reason) == (False, "the token endpoint's response (200) holds no token")
 
 
 async def test_an_endpoint_that_repeats_what_is_secret_is_not_repeated(

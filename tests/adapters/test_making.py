@@ -104,7 +104,7 @@ async def test_what_was_answered_is_not_asked_again() -> None:
 
 
 def test_fewer_vectors_than_texts_are_the_upstreams_fault() -> None:
-    with pytest.raises(UpstreamMalformed, match="gave 1 vectors for 2 texts"):
+    with pytest.raises(UpstreamMalformed, match="returned 1 vectors for 2 texts"):
         plan_embedding(asked(input=["a", "b"])).read(answers({"embeddings": [{"values": [1.0]}]}), 0)
 
 
@@ -223,5 +223,5 @@ def test_a_picture_is_found_under_both_of_its_names() -> None:
 
 
 def test_a_list_of_no_answers_is_without_a_picture() -> None:
-    with pytest.raises(UpstreamMalformed, match="without a picture"):
+    with pytest.raises(UpstreamMalformed, match="without an image"):
         read_drawn(b"[]", "generateContent")

@@ -34,7 +34,7 @@ async def test_configured_models_are_not_asked_for(openai: OpenAISite) -> None:
 async def test_a_list_that_is_refused_says_why(openai: OpenAISite) -> None:
     adapter = await openai.open("nobody", models=[])
     assert "Incorrect API key" in await adapter.listed()
-    assert adapter.state() == "no credential: 1 disabled: the API key is refused"
+    assert adapter.state() == "no credential: 1 disabled: the API key was rejected"
 
 
 async def test_a_key_that_may_not_list_models_may_still_answer(openai: OpenAISite) -> None:

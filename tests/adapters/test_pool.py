@@ -212,7 +212,7 @@ def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
     pool.need_verification(pool.credentials[2], verification("https://accounts.example.invalid/?fake=1"))
     shortage = pool.shortage(M)
     assert isinstance(shortage, NoCredential)
-    assert shortage.message == "3 credentials: 1 needs verification, 2 disabled; this gateway's operator must act"
+    assert shortage.message == "3 credentials: 1 needs verification, 2 disabled; the operator of this gateway must act"
     assert pool.state() == "no credential: 2 disabled: invalid_grant, 1 must be verified by the owner"
     assert not pool.usable
 
@@ -223,7 +223,7 @@ def test_an_empty_pool_says_what_to_set() -> None:
     assert pool.state() == "no credential: gateway login --upstream google adds an account"
     shortage = pool.shortage(M)
     assert isinstance(shortage, NoCredential)
-    assert shortage.message == f"upstream google: {pool.state()}; this gateway's operator must act"
+    assert shortage.message == f"upstream google: {pool.state()}; the operator of this gateway must act"
 
 
 def test_a_pool_without_oauth_client_says_what_to_set() -> None:
@@ -336,7 +336,8 @@ def test_what_the_operator_must_mend_is_told_in_its_own_words_and_disables_nobod
     shortage = pool.shortage(M)
     assert isinstance(shortage, NoCredential)
     assert shortage.message == (
-        "2 credentials: 2 paused until 08:05 UTC; no project: set pool.project_ids; this gateway's operator must act"
+        "2 credentials: 2 paused until 08:05 UTC; no project: set pool.project_ids; "
+        "the operator of this gateway must act"
     )
     assert (shortage.status, shortage.retry_after) == (503, 300)
 
@@ -355,21 +356,21 @@ async def test_a_pool_that_waits_for_the_operator_is_not_usable() -> None:
 
 def test_a_pool_whose_token_endpoint_is_down_stays_usable() -> None:
     pool = pool_of(1, FakeClock())
-    pool.credentials[0].pause("the token endpoint answered 503", 5)
+    pool.credentials[0].pause("the token endpoint responded with 503", 5)
     assert pool.usable
 
 
 def test_a_token_endpoint_that_is_down_is_told_as_such() -> None:
     pool = pool_of(1, FakeClock())
-    pool.credentials[0].pause("the token endpoint answered 503", 5)
+    pool.credentials[0].pause("the token endpoint responded with 503", 5)
     shortage = pool.shortage(M)
     assert isinstance(shortage, UpstreamUnavailable)
-    assert shortage.message == "no access token: the token endpoint answered 503"
+    assert shortage.message == "no access token: the token endpoint responded with 503"
 
 
 def test_one_that_only_cools_makes_it_a_429_whatever_ails_the_others() -> None:
     pool = pool_of(2, FakeClock())
-    pool.credentials[0].pause("the token endpoint answered 503", 5)
+    pool.credentials[0].pause("the token endpoint responded with 503", 5)
     pool.cool(pool.credentials[1], M, 60)
     shortage = pool.shortage(M)
     assert isinstance(shortage, UpstreamRateLimited)

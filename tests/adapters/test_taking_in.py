@@ -57,7 +57,7 @@ def test_an_account_is_taken_with_all_that_the_file_says(place: Place) -> None:
     other = {"note": {"x": [1, None]}, "access_token": "ya29.old"}
     said = place.take(account("1//one", project_id="p-1", other=other, place="projects[0]"))
     row = place.rows["1//one"]
-    assert said == [f"taken into the store: credential {row.id[:8]} of upstream google"]
+    assert said == [f"added to the store: credential {row.id[:8]} of upstream google"]
     assert (row.id, row.source, row.email, row.state) == (id_of("1//one"), "import", "a@example.org", "active")
     assert (row.project_id, row.project_source) == ("p-1", "import")
     assert json.loads(row.other) == {"note": {"x": [1, None]}}
@@ -74,7 +74,7 @@ def test_again_it_changes_nothing(place: Place) -> None:
     before = place.rows
     said = place.take("1//one", account("1//two"))
     assert place.rows == before
-    assert all(word.startswith("in the store already: credential ") for word in said)
+    assert all(word.startswith("already in the store, unchanged: credential ") for word in said)
 
 
 def test_twice_in_one_file_it_is_one(place: Place) -> None:
@@ -97,7 +97,7 @@ def test_it_is_known_by_its_e_mail(place: Place) -> None:
     assert set(place.rows) == {"1//newer"}
 
 
-@pytest.mark.parametrize("reason", ["403: no", "an operator took it out of use", "refused again after a refresh"])
+@pytest.mark.parametrize("reason", ["403: no", "an operator disabled it", "refused again after a refresh"])
 def test_what_disabled_it_since_stays(place: Place, reason: str) -> None:
     place.take(account("1//one"))
     place.learn("1//one", event="stopped", reason=reason)
@@ -148,7 +148,7 @@ def test_a_removed_one_comes_back_by_hand(place: Place, token: str) -> None:
 
 def test_what_gateway_toml_gives_is_not_taken(place: Place) -> None:
     (said,) = place.take("1//one", configured={id_of("1//one")})
-    assert said == f"gateway.toml gives it: credential {id_of('1//one')[:8]}"
+    assert said == f"already in gateway.toml: credential {id_of('1//one')[:8]}"
     assert place.rows == {}
 
 

@@ -379,7 +379,7 @@ async def test_a_token_that_could_not_be_had_is_fetched_after_the_pause(
     adapter = await site.open()
     site.fake.oauth.fail(503, times=3)
     view = await adapter.check(adapter.credentials[0].id)
-    assert view.last_error == "the token endpoint answered 503"
+    assert view.last_error == "the token endpoint responded with 503"
     await passes(site, 20, loops=1)
     assert len(site.fake.calls("token")) == 4
     assert adapter.credentials[0].trouble == ""

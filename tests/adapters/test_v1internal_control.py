@@ -75,8 +75,8 @@ async def test_each_step_of_an_onboarding_is_told() -> None:
     assert await control().discover(answers.transport, "t", tell) == ("p", "onboarded")
     assert told == [
         "the account is new to the service: setting it up (free-tier)",
-        "waiting for the service to set it up (1 of at most 10 looks)",
-        "waiting for the service to set it up (2 of at most 10 looks)",
+        "waiting for the service to set it up (attempt 1 of at most 10)",
+        "waiting for the service to set it up (attempt 2 of at most 10)",
     ]
 
 
@@ -86,7 +86,7 @@ async def test_why_an_onboarding_failed_is_told(words: str) -> None:
     answers = Answers((200, {}), (200, {"name": "operations/1"}), (200, failed))
     with pytest.raises(Failure) as caught:
         await control().discover(answers.transport, "t")
-    said = "projects/*** is not eligible" if words else "no reason is given"
+    said = "projects/*** is not eligible" if words else "no reason was given"
     assert caught.value.error.message == f"the upstream did not set the account up: {said}"
 
 
@@ -97,7 +97,7 @@ NO = {"code": 9, "message": "no"}
     ("answer", "said"),
     [
         ((200, {"done": True, "error": NO}), "the upstream did not set the account up: no; "),
-        ((200, {"done": True}), "the upstream made no project for the account; "),
+        ((200, {"done": True}), "the upstream created no project for the account; "),
         ((412, {"error": NO}), "no; "),
     ],
 )

@@ -136,7 +136,7 @@ def test_an_error_event_goes_by_its_own_code() -> None:
     ("error", "cause", "kind"),
     [
         (ConnectFailed("refused"), "unreachable", UpstreamUnavailable),
-        (FirstByteTimeout("no answer within 1 s"), "server", UpstreamTimeout),
+        (FirstByteTimeout("no response within 1 s"), "server", UpstreamTimeout),
         (Broken("reset", before_response=True), "broken", UpstreamUnavailable),
         (Broken("reset"), "broken", StreamBroken),
         (TooLarge("too large"), "final", UpstreamMalformed),

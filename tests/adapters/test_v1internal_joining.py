@@ -96,7 +96,7 @@ async def test_a_login_makes_an_account_with_its_project_and_its_quota(desk: Des
         f"{PERSON} is new here: credential {view.id[:8]}",
         "looking for its project",
         "its project is fake-project-000 (discovered)",
-        "asking for its models, and what is left of each",
+        "asking for its models and their quotas",
         "2 models are there",
     ]
 
@@ -153,8 +153,8 @@ async def test_each_look_at_an_onboarding_is_told(desk: Desk) -> None:
         await asyncio.sleep(0.001)
         await desk.site.clock.advance(1)
     assert (await logging_in).project_source == "onboarded"
-    assert [step for step in desk.told if "looks)" in step] == [
-        f"waiting for the service to set it up ({number} of at most 10 looks)" for number in (1, 2, 3)
+    assert [step for step in desk.told if "(attempt " in step] == [
+        f"waiting for the service to set it up (attempt {number} of at most 10)" for number in (1, 2, 3)
     ]
 
 
@@ -166,7 +166,7 @@ async def test_a_known_account_keeps_everything_but_its_login(desk: Desk) -> Non
     again = await desk.log_in()
     assert (again.id, again.state, again.reason, again.uses) == (first.id, "active", "", 1)
     assert [row.refresh_token for row in desk.rows().values()] == ["1//rt-login-2"]
-    assert f"{PERSON} is known here, and has its new login: credential {first.id[:8]}" in desk.told
+    assert f"{PERSON} was already here, and has its new login: credential {first.id[:8]}" in desk.told
 
 
 async def test_the_next_call_is_made_with_the_new_login(desk: Desk) -> None:
@@ -254,7 +254,7 @@ async def test_an_e_mail_that_cannot_be_asked_for_is_told(desk: Desk) -> None:
     desk.fake.fail("500_internal", method="userinfo")
     view = await desk.log_in()
     assert (view.account, view.state) == (None, "active")
-    assert desk.told[0].startswith("its e-mail is not known: ")
+    assert desk.told[0].startswith("its e-mail address is unknown: ")
 
 
 async def test_steps_that_fail_are_told_and_the_account_stays(desk: Desk) -> None:
@@ -264,7 +264,7 @@ async def test_steps_that_fail_are_told_and_the_account_stays(desk: Desk) -> Non
     view = await desk.log_in()
     assert (view.state, view.project) == ("active", None)
     failed = [step for step in desk.told if step.startswith("no ")]
-    assert [step.partition(":")[0] for step in failed] == ["no project yet", "no answer about its models yet"]
+    assert [step.partition(":")[0] for step in failed] == ["no project yet", "no response about its models yet"]
     assert list(desk.rows()) == [view.id]
 
 
@@ -311,7 +311,7 @@ async def test_who_leaves_in_the_middle_leaves_the_account(desk: Desk) -> None:
 async def test_an_account_that_cannot_be_written_down_is_not_used(desk: Desk) -> None:
     desk.site.folder.write_text("no folder")
     adapter = await desk.open()
-    with pytest.raises(LoginFailed, match="the account cannot be kept, so it is not used"):
+    with pytest.raises(LoginFailed, match="the account cannot be saved, so it is not used"):
         await desk.log_in()
     assert adapter.views() == []
 

@@ -63,7 +63,7 @@ async def test_no_login_is_advised_for_an_account_that_is_banned(site: Site, cap
     await site.ask()
     (line,) = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "a credential is disabled" in line]
     label = adapter.credentials[0].label
-    assert line["hint"] == f"when its cause is gone: gateway credentials enable {label}"
+    assert line["hint"] == f"once the cause is gone: gateway credentials enable {label}"
 
 
 async def test_an_account_to_be_verified_is_left_until_its_owner_has_acted(site: Site) -> None:
@@ -88,8 +88,8 @@ async def test_an_account_that_is_refused_until_it_is_verified_is_lifted_by_its_
         await site.ask()
     view = await adapter.check(account.id)
     assert (view.state, view.link) == ("needs_verification", VERIFY)
-    assert view.reason.startswith("the account must be verified: the upstream refuses the gateway's credential: ")
-    hint = f"when its owner has verified it: gateway credentials enable {account.label}"
+    assert view.reason.startswith("the account must be verified: the upstream rejects the gateway's credential: ")
+    hint = f"once its owner has verified it: gateway credentials enable {account.label}"
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["hint"] for line in lines if line["event"] == "a credential must be verified by its owner"] == [hint]
     await adapter.enable(account.id)

@@ -1,4 +1,4 @@
-"""What a run of failures does to an account, and what is none of its fault."""
+"""What a run of failures does to an account, and what is not one of its fault."""
 
 import asyncio
 

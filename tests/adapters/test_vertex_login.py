@@ -104,9 +104,9 @@ async def test_what_the_metadata_server_refuses_is_told_in_words(metadata: Verte
     adapter = await metadata.open(project="fake-project-000")
     with pytest.raises(UpstreamUnavailable) as caught:
         await metadata.ask_over_pauses()
-    assert caught.value.message == "no access token: the token endpoint answered 404"
+    assert caught.value.message == "no access token: the token endpoint responded with 404"
     (credential,) = adapter.views()
-    assert "answered 404: Failed to retrieve http://" in str(credential.last_error)
+    assert "responded with 404: Failed to retrieve http://" in str(credential.last_error)
     assert " object at 0x" not in str(credential.last_error)
 
 
@@ -365,7 +365,7 @@ async def test_an_answer_that_is_none_is_no_dead_login(vertex: VertexSite, call:
     adapter = await vertex.open(project="fake-project-000")
     await adapter.listed()
     (credential,) = adapter.views()
-    assert str(credential.last_error).startswith("the token endpoint's answer (200) cannot be read: ")
+    assert str(credential.last_error).startswith("the token endpoint's response (200) cannot be read: ")
     assert adapter.usable
     assert await vertex.ask_over_pauses() == "hi"
 
@@ -395,7 +395,7 @@ async def test_a_file_that_is_no_credential_is_named(vertex: VertexSite, file: J
     adapter = await vertex.open(project="fake-project-000")
     with pytest.raises(UpstreamCredential) as caught:
         await vertex.ask()
-    assert caught.value.message == f"no access token: no default credentials can be used; {REMEDY}"
+    assert caught.value.message == f"no access token: no default credentials are usable; {REMEDY}"
     assert words in adapter.state()
     assert not adapter.usable
 
@@ -430,7 +430,7 @@ async def test_a_program_that_takes_too_long_is_no_dead_login(vertex: VertexSite
     source["executable"]["timeout_millis"] = 50
     vertex.find(vertex.login.workload(source))
     adapter = await vertex.open(project="fake-project-000")
-    with pytest.raises(UpstreamUnavailable, match="no access token: the credential program takes too long"):
+    with pytest.raises(UpstreamUnavailable, match="no access token: the credential program took too long"):
         await vertex.ask_over_pauses()
     assert adapter.usable
 
@@ -463,7 +463,7 @@ async def test_without_credentials_the_error_says_how_to_get_some(vertex: Vertex
     adapter = await vertex.open(project="fake-project-000")
     assert not adapter.usable
     assert adapter.state().startswith("no credential: ")
-    with pytest.raises(UpstreamCredential, match="no default credentials can be used; give GOOGLE_APPLICATION_CRED"):
+    with pytest.raises(UpstreamCredential, match="no default credentials are usable; give GOOGLE_APPLICATION_CRED"):
         await vertex.ask()
     assert "Your default credentials were not found; give" in adapter.state()
 

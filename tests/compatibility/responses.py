@@ -78,7 +78,7 @@ CONVERSATION: Final = (
         items(CALL, {**OUTPUT_OF, "name": "weather", "namespace": "sky"}),
         "input[function_call_output].name",
         "input[function_call_output].namespace",
-        idle="a result goes by the name of its call",
+        idle="a result is identified by the name of its call",
     ),
     *hold(items(FREE, FREED, tools=[SQL]), "input[custom_tool_call]", "input[custom_tool_call].name"),
     *hold(items(FREE, FREED, tools=[SQL]), "input[custom_tool_call].input", "input[custom_tool_call].call_id"),

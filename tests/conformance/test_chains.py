@@ -111,7 +111,9 @@ async def test_a_file_at_google_leads_past_a_member_of_another_vendor(
         refused = await http.post(f"/v1beta/models/{SECOND}:generateContent", json=body)
     assert (found.status_code, found.headers.get("x-gateway-upstream")) == (200, FIRST), found.text
     assert refused.status_code == 400
-    assert "contents[0].parts[0].fileData.fileUri: a file at Google" in refused.json()["error"]["message"]
+    assert (
+        "contents[0].parts[0].fileData.fileUri: only the account that owns a file" in refused.json()["error"]["message"]
+    )
 
 
 async def test_a_conversation_that_the_next_one_does_not_know_does_not_hide_why_the_first_one_failed(

@@ -57,4 +57,4 @@ async def test_a_second_answer_is_refused_as_by_other_upstreams(tmp_path: Path) 
         contents = {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"candidateCount": 2}}
         gemini = await failed(http, "/v1beta/models/demo:generateContent", contents)
     assert (status, error["param"], one.status_code) == (400, "n", 200)
-    assert gemini[1]["message"] == "generationConfig.candidateCount: this upstream gives one answer a request"
+    assert gemini[1]["message"] == "generationConfig.candidateCount: this upstream gives one response per request"

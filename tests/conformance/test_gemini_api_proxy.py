@@ -78,7 +78,7 @@ async def test_a_variant_that_can_do_nothing_is_counted_as_lost(
     ]
     async with public(fake_gemini, tmp_path, translate={"lossy": "strict"}) as google:
         refused = await google.http.post(path, json=body)
-    assert (refused.status_code, "-search is for answers in words" in refused.text) == (400, True)
+    assert (refused.status_code, "-search is for text responses only" in refused.text) == (400, True)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ async def test_another_upstream_that_lists_the_model_first_does_not_hide_it(
     assert "not supported for embedContent" in served.json()["error"]["message"]
     assert (absent.status_code, len(fake_gemini.requests)) == (404, 1)
     assert absent.json()["error"]["message"] == (
-        "'veo' leads to upstream 'other' (type v1internal), which has no image and video generation by predict; "
+        "'veo' is served by upstream 'other' (type v1internal), which has no image and video generation by predict; "
         "'google' may serve it: write UPSTREAM/model"
     )
 

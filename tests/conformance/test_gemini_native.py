@@ -248,7 +248,7 @@ async def test_plain_words_are_translated_for_the_other_families(
 async def test_only_one_answer_can_be_had_of_the_other_families(served: Served) -> None:
     response = await ask(served, "hi", generationConfig={"candidateCount": 2}, model=CLAUDE)
     assert response.status_code == 400
-    assert "gives one answer" in response.json()["error"]["message"]
+    assert "gives one response" in response.json()["error"]["message"]
     assert served.calls == []
 
 

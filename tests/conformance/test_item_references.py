@@ -83,7 +83,7 @@ async def test_an_id_that_is_not_known_is_refused_by_its_place(served: Served, i
     assert response.status_code == 400
     error = response.json()["error"]
     assert error["param"] == "input[1].id"
-    assert "no item of this id is kept here" in error["message"]
+    assert "no item with this ID is stored here" in error["message"]
     assert served.calls == []
 
 

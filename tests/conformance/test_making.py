@@ -221,7 +221,7 @@ async def test_where_no_upstream_can_it_is_a_404_that_names_it(
         response = await http.post(path, json={"model": "mine/x", "input": "a", "prompt": "a"})
     assert response.status_code == 404
     assert response.json()["error"]["message"] == (
-        f"'mine/x' leads to upstream 'mine' (type {kind}), which has no {what}"
+        f"'mine/x' is served by upstream 'mine' (type {kind}), which has no {what}"
     )
 
 
@@ -244,7 +244,7 @@ async def test_a_server_that_has_chats_only_is_a_404_and_left_out_of_a_chain(
             served = await http.post(path, json={"model": "mine", **body})
     assert refused.status_code == 404
     assert refused.json()["error"] == {
-        "message": "the upstream makes none; if it does, base_url lacks /v1: No",
+        "message": "the upstream has none; if it should, base_url lacks /v1: No",
         "type": "invalid_request_error",
         "param": None,
         "code": "not_found",
@@ -262,7 +262,7 @@ async def test_who_asks_for_embeddings_in_geminis_words_is_told_where_they_are(
             response = await http.post(f"/v1beta/models/openai/{SMALL}:{verb}", json={"content": {"parts": []}})
         assert response.status_code == 404
         assert response.json()["error"]["message"] == (
-            f"'openai/{SMALL}' has its embeddings at POST /v1/embeddings, in OpenAI's words"
+            f"'openai/{SMALL}' has embeddings at POST /v1/embeddings, in OpenAI's format"
         )
 
 

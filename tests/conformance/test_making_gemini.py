@@ -93,9 +93,9 @@ async def test_a_shorter_vector_has_the_length_of_openais(http: httpx.AsyncClien
 @pytest.mark.parametrize(
     ("fields", "param", "words"),
     [
-        ({"input": [1, 2]}, "input[0]", "this upstream takes text"),
-        ({"input": ["a", [1, 2]]}, "input[1]", "this upstream takes text"),
-        ({"input": [[1, 2], [3]]}, "input[0]", "this upstream takes text"),
+        ({"input": [1, 2]}, "input[0]", "this upstream accepts text"),
+        ({"input": ["a", [1, 2]]}, "input[1]", "this upstream accepts text"),
+        ({"input": [[1, 2], [3]]}, "input[0]", "this upstream accepts text"),
         ({"input": [{}]}, "input[0]", "expected a string"),
         ({"input": ""}, "input", "is empty"),
         ({"input": ["a", ""]}, "input[1]", "is empty"),
@@ -231,7 +231,7 @@ async def test_what_cannot_be_drawn_is_named(
 @pytest.mark.parametrize(
     ("model", "prompt", "words"),
     [
-        (IMAGEN, "!withheld", "let none of the pictures pass"),
+        (IMAGEN, "!withheld", "blocked every image"),
         (IMAGEN, "!withheld why", "Responsible AI practices"),
         (GEMINI, "!finish IMAGE_SAFETY\n!chunk %s", "IMAGE_SAFETY"),
         (GEMINI, "!chunk %b", "PROHIBITED_CONTENT"),

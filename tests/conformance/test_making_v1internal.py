@@ -102,7 +102,7 @@ async def test_a_used_up_account_leaves_it_to_the_next(fake_v1internal: FakeV1In
 async def test_other_models_draw_nothing(http: httpx.AsyncClient, fake_v1internal: FakeV1Internal) -> None:
     response = await draw(http, "gemini-3-flash")
     assert (response.status_code, response.json()["error"]["param"]) == (404, "model")
-    assert "'gemini-3-flash' draws nothing" in response.json()["error"]["message"]
+    assert "'gemini-3-flash' makes no images" in response.json()["error"]["message"]
     assert asked(fake_v1internal) == []
 
 

@@ -215,7 +215,7 @@ async def test_a_model_that_does_not_embed_is_not_found(http: httpx.AsyncClient,
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
 
 
-@pytest.mark.parametrize(("path", "words"), [(EMBED, "has no embeddings"), (DRAW, "draws nothing")])
+@pytest.mark.parametrize(("path", "words"), [(EMBED, "has no embeddings"), (DRAW, "makes no images")])
 async def test_claude_does_neither(http: httpx.AsyncClient, fake_vertex: FakeVertex, path: str, words: str) -> None:
     response = await http.post(path, json={"model": CLAUDE, "input": "a", "prompt": "a"})
     assert (response.status_code, response.json()["error"]["param"]) == (404, "model")

@@ -634,7 +634,9 @@ async def test_an_answer_that_ends_with_an_error_has_no_good_end(tmp_path: Path)
         response = await one.post(asking("openai-chat", stream=True))
     *told, last, end = response.content.split(b"\n\n")
     assert (told, end) == ([said.strip()], b"")
-    assert json.loads(last.removeprefix(b"data: "))["error"]["message"] == "the upstream ended its answer with 'error'"
+    assert (
+        json.loads(last.removeprefix(b"data: "))["error"]["message"] == "the upstream ended its response with 'error'"
+    )
 
 
 GARBLED = {

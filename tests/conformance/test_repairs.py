@@ -1,4 +1,4 @@
-"""What Code Assist names in a 400 is said otherwise once, on the same account, and the caller gets an answer."""
+"""What Code Assist names in a 400 is rewritten once, on the same account, and the caller gets an answer."""
 
 from __future__ import annotations
 

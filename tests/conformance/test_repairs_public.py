@@ -1,4 +1,4 @@
-"""What the public Gemini API names in a 400 is said otherwise once, with the same key, and the caller is answered."""
+"""What the public Gemini API names in a 400 is rewritten once, with the same key, and the caller is answered."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ async def test_what_nobody_makes_in_the_background_cannot_be_cancelled(served: O
     plain = (await served.http.post(PATH, json={"model": "gpt-4.1", "input": "!say one"})).json()
     answer = await asked(served, plain["id"], "/cancel", verb="POST")
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "response_id")
-    assert "made in the background" in answer.json()["error"]["message"]
+    assert "only background responses" in answer.json()["error"]["message"]
     assert (await asked(served, "resp_x", "/cancel", verb="POST")).status_code == 404
 
 
@@ -299,7 +299,7 @@ async def test_the_upstreams_refusal_is_told(served: OpenAIServed) -> None:
     served.openai.kept.threads.clear()
     answer = await asked(served, first["id"])
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-    assert "does not know this response" in answer.json()["error"]["message"]
+    assert "no longer has this response" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("what", "verb"), [("", "GET"), ("?stream=true", "GET"), ("/cancel", "POST"), ("", "DELETE")])

@@ -235,5 +235,5 @@ async def test_what_was_only_named_to_openai_is_not_left_out_elsewhere(
             await client.responses.create(model="google/gemini-3-flash", **more)
         assert (await client.responses.create(model="gpt-5", **more)).output_text == "two"
     assert refused.value.param == "previous_response_id"
-    assert "previous_response_id[1].id: this item is only named" in refused.value.message
+    assert "previous_response_id[1].id: this item is only referenced" in refused.value.message
     assert fake_v1internal.calls() == []

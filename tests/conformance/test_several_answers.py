@@ -110,7 +110,7 @@ async def test_what_the_model_does_not_give_is_an_error(tmp_path: Path) -> None:
             await ask(served, "hi", stream=True)
     async with before("claude", tmp_path / "claude") as served:
         served.model = CLAUDE
-        with pytest.raises(BadRequestError, match="n: this model gives one answer a request"):
+        with pytest.raises(BadRequestError, match="n: this model gives one response per request"):
             await ask(served, "hi", stream=False)
         assert served.calls == []
 

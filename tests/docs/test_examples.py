@@ -106,7 +106,7 @@ def test_tokens_json_example_is_imported(
         main(["import", "--json", "tokens.json"])
     said = json.loads(capsys.readouterr().out)
     assert end.value.code == 0
-    assert sum("taken into the store" in row["word"] for row in said["files"]["tokens.json"]) == 2
+    assert sum("added to the store" in row["word"] for row in said["files"]["tokens.json"]) == 2
 
 
 def test_its_values_are_clearly_none() -> None:

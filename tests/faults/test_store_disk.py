@@ -31,8 +31,8 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 PARTS = {
-    "credentials": '"event":"the credential store fails; its changes stay in memory"',
-    "usage": '"event":"the ledger cannot be filled; the journals are kept until it can"',
+    "credentials": '"event":"the credential store fails; changes are kept in memory"',
+    "usage": '"event":"the ledger cannot be written; the journals are kept until it can"',
 }
 LOCKED_S = 5.5
 

@@ -168,7 +168,7 @@ async def test_row_15_a_page_under_401_or_403_says_nothing_of_the_credential(
     at.server.always = fault
     answer = await at.answer("anthropic")
     assert (answer.status, (await site.line(answer))["error"]) == (502, "UpstreamUnavailable")
-    assert f"a page came in place of an answer (status {status[:3].decode()})" in answer.body.decode()
+    assert f"a web page came instead of a response (status {status[:3].decode()})" in answer.body.decode()
     assert not any(key.encode() in answer.body for key in KEYS)
     at.server.always = None
     assert (await at.hear("anthropic")).text == "one two three"

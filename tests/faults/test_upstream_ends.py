@@ -130,7 +130,7 @@ def spoil(table: dict[tuple[str, ...], Spoil], at: At) -> None:
 def passed(at: At, answer: Answer) -> bool:
     """Tell whether a caller of the upstream's dialect has what came, event for event, under its own name of the model.
 
-    What Azure's filter says before the answer is none of it.
+    What Azure's filter says before the answer is not one of it.
     """
     came = [one for one in data_of(at.calls[-1].said) if b'"object":"",' not in one]
     inner = [value(one, envelope=at.kind.startswith("v1internal")) for one in came]

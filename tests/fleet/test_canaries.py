@@ -263,7 +263,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         one.callers()
         one.accounts()
         redis.stop()
-        program.says("redis is away")
+        program.says("Redis is unreachable")
         one.administration()
         # the console differs in the form of the log alone
         one.upstreams(MODES if request.param == "json" else ("fields", "cut", "401"))

@@ -70,7 +70,7 @@ async def test_meanwhile_a_name_that_nobody_knows_may_be_one_of_theirs(
             assert (refused.status, refused.headers["retry-after"]) == (503, "1")
             error = refused.json["error"]
             assert error["code"] == "models_awaited"
-            assert "the model 'model-of-b' is not known yet: no list has come from upstream a, b" in error["message"]
+            assert "is not known yet: no model list has come from upstream a, b yet" in error["message"]
         lists.told.set()
         async with asyncio.timeout(patient(10)):
             while (unknown := await ask(made, "model-of-c")).status == 503:  # noqa: ASYNC110 - the lists tell nobody

@@ -168,7 +168,7 @@ async def test_a_project_that_an_earlier_run_has_found_is_in_the_body(
     (tmp_path / "tokens.json").write_text('[{"refresh_token": "rt-1"}]')
     file, asking = settle(table), ask("openai-chat", "gemini-2.5-flash")
     before = only(await of(file, asking))
-    assert before.varies["project"] == "asked for with an account's first call"
+    assert before.varies["project"] == "requested with an account's first call"
     await live(file, asking)
     agrees(only(await of(file, asking)), generated(fake))
 
@@ -188,7 +188,7 @@ async def test_while_all_accounts_rest_the_next_call_is_explained_and_what_a_cal
     agrees(member, generated(fake))
     assert member.shortage is not None
     assert (member.shortage.status, member.shortage.code) == (429, "insufficient_quota")
-    assert f"  not sent now, 429 insufficient_quota: {member.shortage.message}. Else:" in written(explanation)
+    assert f"  not sent now, 429 insufficient_quota: {member.shortage.message}. Otherwise:" in written(explanation)
 
 
 class Watched(Demo):

@@ -221,7 +221,7 @@ async def test_own_words_that_go_on_as_they_came_differ_in_no_line(tmp_path: Pat
     explanation = await of(file, asking)
     member = only(explanation)
     assert (member.passed_on, member.difference, bytes(member.body or b"")) == (True, (), asking.body)
-    assert "what came, and what goes out: the same" in written(explanation)
+    assert "received and sent: the same" in written(explanation)
 
 
 async def test_own_words_are_compared_with_what_stands_in_the_envelope(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ async def test_the_conversation_before_is_said_to_be_unknown(tmp_path: Path) -> 
     file = settled(tmp_path, UPSTREAMS)
     explanation = await of(file, ask("openai-responses", "gemini/gemini-2.5-flash", previous_response_id="resp_1"))
     (note,) = explanation.notes
-    assert note.startswith("previous_response_id: what it goes on from is not looked up")
+    assert note.startswith("previous_response_id: not looked up")
     assert note in written(explanation)
 
 

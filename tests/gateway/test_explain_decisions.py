@@ -265,7 +265,7 @@ async def test_members_that_would_need_what_cannot_be_translated_are_never_tried
     gemini = '[upstream.gemini]\ntype = "gemini"\napi_key = "k"'
     file = write('[models.alias]\nbest = ["demo", "gemini/gemini-2.5-flash"]', gemini, "[upstream.demo]")
     (way,) = (await of(file, asking)).ways
-    left_out = "left out: another member takes what cannot be translated"
+    left_out = "skipped: another member can carry what cannot be translated"
     assert [(member.untried, member.error is None) for member in way.members] == [(left_out, False), ("", True)]
 
 

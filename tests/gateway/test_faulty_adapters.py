@@ -149,7 +149,7 @@ async def test_it_is_refused_while_the_gateway_runs(
         assert not await app.state.generations.reload()
         assert app.state.gateway is before
     said = capfd.readouterr().err
-    assert "the configuration is refused" in said
+    assert "the configuration is invalid" in said
     assert "defect" not in said
 
 
@@ -165,7 +165,7 @@ async def test_edits_are_noticed_after_one_that_neither_begins_nor_ends(
     async with serve(app), asyncio.timeout(patient(20)):
         before = generations.current
         file.write_text(DEMO + ACME)
-        while "the configuration before stays in use" not in said or "no attribute 'session'" not in said:
+        while "the previous configuration stays in use" not in said or "no attribute 'session'" not in said:
             await clock.advance(EVERY_S)
             await asyncio.sleep(0.01)  # a look is taken in a thread
             said += capfd.readouterr().err

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.anyio
 CHAT = "/v1/chat/completions"
 CHATS = "chat.completions"  # as the fake calls them
 KEYED = '[auth]\nkeys = ["sk-a"]\n'
-SAID = "the configuration is refused"
+SAID = "the configuration is invalid"
 
 
 class Site(Struct):
@@ -143,7 +143,7 @@ async def test_a_refused_edit_that_is_taken_back_is_told(tmp_path: Path, capfd: 
         assert await at.becomes(KEYED)
         assert await at.becomes(KEYED)
     said = capfd.readouterr().err
-    assert said.count("the configuration is as it is in use again") == 1
+    assert said.count("the configuration again matches the one in use") == 1
     assert said.count("the configuration is the same") == 1
 
 
@@ -439,7 +439,7 @@ async def test_a_mapping_cannot_be_read_again(capfd: pytest.CaptureFixture[str],
     app = create_app({"server": {"data_dir": str(tmp_path)}})
     async with serve(app):
         assert not await app.state.generations.reload()
-    assert "cannot be read again" in capfd.readouterr().err
+    assert "cannot be reloaded" in capfd.readouterr().err
 
 
 # nothing is left behind

@@ -150,7 +150,7 @@ async def test_gateway_toml_is_not_changed_from_here(place: Place) -> None:
     async with started(keyring(place, **given)) as ring:
         with pytest.raises(ValueError, match='gateway.toml has a key named "bob"'):
             await ring.make(NEW)
-        with pytest.raises(ValueError, match='gateway.toml gives the key "key-1"; take it out there'):
+        with pytest.raises(ValueError, match='gateway.toml defines the key "key-1"; remove it there'):
             await ring.revoke("key-1")
         with pytest.raises(KeyError):
             await ring.revoke("nobody")
@@ -160,7 +160,7 @@ async def test_gateway_toml_is_not_changed_from_here(place: Place) -> None:
 async def test_a_name_in_use_is_refused(place: Place) -> None:
     async with started(keyring(place)) as ring:
         await ring.make(NEW)
-        with pytest.raises(ValueError, match='a key named "bob" is there'):
+        with pytest.raises(ValueError, match='a key named "bob" already exists'):
             await ring.make(NEW)
 
 
@@ -341,7 +341,7 @@ async def test_while_the_keys_were_never_read_nobody_knows_that_one_is_wrong(
     async with started(keyring(place, FakeClock())) as ring:
         for _ in range(3):
             ring._take(KeyNews([replace(ALICE, name="carl", sha256="c1" * 32)], whole=False))  # what it has made itself
-            with pytest.raises(StoreUnavailable, match="the store of keys does not answer") as refused:
+            with pytest.raises(StoreUnavailable, match="the key store does not respond") as refused:
                 await ring.catch_up()
             assert refused.value.retry_after == 3
         postgres_server.start()
@@ -378,7 +378,7 @@ def test_a_file_that_cannot_be_read_may_hold_keys(tmp_path: Path, capfd: pytest.
     place.file.write_bytes(b"something else" * 100)
     assert keyring(place)
     (line,) = logged(capfd)
-    assert line["event"] == "the store of keys fails; there may be keys in it, so nobody comes in without one"
+    assert line["event"] == "the key store fails; it may have keys, so nobody is admitted without one"
     assert line["reason"] == "file is not a database"
 
 
@@ -399,9 +399,7 @@ async def test_known_keys_go_on_while_the_database_is_away(
 
         await until(told)
         await asyncio.sleep(0.8)  # it is told once
-        assert [line["event"] for line in said + logged(capfd)] == [
-            "the store of keys fails; the keys that are known go on"
-        ]
+        assert [line["event"] for line in said + logged(capfd)] == ["the key store fails; known keys keep working"]
         assert knows(ring)
         assert [row.name for row in await ring.rows()] == ["alice"]
         postgres_server.start()

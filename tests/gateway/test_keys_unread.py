@@ -61,7 +61,7 @@ async def test_a_key_that_is_not_known_is_told_to_wait_at_every_door(app: Starle
         error = answer.json["error"]
         assert (answer.status, answer.headers["retry-after"]) == (503, "3"), path
         assert kind in (error.get("type"), error.get("status"))
-        assert "the store of keys does not answer" in error["message"]
+        assert "the key store does not respond" in error["message"]
     for path in OTHERS:
         answer = await ask(app, path, KEY)
         assert (answer.status, answer.json["error"]["code"]) == (503, "store_unavailable"), path

@@ -443,9 +443,9 @@ async def test_a_postgresql_that_can_only_be_read_is_read(
         assert len(await ledger.rows(None, None, 10)) == 1
         printed = await anyio.to_thread.run_sync(CliRunner().invoke, command, ["-c", str(file), "--json"])
         assert json.loads(printed.stdout)["total"]["requests"] == 1
-        assert printed.stderr.startswith("warning: what this machine has not written down there yet is missing: ")
+        assert printed.stderr.startswith("warning: requests that this machine has not saved there yet are missing: ")
     postgres_server.do(forbid + b" = off")
-    assert "the ledger cannot be filled; the journals are kept until it can" in capsys.readouterr().err
+    assert "the ledger cannot be written; the journals are kept until it can" in capsys.readouterr().err
     async with running(tmp_path, auth=always, store={"database": postgres_url}) as (app, ledger):
         assert (await ledger.report("key", None, None)).total.requests == 2
 
@@ -468,9 +468,9 @@ async def test_a_store_that_works_again_is_filled_and_summed_up_by_itself(tmp_pa
 
         await ask(app)
         await clock.advance(11)  # a summary line is due
-        await pass_until("the ledger cannot be filled; the journals are kept until it can")
+        await pass_until("the ledger cannot be written; the journals are kept until it can")
         database.unlink()
-        await pass_until("the ledger is filled again")
+        await pass_until("the ledger can be written again")
         if log_every:
             await pass_until("usage")
     assert [line.get("requests") for line in said] == [None, None, *([1] if log_every else [])]
@@ -483,7 +483,7 @@ async def test_a_journal_that_cannot_be_written_stops_no_request_and_is_told_onc
         (tmp_path / "data").mkdir(exist_ok=True)
         (tmp_path / "data" / "journal").write_text("in the way")
         assert [(await ask(app)).status for _ in range(3)] == [200, 200, 200]
-        assert [line["event"] for line in said] == ["no journal can be written; what it misses is kept in memory"]
+        assert [line["event"] for line in said] == ["the journal cannot be written; its entries are kept in memory"]
         (tmp_path / "data" / "journal").unlink()
         await clock.advance(1.0)
         assert (await ledger.report("key", None, None)).total.requests == 3

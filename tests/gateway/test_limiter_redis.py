@@ -329,11 +329,11 @@ async def test_a_caller_that_leaves_while_redis_thinks_holds_nothing(redis: Redi
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("redis://h/0?ssl_cert_reqs=none", "has an option that is unknown there: 'ssl_cert_reqs'"),
+        ("redis://h/0?ssl_cert_reqs=none", "has an unknown option: 'ssl_cert_reqs'"),
         ("rediss://h/0?ssl_cert_reqs=CERT_NONE", "Invalid SSL Certificate Requirements Flag: CERT_NONE"),
         ("redis://h/0?socket_timeout=soon", "Invalid value for 'socket_timeout' in connection URL."),
         ("redis://h/0?retry=3", "'str' object has no attribute 'update_supported_errors'"),
-        ("redis://h/0?decode_responses=true", "decode_responses: what is kept in Redis is no text"),
+        ("redis://h/0?decode_responses=true", "decode_responses: data in Redis is binary"),
     ],
 )
 def test_an_address_of_which_no_connection_can_be_made_stops_the_start(address: str, said: str) -> None:

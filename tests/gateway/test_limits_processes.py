@@ -25,7 +25,7 @@ from tests.redis_server import RedisServer
 CHAT = "/v1/chat/completions"
 GUNICORN: Sequence[str | Path] = [PROGRAMS / "gunicorn", "-k", "asgi", "-b", "127.0.0.1:0", "gateway.asgi:app"]
 LIMITED = "[server]\ndrain = 1\n[limits]\nrequests_per_day = 9\n"
-WHY = "they cannot count together without store.redis"
+WHY = "processes cannot count together without store.redis"
 LOCKED_OUT = "too many failed attempts from this address"
 
 
@@ -131,8 +131,8 @@ def test_redis_may_go_and_come_back_while_they_serve(tmp_path: Path, redis: Redi
         wait_until(lambda: gauge(program, "limits_shared") == 4)
         before = remaining(program)
         assert [before - remaining(program) for _ in range(4)] == [1, 2, 3, 4]
-    assert program.output.count("redis is away; each process counts limits") == 4
-    assert program.output.count("redis is back; limits are shared") == 4
+    assert program.output.count("Redis is unreachable; each process counts limits") == 4
+    assert program.output.count("Redis is back; limits are shared") == 4
 
 
 def gauge(program: Program, name: str) -> float | None:
@@ -163,7 +163,7 @@ def test_several_workers_do_not_start_with_a_key_that_has_limits(tmp_path: Path)
     with gateway(tmp_path, "--workers", "2") as program:
         assert program.ends() == 2
     why = "workers cannot count together without store.redis, so limits allow one worker only"
-    whose = "keys that have limits: alice (`gateway keys list` says where they stand)"
+    whose = "keys that have limits: alice (`gateway keys list` lists them)"
     assert program.output == f"--workers 2: {why}; {whose}\n"
     with gateway(tmp_path) as program:
         assert ask(program).status_code == 401
@@ -249,7 +249,7 @@ def test_who_makes_one_beside_several_is_warned(tmp_path: Path) -> None:
         wait_until(lambda: gauge(program, "workers") == 2)
         limited = made(tmp_path, "bob", "--limit", "requests_per_day=5")
         free = made(tmp_path, "free")
-    assert WHY.replace("count", "count limits", 1) in limited.stderr
+    assert WHY.replace("processes", "they", 1).replace("count", "count limits", 1) in limited.stderr
     assert limited.stderr.startswith("warning: 2 processes run with this server.data_dir")
     assert free.stderr == ""
 

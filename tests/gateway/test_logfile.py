@@ -164,7 +164,7 @@ def test_a_name_that_no_day_changes_loses_nothing(
         file.write(line)
         clock.time += DAY
     assert texts(tmp_path) == {"logs/gw.log": "one\ntwo\nthree\n"}
-    assert capsys.readouterr().err.count("log.rotated gives it the name that it has") == 1
+    assert capsys.readouterr().err.count("log.rotated gives it the name of the file itself") == 1
 
 
 def test_they_are_kept_also_where_the_name_begins_with_the_folder_itself(
@@ -293,7 +293,7 @@ def test_a_file_that_cannot_be_rotated_goes_on_and_stops_nobody(
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who waited for it would wait for ever
     file.write(b"three")
     assert file.path.read_text() == "one\ntwo\nthree\n"
-    assert capsys.readouterr().err == f"{file.path}: cannot be rotated, and goes on: File exists\n"
+    assert capsys.readouterr().err == f"{file.path}: cannot be rotated, and is continued: File exists\n"
     clock.time += timedelta(hours=1)
     file.write(b"four")
     assert "cannot" not in capsys.readouterr().err

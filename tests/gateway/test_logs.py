@@ -175,12 +175,12 @@ def test_the_exception_of_a_library_is_in_the_line(capsys: pytest.CaptureFixture
 
 def test_an_answer_that_had_to_be_cut_off_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     try:
-        raise StreamBroken("the upstream's answer broke off at Bearer canary-token")
+        raise StreamBroken("the upstream's response broke off at Bearer canary-token")
     except StreamBroken:
         forward(levelno=40, msg="Exception in ASGI application\n", exc_info=sys.exc_info())
     (line,) = logged(capsys)
-    assert (line["event"], line["level"], "exception" in line) == ("an answer was cut off", "warning", False)
-    assert line["reason"].startswith("the upstream's answer broke off")
+    assert (line["event"], line["level"], "exception" in line) == ("a response was cut off", "warning", False)
+    assert line["reason"].startswith("the upstream's response broke off")
     assert "canary" not in line["reason"]
 
 

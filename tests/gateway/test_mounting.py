@@ -209,7 +209,7 @@ async def test_the_host_starts_and_stops_it(host: str, capsys: pytest.CaptureFix
 
 
 async def test_the_lifespan_of_the_host_itself_is_a_mistake_that_is_named() -> None:
-    with pytest.raises(TypeError, match=r"what gateway\.create_app gave"):
+    with pytest.raises(TypeError, match=r"the app that gateway\.create_app returned"):
         async with gateway.lifespan(FastAPI()):
             pass
 

@@ -255,7 +255,7 @@ async def test_a_refusal_that_is_no_json_becomes_one(
         response = await http.request(method, "/v1beta/nosuch", headers={"x-request-id": "req_own"})
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["status"]) == (status, status, word)
-    assert error["message"].startswith(f"the upstream answered with status {status}: {said}")
+    assert error["message"].startswith(f"the upstream responded with status {status}: {said}")
     assert response.headers["content-type"] == "application/json"
     assert (response.headers["retry-after"], response.headers["x-request-id"]) == ("7", "req_own")
     assert (response.headers["x-goog-upload-status"], response.headers["x-gateway-upstream"]) == ("final", "demo")

@@ -123,7 +123,7 @@ async def test_nobody_else_is_answered_and_nothing_is_cached(tmp_path: Path) -> 
     assert unknown.json() == {
         "error": {
             "code": "invalid_api_key",
-            "message": "Incorrect API key provided: it is not known here; check it, or ask the operator for one",
+            "message": "Incorrect API key provided: it is unknown here; check it, or ask the operator for one",
         }
     }
     assert alice.headers["cache-control"] == "no-store"

@@ -81,7 +81,7 @@ def test_what_nothing_works_without_cannot_be_left_out(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         app_of(Scripted([]), config={"pipeline": {"order": order}})
     whole = [known for known in DEFAULT if known in BUILTIN]
-    assert f"leaves out '{name}', without which nothing works; an order that works: {whole}" in str(caught.value)
+    assert f"leaves out '{name}', which is required; an order that works: {whole}" in str(caught.value)
 
 
 def test_auth_may_be_left_out_where_everybody_may_come() -> None:
@@ -92,7 +92,7 @@ def test_auth_may_be_left_out_where_everybody_may_come() -> None:
 def test_a_wrong_order_is_refused_with_the_reason_and_one_that_works() -> None:
     with pytest.raises(ConfigError) as caught:
         app_of(Scripted([]), config={"pipeline": {"order": ["rate_limit", "auth", "protocol", "model_map"]}})
-    assert "'rate_limit' needs principal from 'auth', which must stand before it" in str(caught.value)
+    assert "'rate_limit' needs principal from 'auth', which must come before it" in str(caught.value)
     assert "['auth', 'rate_limit', 'protocol', 'model_map']" in str(caught.value)
 
 
@@ -100,13 +100,13 @@ def test_a_wrong_order_is_refused_with_the_reason_and_one_that_works() -> None:
 def test_an_auth_that_stands_too_far_in_is_refused_even_where_everybody_may_come(anonymous: bool) -> None:
     order = {name: BUILTIN[name] for name in ("rate_limit", "auth", "protocol", "model_map")}
     assert violations(order, anonymous=anonymous) == [
-        "'rate_limit' needs principal from 'auth', which must stand before it"
+        "'rate_limit' needs principal from 'auth', which must come before it"
     ]
 
 
 def test_what_needs_the_auth_that_is_left_out_is_told_too() -> None:
     assert violations({name: BUILTIN[name] for name in ("protocol", "model_map")}, anonymous=False) == [
-        "leaves out 'auth', without which nothing works",
+        "leaves out 'auth', which is required",
         "'model_map' needs principal, which nothing in the order provides",
     ]
 
@@ -116,7 +116,7 @@ def test_it_is_told_with_what_is_wrong_elsewhere() -> None:
         create_app({"server": {"hots": "x"}, "pipeline": {"order": ["auth", "model_map"]}})
     assert [problem.message.partition(";")[0] for problem in caught.value.problems] == [
         "server.hots: unknown key",
-        "pipeline.order: leaves out 'protocol', without which nothing works",
+        "pipeline.order: leaves out 'protocol', which is required",
         "pipeline.order: 'model_map' needs request, which nothing in the order provides",
     ]
 
@@ -181,7 +181,7 @@ def test_two_that_wait_for_each_other_are_told_without_a_way_out() -> None:
     first, second = f"{__name__}:First", f"{__name__}:Second"
     with pytest.raises(ConfigError) as caught:
         app_of(Scripted([]), config={"pipeline": {"order": ["auth", first, "protocol", second, "model_map"]}})
-    assert str(caught.value).endswith(f"'{first}' needs second from '{second}', which must stand before it")
+    assert str(caught.value).endswith(f"'{first}' needs second from '{second}', which must come before it")
 
 
 def test_a_middleware_that_cannot_be_imported_is_named() -> None:

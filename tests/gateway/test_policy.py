@@ -262,7 +262,7 @@ def test_what_only_this_dialect_carries_is_refused_elsewhere() -> None:
         (
             ("-nothinking",),
             {"reasoning": ir.Reasoning(mode="auto")},
-            [("thinking", "as it was asked for already", "models.variant.-nothinking")],
+            [("thinking", "already as asked for", "models.variant.-nothinking")],
         ),
         ((), {}, [("thinking", "include True, budget -1", 'thinking."gemini-*"')]),
         ((), {"reasoning": ir.Reasoning(mode="auto")}, []),

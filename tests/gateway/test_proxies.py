@@ -95,11 +95,11 @@ def test_the_header_of_rfc_7239_names_no_client() -> None:
 @pytest.mark.parametrize(
     ("entry", "hint"),
     [
-        ("nginx", "no address"),
-        ("10.0.0.0/33", "no address"),
+        ("nginx", "is not an address"),
+        ("10.0.0.0/33", "is not an address"),
         ("10.0.0.5/8", 'write "10.0.0.0/8"'),
         ("unix:/run/nginx.sock", '"unix:"'),
-        ("", "no address"),
+        ("", "is not an address"),
     ],
 )
 def test_an_entry_that_names_nobody_is_told_with_its_line(tmp_path: Path, entry: str, hint: str) -> None:

@@ -382,7 +382,7 @@ async def test_a_model_that_its_upstream_does_not_list_is_named_again(
 async def test_a_recording_without_an_upstream_is_not_replayed(tmp_path: Path) -> None:
     recording = await of_demo(tmp_path)
     refused = replace(recording, answer=replace(recording.answer, upstream=""))
-    with pytest.raises(ValueError, match="no upstream was asked"):
+    with pytest.raises(ValueError, match="no upstream was called"):
         await replay(refused)
 
 
@@ -431,7 +431,7 @@ async def test_a_recording_that_was_cut_is_not_replayed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"part": "answer"}', b"\xff", b"no JSON"])
 def test_what_is_no_recording_is_said_so(data: bytes) -> None:
-    with pytest.raises(ValueError, match="is no recording"):
+    with pytest.raises(ValueError, match="is not a recording"):
         Recording.read(data)
 
 

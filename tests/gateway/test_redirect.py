@@ -52,7 +52,7 @@ def test_no_answer_fits_a_login_without_a_state() -> None:
 def test_a_denial_is_said() -> None:
     error = refusal(query(error="access_denied"))
     assert not isinstance(error, WrongState)
-    assert str(error) == "access was denied: begin the login again, and agree on the page that asks"
+    assert str(error) == "access was denied: start the login again, and agree when asked"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_another_refusal_is_named(error: str, said: str) -> None:
 
 
 def test_an_answer_without_a_code_is_none() -> None:
-    assert "holds no code" in str(refusal(query(code="")))
+    assert "has no code" in str(refusal(query(code="")))
 
 
 @pytest.mark.parametrize("more", [{}, {"iss": ISSUER}])

@@ -17,7 +17,7 @@ CLAUDE, GPT = "anthropic/claude-sonnet-4-5", "openai/gpt-5.2"
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 GEMINI = f"/v1beta/models/{CLAUDE}:generateContent"
 HI = {"role": "user", "content": "hi"}
-SAID = "translate.lossy is strict and this upstream cannot carry: "
+SAID = "translate.lossy is strict, and this upstream cannot carry: "
 NOWHERE = {"base_url": "http://127.0.0.1:9", "api_key": "key-1"}
 UPSTREAMS = {"anthropic": {"type": "anthropic", **NOWHERE}, "openai": {"type": "openai", **NOWHERE}}
 
@@ -35,8 +35,8 @@ async def test_chat_callers_read_what_is_lost(tmp_path: Path) -> None:
     assert outcome.status == 400
     assert outcome.json == {
         "error": {
-            "message": f"{SAID}messages[1].audio: sound of an earlier answer is not kept (content); "
-            "seed: Claude does not know it (change)",
+            "message": f"{SAID}messages[1].audio: audio of an earlier response is not kept (content); "
+            "seed: Claude does not support it (change)",
             "type": "invalid_request_error",
             "param": "messages[1].audio",
             "code": None,
@@ -68,8 +68,8 @@ async def test_anthropic_callers_read_what_is_lost(tmp_path: Path) -> None:
     assert outcome.json["type"] == "error"
     assert outcome.json["error"] == {
         "type": "invalid_request_error",
-        "message": f"{SAID}stop_sequences: this model takes no stop sequences (change); "
-        "top_k: this upstream does not know it (change)",
+        "message": f"{SAID}stop_sequences: this model does not support stop sequences (change); "
+        "top_k: this upstream does not support it (change)",
     }
 
 
@@ -81,7 +81,7 @@ async def test_gemini_callers_read_what_is_lost(tmp_path: Path) -> None:
     assert outcome.json["error"]["status"] == "INVALID_ARGUMENT"
     assert outcome.json["error"]["message"] == (
         f"{SAID}contents[1].parts[0]: only gemini can read a toolCall block (content); "
-        "generationConfig.seed: Claude does not know it (change)"
+        "generationConfig.seed: Claude does not support it (change)"
     )
 
 

@@ -350,7 +350,7 @@ async def test_one_that_cannot_be_written_keeps_no_other_out(tmp_path: Path, cap
         answers = await asyncio.gather(*(alice.say("bad" if n == 5 else f"number {n}") for n in range(20)))
         found = [(await alice.get(answer["id"])).status_code for answer in answers]
     assert found == [404 if n == 5 else 200 for n in range(20)]
-    assert capfd.readouterr().err.count("the store of responses fails") == 1
+    assert capfd.readouterr().err.count("the response store fails") == 1
 
 
 async def test_a_file_that_cannot_be_read_is_an_error_of_the_gateway(tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ async def test_what_cannot_be_dropped_at_the_start_is_told(tmp_path: Path, capfd
     (tmp_path / "gateway.db").mkdir()
     async with talking(tmp_path, responses={"keep_days": 0}, log={"level": "warning"}) as caller:
         await caller().say("hi")
-    assert capfd.readouterr().err.count("the store of responses fails") == 1
+    assert capfd.readouterr().err.count("the response store fails") == 1
 
 
 async def test_a_missing_key_breaks_no_answer(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -241,8 +241,8 @@ async def test_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatc
     [
         ("socks5://me:hidden@127.0.0.1:1080", "HTTPS_PROXY names a socks5 proxy"),
         ("nonsense://x", "HTTPS_PROXY names a nonsense proxy"),
-        ("http://me:hidden@:0", "HTTPS_PROXY is no address"),
-        ("http://me:hidden@proxy:words", "HTTPS_PROXY is no address"),
+        ("http://me:hidden@:0", "HTTPS_PROXY is not the address"),
+        ("http://me:hidden@proxy:words", "HTTPS_PROXY is not the address"),
         ("http://127.0.0.1:1", "no connection to the proxy 127.0.0.1:1"),
     ],
 )
@@ -260,7 +260,7 @@ async def test_proxy_that_refuses_the_tunnel_is_a_failed_connect(monkeypatch: py
     async with upstream(saying(refusal)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         transport = Transport()
-        with pytest.raises(ConnectFailed, match="the proxy refuses with 407"):
+        with pytest.raises(ConnectFailed, match="the proxy responds with status 407"):
             await transport.send("GET", "https://upstream.invalid/", headers={"authorization": "Bearer mine"})
         await transport.close()
     assert proxy.requests[0].startswith(b"CONNECT upstream.invalid:443 HTTP/1.1\r\n")
@@ -272,7 +272,7 @@ async def test_proxy_that_refuses_the_tunnel_is_a_failed_connect(monkeypatch: py
     [
         (ending(b""), "before an answer"),
         (resetting(b""), "ClientOSError: Connection reset by peer"),
-        (saying(b"nonsense\r\n\r\n"), "what it said is no HTTP"),
+        (saying(b"nonsense\r\n\r\n"), "its response is not HTTP"),
     ],
 )
 async def test_proxy_that_does_not_answer_is_no_upstream_that_has_heard(
@@ -281,7 +281,7 @@ async def test_proxy_that_does_not_answer_is_no_upstream_that_has_heard(
     async with upstream(answer) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         transport = Transport()
-        with pytest.raises(ConnectFailed, match=f"the proxy gives no tunnel: {said}"):
+        with pytest.raises(ConnectFailed, match=f"the proxy opened no tunnel: {said}"):
             await transport.send("POST", "https://upstream.invalid/", headers={}, body=b"{}")
         await transport.close()
 

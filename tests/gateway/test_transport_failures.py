@@ -110,9 +110,9 @@ async def test_handshake_that_never_ends_is_a_failed_connect(unproxied: None) ->
         pytest.param(resetting(), "ClientOSError: Connection reset by peer", id="reset"),
         pytest.param(ending(), "before an answer", id="end"),
         pytest.param(ending(b"HTTP/1.1 200 OK\r\nContent-"), "before an answer", id="end-inside-the-headers"),
-        pytest.param(saying(b"SSH-2.0-OpenSSH_9\r\n\r\n"), "what it said is no HTTP", id="not-http"),
+        pytest.param(saying(b"SSH-2.0-OpenSSH_9\r\n\r\n"), "its response is not HTTP", id="not-http"),
         pytest.param(
-            saying(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000), "what it said is no HTTP", id="headers-without-end"
+            saying(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000), "its response is not HTTP", id="headers-without-end"
         ),
     ],
 )
@@ -127,7 +127,7 @@ async def test_connection_that_breaks_before_the_answer(transport: Transport, an
 async def test_proxy_that_wants_a_password_is_a_failed_connect(transport: Transport) -> None:
     asks = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
     async with upstream(saying(asks)) as server:
-        with pytest.raises(ConnectFailed, match="^the proxy refuses with 407$"):
+        with pytest.raises(ConnectFailed, match="^the proxy responds with status 407$"):
             await post(transport, server.url)
     assert transport.open_responses == 0
 
@@ -235,7 +235,7 @@ async def test_chunk_that_is_none_ends_the_wait_for_more(transport: Transport, b
         reading = asyncio.create_task(response.read())
         await asyncio.sleep(0)
         go.set()
-        with pytest.raises(Broken, match=r"^what it said is no HTTP$") as caught:
+        with pytest.raises(Broken, match=r"^its response is not HTTP$") as caught:
             async with asyncio.timeout(patient(1)):
                 await reading
     assert not caught.value.before_response

@@ -59,7 +59,7 @@ async def test_a_model_of_another_upstream_is_refused(path: str, model: str, sta
 async def test_the_refusal_says_why_in_the_callers_dialect() -> None:
     async with held() as http:
         openai, anthropic = [await http.post(path, json=chat("a")) for path in ("/v1/chat/completions", "/v1/messages")]
-    reason = "this API key may not use upstream 'one', to which the model 'a' leads"
+    reason = "this API key may not use upstream 'one', which serves the model 'a'"
     assert openai.json()["error"] == {
         "message": reason, "type": "invalid_request_error", "param": "model", "code": "permission_denied",
     }  # fmt: skip

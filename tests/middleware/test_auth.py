@@ -149,7 +149,7 @@ async def test_where_there_is_no_key_to_know_one_is_told_how_to_make_one(headers
     proxied = await ask(Auth(Inner()), headers | {"x-forwarded-for": "1.2.3.4"})
     nobody = await ask(Auth(Inner(), allow_anonymous="never"), headers)
     made = "this gateway has no key yet: `gateway keys new NAME` makes one"
-    until = "; until then programs on its machine get in, by a local address and without a proxy"
+    until = "; until then only programs on its machine are admitted, by a local address and without a proxy"
     assert [one.status for one in (proxied, nobody)] == [401, 401]
     assert [one.json["error"]["message"] for one in (proxied, nobody)] == [made + until, made]
 
@@ -326,7 +326,7 @@ class Late(Keys):
     async def catch_up(self) -> None:
         self.asked += 1
         if self.others is None:
-            raise StoreUnavailable("the store of keys does not answer", retry_after=3)
+            raise StoreUnavailable("the key store does not respond", retry_after=3)
         self._know({**self._by_digest, **self.others})
 
 

@@ -119,8 +119,8 @@ async def test_no_more_is_decompressed_than_the_limit() -> None:
 @pytest.mark.parametrize(
     ("sent", "why"),
     [
-        (b"not gzip", "the body is not what its content-encoding says"),
-        (gzip.compress(TEXT, mtime=0)[:-9], "the compressed body is cut short"),
+        (b"not gzip", "the body does not match its content-encoding"),
+        (gzip.compress(TEXT, mtime=0)[:-9], "the compressed body is truncated"),
     ],
 )
 async def test_a_damaged_body_is_400(sent: bytes, why: str) -> None:

@@ -103,7 +103,7 @@ async def test_a_page_may_read_that_the_gateway_is_shutting_down(tmp_path: Path)
 async def test_what_no_browser_sends_is_told_with_its_line(tmp_path: Path, origin: str) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(f'[cors]\norigins = ["*",\n "{origin}"]\n')
-    with pytest.raises(ConfigError, match=r"gateway\.toml:3: cors\.origins.*no origin as browsers send it"):
+    with pytest.raises(ConfigError, match=r"gateway\.toml:3: cors\.origins.*not an origin as browsers send it"):
         load(file, environ={})
 
 

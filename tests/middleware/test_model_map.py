@@ -72,7 +72,7 @@ async def test_targets_of_other_upstreams_are_left_out(upstreams: tuple[str, ...
     outcome = await ask_for(inner, "best", upstreams)
     if labels is None:
         assert outcome.status == 403
-        assert "may not use upstream 'one', 'two', to which the model 'best' leads" in outcome.json["error"]["message"]
+        assert "may not use upstream 'one', 'two', which serves the model 'best'" in outcome.json["error"]["message"]
     else:
         assert [target.label for target in inner.context.targets] == labels
 

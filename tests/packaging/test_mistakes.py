@@ -51,7 +51,7 @@ def ask(program: Program, key: str = "", **fields: str) -> tuple[int, str]:
 def test_wrong_key(gateway: Program) -> None:
     assert ask(gateway, "sk-wrong") == (
         401,
-        "Incorrect API key provided: it is not known here; check it, or ask the operator for one",
+        "Incorrect API key provided: it is unknown here; check it, or ask the operator for one",
     )
 
 
@@ -76,7 +76,7 @@ def test_dead_token(programs: Path, tmp_path: Path, fake: Google) -> None:
         said = program.says("a credential is disabled")
         assert ask(program) == (
             503,
-            "1 credential: 1 disabled; this gateway's operator must act",
+            "1 credential: 1 disabled; the operator of this gateway must act",
         )
     assert '"reason":"invalid_grant: Token has been expired or revoked."' in said
     assert '"hint":"log the account in again: gateway login --upstream google"' in said
@@ -87,7 +87,7 @@ def test_port_in_use(programs: Path, tmp_path: Path) -> None:
         port = other.getsockname()[1]
         assert start(programs, tmp_path, "", "--port", str(port)) == (
             4,
-            f"cannot listen on 127.0.0.1:{port}: another program listens there; stop it, or choose another --port\n",
+            f"cannot listen on 127.0.0.1:{port}: another program is listening there; stop it, or use another --port\n",
         )
 
 
@@ -103,7 +103,7 @@ def test_wrong_order(programs: Path, tmp_path: Path) -> None:
     assert start(programs, tmp_path, order) == (
         2,
         (
-            "gateway.toml:2: pipeline.order: 'model_map' needs request from 'protocol', which must stand before it; "
+            "gateway.toml:2: pipeline.order: 'model_map' needs request from 'protocol', which must come before it; "
             "an order that works: ['auth', 'rate_limit', 'protocol', 'model_map']\n"
         ),
     )

@@ -114,7 +114,7 @@ def test_a_changed_bit_is_noticed_and_told(name: str, signature: ir.Signature) -
             assert name == "gemini"
             continue
         assert found(request) == []
-        assert ir.Loss(place, "the signature is damaged", "hint") in request.losses
+        assert ir.Loss(place, "the signature is corrupt", "hint") in request.losses
 
 
 @pytest.mark.parametrize("name", CARRIERS)

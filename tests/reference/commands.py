@@ -16,12 +16,12 @@ __all__ = ["written"]
 _INTRO: Final = """\
 # Commands and options
 
-`gateway` alone is `gateway run`. [Commands](../commands.md) shows what they are for; `-h` says the same as this page.
+`gateway` alone is `gateway run`. [Commands](../commands.md) explains what they are for; `-h` prints what this page has.
 """
 _SHARED_TITLE: Final = """\
-## Which configuration is meant
+## Configuration options
 
-These options are those of every command that is marked with *configuration*.
+Every command marked with *configuration* has these options.
 """
 _CONFIGURATION: Final = ("--config", "--no-config", "--no-dotenv", "--encryption-key", "--encryption-key-file")
 

@@ -27,11 +27,11 @@ ANNOTATED: Final = Path(__file__).parents[2] / "docs" / "gateway.toml"
 _INTRO: Final = """\
 # Configuration
 
-`gateway check` shows every value in effect and where it comes from, and names mistakes by file and line. The whole
-annotated file stands [at the end](#the-whole-file). A running gateway takes changes by itself; what does not is marked.
+`gateway check` shows every value in effect and where it comes from, and reports mistakes with file and line. The whole
+annotated file is [at the end](#the-whole-file). A running gateway applies changes by itself; exceptions are marked.
 
-A variable can say any scalar key or list of them, and goes before the file: `GATEWAY_`, then the tables and the key in
-capitals with two underscores between them, and `_` for each `-`. A list is JSON.
+A variable can set any key with a single value or a list, and overrides the file: `GATEWAY_`, then the tables and the
+key in capitals with two underscores between them, and `_` for each `-`. A list is written as JSON.
 
 | variable | key |
 | --- | --- |
@@ -39,9 +39,9 @@ capitals with two underscores between them, and `_` for each `-`. A list is JSON
 | `GATEWAY_AUTH__KEYS=["sk-one", "sk-two"]` | `keys` of `[auth]` |
 | `GATEWAY_UPSTREAM__MY_BOX__API_KEY=sk-three` | `api_key` of `[upstream.my-box]`, which the file has |
 
-In the file `"env:NAME"` reads a variable, and `"file:PATH"` a file. Where the variable is not set the key counts as
-left out, but in `auth.keys`, `secret`, `api_key` and `oauth` that stops the start. One that is set and empty always
-does.
+In the file `"env:NAME"` reads a variable, and `"file:PATH"` a file. If the variable is not set, the key counts as left
+out, except in `auth.keys`, `secret`, `api_key` and `oauth`, where the gateway does not start. Neither does it with a
+variable that is set but empty.
 """
 _WORDS: Final[dict[Kind, str]] = {
     kinds.Seconds: "seconds",

@@ -18,23 +18,22 @@ __all__ = ["written"]
 _INTRO: Final = """\
 # Error codes
 
-Every error has the form of the caller's dialect, from whichever layer it comes; [errors](../errors.md) shows them.
+Every error has the form of the caller's dialect, whichever layer it comes from; [errors](../errors.md) shows examples.
 
 | dialect | where the code is |
 | --- | --- |
 | OpenAI | `error.code`; `error.type` is the word below |
-| Anthropic | nowhere: `error.type` is the word below |
+| Anthropic | not in the response: `error.type` is the word below |
 | Gemini | `reason` of the `ErrorInfo` in `error.details`, in capitals; `error.status` is the word below |
-| none | `error.code`, at a path of no dialect |
+| none (paths of no dialect) | `error.code` |
 
-Two codes are more exact than the row of their status: `insufficient_quota` (429), when it is the credit or the budget
-of the upstream's account that is used up (it is the `error.type` of OpenAI's dialects, too), and `moderation_blocked`
-(400), when a picture is withheld. An upstream of the caller's own dialect may say other words for itself; those pass
-on.
+Two more specific codes replace those of the table: `insufficient_quota` (429) if the credit or the budget of the
+upstream's account is used up (also the `error.type` in OpenAI's dialects), and `moderation_blocked` (400) if an image
+is withheld. An upstream of the caller's own dialect may use other words, which are passed on.
 """
 _BRANCHES: Final = {
     "The request must change": errors.CallerError,
-    "What stands behind the gateway failed": errors.UpstreamError,
+    "The upstream failed": errors.UpstreamError,
     "The gateway cannot serve": errors.ServiceError,
 }
 _HEAD: Final = ("code", "status", "OpenAI", "Anthropic", "Gemini", "means")

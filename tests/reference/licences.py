@@ -23,9 +23,9 @@ VENDORED: Final = ROOT / "gateway" / "admin" / "static" / "vendor" / "LICENSES.t
 _INTRO: Final = """\
 # Licences
 
-The gateway itself is under the MIT licence. What stands in its wheel besides, and what is installed with it, has these.
-Versions are left out: a release has them, with all that these packages need in turn, in its bill of materials
-(`bom.cdx.json`, CycloneDX), which `python -m deploy.release` writes.
+The gateway itself is under the MIT licence. The other files in its wheel and the packages installed
+with it have these. Versions are left out: the bill of materials of a release (`bom.cdx.json`, CycloneDX), which
+`python -m deploy.release` writes, has them, with all indirect dependencies.
 """
 _SPDX: Final[Mapping[str, str]] = {
     "3-clause bsd license": "BSD-3-Clause",

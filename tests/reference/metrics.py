@@ -22,7 +22,7 @@ _INTRO: Final = """\
 # Metrics
 
 What `GET /metrics` shows. [Metrics](../reference.md#metrics) says who may read it, how workers count together, and what
-the labels hold.
+the labels mean.
 """
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
 _SEEN: Final = Standing(states={"openai": {"active": 1}}, cooldowns={"openai": 0}, redis=True)

@@ -27,7 +27,7 @@ NAMES = {
     "half quoted": ".%2e",
     "a quoted slash": "..%2fsecret",
     "quoted twice": "%252e%252e",
-    "empty steps": "a//b",
+    "empty segments": "a//b",
     "a backslash": "..\\secret",
     "a quoted backslash": "..%5csecret",
     "a nul": "a\0b",

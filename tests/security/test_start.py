@@ -57,7 +57,7 @@ def test_files_with_secrets_that_others_can_read_are_told_at_the_start(tmp_path:
             assert httpx.get(f"{program.url}/health", timeout=30).status_code == 200
             program.says("curl http")  # which ends what it says at the start
             told = [file.name for file in files if f"{file} holds" in program.output]
-            assert program.output.count("others can read it: chmod 600") == len(told)
+            assert program.output.count("other users can read it: chmod 600") == len(told)
         assert told == ([file.name for file in files] if open_to_all else [])
 
 

@@ -219,12 +219,14 @@ def _finished(chunk: Json) -> Json:
 
 FAULTS = [
     # Chat
-    Fault(CHAT, "a second terminal", streams(_twice), "text, streamed", "behind .DONE."),
+    Fault(CHAT, "a second terminal", streams(_twice), "text, streamed", "follows .DONE.|continues after"),
     Fault(CHAT, "no DONE", streams(lambda found: found[:-1]), "text, streamed", "without .DONE."),
-    Fault(CHAT, "an error after the terminal", streams(_error_after), "text, streamed", "behind .DONE."),
+    Fault(
+        CHAT, "an error after the terminal", streams(_error_after), "text, streamed", "follows .DONE.|continues after"
+    ),
     Fault(CHAT, "no finish_reason", objects(_set("choices.0.finish_reason", None)), "text, streamed", "finish_reason"),
-    Fault(CHAT, "a role in every delta", streams(_late_role), "text, streamed", "role stands in the deltas"),
-    Fault(CHAT, "no role at all", objects(_drop("choices.0.delta.role")), "text, streamed", "role stands in"),
+    Fault(CHAT, "a role in every delta", streams(_late_role), "text, streamed", "role is in the deltas"),
+    Fault(CHAT, "no role at all", objects(_drop("choices.0.delta.role")), "text, streamed", "role is in"),
     Fault(CHAT, "an id that changes", objects(_set("id", _Count())), "text, streamed", "id changes"),
     Fault(
         CHAT, "a total that is no sum", objects(_set("usage.total_tokens", 1)), "text, streamed", "total_tokens is 1"
@@ -237,7 +239,7 @@ FAULTS = [
         "text",
         "9999",
     ),
-    Fault(CHAT, "arguments split inside an escape", streams(_half_escape), "tool call, streamed", "no JSON"),
+    Fault(CHAT, "arguments split inside an escape", streams(_half_escape), "tool call, streamed", "not JSON"),
     Fault(
         CHAT,
         "arguments as an object",
@@ -262,9 +264,9 @@ FAULTS = [
     Fault(CHAT, "a framework's own error", errors(_detail), "bad JSON", "there is no error in it"),
     Fault(CHAT, "a stream as JSON", _kind(b"application/json"), "text, streamed", "content-type"),
     Fault(CHAT, "a stream for one who wants none", _as_stream, "text", "content-type"),
-    Fault(CHAT, "a raw line end in a text", streams(_raw_line), "text, streamed", "no field of an event"),
+    Fault(CHAT, "a raw line end in a text", streams(_raw_line), "text, streamed", "not a field of an event"),
     Fault(CHAT, "a last event without its blank line", streams(_cut_tail), "text, streamed", "blank line"),
-    Fault(CHAT, "a sign of life that is data", _alive(b"data: ping\n\n"), "silence", "no JSON"),
+    Fault(CHAT, "a sign of life that is data", _alive(b"data: ping\n\n"), "silence", "not JSON"),
     Fault(
         CHAT,
         "chunks that leave finish_reason out",
@@ -367,7 +369,7 @@ FAULTS = [
         "a signature that is lost",
         objects(_where(lambda one: "signature_delta" in str(one), lambda _: None)),
         "thoughts, streamed",
-        "are not",
+        "have none",
     ),
     Fault(
         MESSAGES,
@@ -389,9 +391,9 @@ FAULTS = [
     Fault(MESSAGES, "a sign of life that swallows an event", _alive(b"event: ping\n"), "silence", "two names"),
     Fault(MESSAGES, "a ping without its type", _alive(b"event: ping\ndata: {}\n\n"), "silence", "'type' is missing"),
     # Gemini
-    Fault(GEMINI, "events that are glued", streams(_glued), "text, streamed", "no JSON"),
+    Fault(GEMINI, "events that are glued", streams(_glued), "text, streamed", "not JSON"),
     Fault(GEMINI, "no finishReason", objects(_drop("candidates.0.finishReason")), "text, streamed", "no finishReason"),
-    Fault(GEMINI, "a finishReason in every chunk", objects(_finished), "text, streamed", "behind the end|two reasons"),
+    Fault(GEMINI, "a finishReason in every chunk", objects(_finished), "text, streamed", "after the end|two reasons"),
     Fault(GEMINI, "a finishReason in small letters", streams(_uncapped), "text, streamed", "finishReason is 'stop'"),
     Fault(GEMINI, "a comment between chunks", streams(_comment), "text, streamed", "not one `data: ` line"),
     Fault(GEMINI, "data without the space", streams(_tight), "text, streamed", "not one `data: ` line"),
@@ -401,7 +403,7 @@ FAULTS = [
         "an OpenAI terminal",
         streams(lambda found: [*found, b"data: [DONE]\r\n\r\n"]),
         "text, streamed",
-        "no JSON",
+        "not JSON",
     ),
     Fault(
         GEMINI,

@@ -245,7 +245,7 @@ class Leaking(Words):
 FAULTS: list[tuple[type[Words], str]] = [
     (Renamed, "models that have another id"),
     (Unusable, "its state is 'fine'"),
-    (Endless, "the answer ends without an end"),
+    (Endless, "the response ends without an end"),
     (Unopened, "BlockStarted in state idle"),
     (Uncounted, "its usage is"),
     (Broken, "it ends with Failed"),
@@ -253,7 +253,7 @@ FAULTS: list[tuple[type[Words], str]] = [
     (Fragile, "KeyError: 'said'"),
     (Stubborn, "and no end"),
     (Negative, "the prompt has -1 tokens"),
-    (Leaking, "connections stay open behind it"),
+    (Leaking, "connections stay open after it"),
 ]
 
 

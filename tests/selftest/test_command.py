@@ -127,7 +127,7 @@ def test_a_failed_check_is_exit_1_and_says_what_was_asked_and_heard(run: Run, ur
     done = run(url, "--no-streaming", "--dialect", "anthropic", "--model", "demo", "--key", f"{KEY}-other")
     assert done.code == 1
     assert (
-        "FAILED       anthropic         text                        POST /v1/messages: it was refused: 401" in done.out
+        "FAILED       anthropic         text                        POST /v1/messages: it was rejected: 401" in done.out
     )
     assert KEY not in done.out
 
@@ -166,7 +166,7 @@ def test_a_reader_who_leaves_gets_no_traceback(tmp_path: Path) -> None:
     ("words", "reason"),
     [
         (("--simple", "--tools"), "choose one: --simple or --tools"),
-        (("localhost:8045",), "is no address"),
+        (("localhost:8045",), "is not a URL"),
         (("--header", "x-team"), "write NAME: VALUE"),
         (("--dialect", "cohere"), "'cohere' is not one of"),
         (("http://127.0.0.1:1/v1",), "without the version"),

@@ -128,9 +128,9 @@ class Uncounted(Anthropic):
 
 
 FAULTS: list[tuple[type[Anthropic], str]] = [
-    (EndsTwice, "something is written behind the end"),
+    (EndsTwice, "something is written after the end"),
     (Unstopped, "is open"),
-    (Halved, "cut otherwise, it says otherwise"),
+    (Halved, "cut at other places, the result differs"),
     (Uncounted, "says nothing"),
     (Separated, "a separator that is not escaped"),
     (Whole, "streamed and whole differ"),
@@ -173,7 +173,7 @@ class Rewritten(Plain):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("llo", "LLO", "an answer of text: the text is"),
+        ("llo", "LLO", "a response of text: the text is"),
         ('"name":"g"', '"name":"h"', "the calls are"),
         ('"output_tokens":7', '"output_tokens":8', "usage is"),
         ("what happened", "an error", "the message is not told"),
@@ -225,7 +225,7 @@ class Curt(Plain):
         (Calming, "the status is 200"),
         (Gullible, "it is read as a request"),
         (Gullible, "it has no turn"),
-        (Curt, "it is refused without a reason"),
+        (Curt, "it is rejected without a reason"),
     ],
 )
 def test_a_dialect_that_does_not_refuse_is_found(dialect: type[Plain], words: str) -> None:
@@ -250,7 +250,7 @@ class Silent(Plain):
 
 
 def test_silence_is_found_without_a_grammar_too() -> None:
-    with pytest.raises(Wrong, match="an answer of text: nothing is written"):
+    with pytest.raises(Wrong, match="a response of text: nothing is written"):
         check_dialect(Silent())
 
 

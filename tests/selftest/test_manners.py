@@ -158,7 +158,7 @@ async def test_where_wrong_keys_are_not_looked_at_for_a_while_none_is_tried(tmp_
         report = await selftest(url, "no-streaming", key=KEY, model="demo", dialects=["anthropic"])
     (finding,) = [one for one in report.findings if one.check == "wrong key"]
     assert (report.ok, finding.verdict) == (True, "not offered")
-    assert finding.problem.startswith("not tried: too many wrong keys came from here, it looks at more in ")
+    assert finding.problem.startswith("not tried: too many wrong keys came from here, it checks more in ")
 
 
 async def test_a_stranger_who_is_told_no_time_to_wait_is_not_refused_rightly(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Source(Closed):
         for field in ("media_type", "data", "url", "content"):
             value = getattr(self, field)
             if value and field not in _SAYING.get(self.type, ()) and value != _TEXT:
-                place.lose(field, f"not read in a source of type {self.type}")
+                place.lose(field, f"ignored in a source of type {self.type}")
 
 
 class Image(Struct, tag="image"):
@@ -97,7 +97,7 @@ class Thinking(Struct, tag="thinking"):
     def parts(self, place: Place) -> Iterator[ir.Part]:
         signature = ir.unseal(self.signature or "")
         if self.signature and signature is None:
-            place.lose("signature", "the signature is damaged")
+            place.lose("signature", "the signature is corrupt")
         if signature is not None and not signature.value:
             signature = None  # it was given out as one that nobody signed
         if self.thinking or signature is not None:
@@ -213,7 +213,7 @@ def _read_assistant(content: Content, place: Place) -> ir.Turn:
 def _handed(before: _Carried, after: _Carried) -> _Carried:
     """Take the next signature; one that no call has taken until then is lost."""
     if before is not None:
-        before[1].lose("signature", "no call follows that it could sign")
+        before[1].lose("signature", "no call follows that it could belong to")
     return after
 
 
@@ -245,7 +245,7 @@ def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.
         raise place.refuse("required, but missing", "type")
     kind = place.read(fields["type"], TEXT, "type")
     if kind not in allowed:
-        raise place.refuse(f"block type {kind!r} cannot stand here", "type")
+        raise place.refuse(f"block type {kind!r} is not allowed here", "type")
     if kind in _SERVER:
         yield ir.Opaque(dialect="anthropic", kind=kind, value=raw, path=place.path)
         return
@@ -260,4 +260,4 @@ def _media(source: Source, place: Place, media_type: str | None = None) -> ir.Me
         return media(source.media_type, data=source.data or "", path=place.path)
     if source.type == "file":
         raise place.refuse("a file id belongs to one Anthropic account; send the data itself", "file_id")
-    raise place.refuse(f"source type {source.type!r} cannot stand here", "type")
+    raise place.refuse(f"source type {source.type!r} is not supported here", "type")

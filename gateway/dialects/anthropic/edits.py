@@ -70,9 +70,9 @@ _CHOICE: Final = "tool_choice"
 _FORCED: Final = ("any", "tool")
 _DRAWING: Final = ("temperature", "top_p", "top_k")
 _INTERLEAVED: Final = "interleaved-thinking-"  # with which a budget may be larger than one answer
-_NOT_FORCED: Final = "a model that thinks is not forced to call a tool: it may call one"
-_DRAWN: Final = "this model is not told how to draw its answer"
-_NOT_FILLED: Final = "[defaults] has it, and this model does not take it"
+_NOT_FORCED: Final = "a thinking model cannot be forced to call a tool: the call was made optional"
+_DRAWN: Final = "this model does not support sampling settings"
+_NOT_FILLED: Final = "it comes from [defaults], and this model does not support it"
 
 
 def _defaults(words: _Words) -> None:
@@ -177,20 +177,20 @@ def _unforced(words: _Words) -> None:
 
 
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
-    RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
-    RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=unsealed),
-    RequestEdit(name="blank", why="Anthropic refuses blank words of the model's, also at the end", apply=filled),
-    RequestEdit(name="shown", why="pictures of another model's are no words, and Claude shows none", apply=shown),
-    RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic demands", apply=_defaults),
-    RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
+    RequestEdit(name="model", why="this upstream's name for the model", apply=take_model),
+    RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=unsealed),
+    RequestEdit(name="blank", why="Anthropic rejects blank text of the model, also at the end", apply=filled),
+    RequestEdit(name="shown", why="images of another model cannot stand in a model's message", apply=shown),
+    RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic requires", apply=_defaults),
+    RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
     RequestEdit(name="budget", why="translate.thinking_conflict: a budget below max_tokens", apply=_fitted),
-    RequestEdit(name="drawing", why="Claude refuses temperature and its like while it thinks", apply=_untuned),
-    RequestEdit(name="unforced", why="Anthropic refuses a forced tool together with thinking", apply=_unforced),
-    RequestEdit(name="marks", why="Anthropic refuses cache_control on thoughts", apply=unmarked),
-    RequestEdit(name="ids", why="Anthropic takes tool ids of letters, digits, _ and - only", apply=legal),
-    RequestEdit(name="results", why="Anthropic wants one result for each call, directly after it", apply=answered),
-    RequestEdit(name="order", why="Anthropic wants tool results before all else of a message", apply=ordered),
-    RequestEdit(name="head", why="Anthropic takes instructions ahead of a conversation in `system` only", apply=led),
+    RequestEdit(name="drawing", why="Claude rejects sampling settings while it thinks", apply=_untuned),
+    RequestEdit(name="unforced", why="Anthropic rejects a forced tool call together with thinking", apply=_unforced),
+    RequestEdit(name="marks", why="Anthropic rejects cache_control on thoughts", apply=unmarked),
+    RequestEdit(name="ids", why="Anthropic accepts tool IDs of letters, digits, _ and - only", apply=legal),
+    RequestEdit(name="results", why="Anthropic requires one result for each call, directly after it", apply=answered),
+    RequestEdit(name="order", why="Anthropic requires tool results at the start of a message", apply=ordered),
+    RequestEdit(name="head", why="Anthropic accepts instructions before a conversation in `system` only", apply=led),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing("model", within="message"),
@@ -198,7 +198,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
 )
 ENVELOPE: Final = Edit(
     name="envelope",
-    why="Vertex has the version and the betas in the body, and the model in the path",
+    why="Vertex AI takes the version and the betas from the body, and the model from the path",
     on="request",
 )
 _ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")

@@ -47,15 +47,15 @@ _FOUND: Final = "web_search_tool_result"
 _SEARCHED: Final = "server_tool_use"
 _ANSWERED: Final = re.compile(rb'"tool_use_id"\s*:\s*("[^"]*")')
 _INTERRUPTED: Final = "[no result: the tool call was interrupted]"
-_UNSIGNED: Final = "it is not signed; Anthropic takes back only what is signed"
-_NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
-_NOT_CITED: Final = "another upstream has cited it; Anthropic takes back only what it has found itself"
+_UNSIGNED: Final = "it has no signature; Anthropic accepts signed thoughts only"
+_NOT_MARKED: Final = "Anthropic rejects cache marks on thoughts"
+_NOT_CITED: Final = "another upstream has cited it; Anthropic accepts only what its own search has found"
 _MESSAGE: Final = frozenset({"role", "content"})
-_NOT_SAID: Final = "instructions stand in `system`, which has blocks alone"
-_NOT_SET: Final = "this upstream takes it for the whole request only"
-_AHEAD: Final = "this model takes instructions at the start only: it stands there"
-_BEHIND: Final = "an instruction cannot follow an answer here: the user says it"
-_NOT_SEARCHED: Final = "another upstream has searched; Anthropic takes back only what it has found itself"
+_NOT_SAID: Final = "instructions go into `system`, which takes text blocks only"
+_NOT_SET: Final = "this upstream accepts it for the whole request only"
+_AHEAD: Final = "this model takes instructions at the start only: moved there"
+_BEHIND: Final = "an instruction cannot follow a response here: sent as a user message"
+_NOT_SEARCHED: Final = "another upstream has searched; Anthropic accepts only what its own search has found"
 
 
 def unsealed(words: _Words) -> None:

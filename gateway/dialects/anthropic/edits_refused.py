@@ -38,8 +38,8 @@ _EFFORT: Final = "effort"
 _STRICT: Final = "strict"
 _REFUSED_AS: Final = {"enabled": "budget", "adaptive": "adaptive", "disabled": "stopping"}  # type: cause
 _CUT: Final = "cut to the model's limit of {}"
-_SAID_OTHERWISE: Final = "this model is told otherwise how much to think"
-_NO_EFFORT: Final = "this model takes no effort"
+_SAID_OTHERWISE: Final = "this model has another way to set how much it thinks"
+_NO_EFFORT: Final = "this model does not support effort"
 
 
 def shortened(words: _Words) -> None:

@@ -11,10 +11,12 @@ from .outbound_parts import JSON
 __all__ = ["Marks"]
 
 _MOST: Final = 4
-_TOO_MANY: Final = f"Anthropic takes {_MOST} marks a request: the last ones, which what stands before them belongs to"
-_NOWHERE: Final = "what it stood on does not go on as a block of its own"
+_TOO_MANY: Final = (
+    f"Anthropic takes {_MOST} cache marks per request: the last ones were kept, which include what comes before them"
+)
+_NOWHERE: Final = "the block that it marked is not sent as a block of its own"
 _LONG: Final = "1h"
-_TOO_LATE: Final = "Anthropic keeps nothing for an hour behind what it keeps for five minutes: five minutes, too"
+_TOO_LATE: Final = "Anthropic cannot cache for an hour after a mark of five minutes: shortened to five minutes"
 
 
 class Marks:

@@ -33,11 +33,11 @@ _Said = tuple[ir.Part, tuple[str, ...]]
 REDACTED: Final = "gw1.redacted_thinking."
 _OURS: Final = "E"  # how a bare signature of Claude begins
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
-_AHEAD: Final = "this model takes instructions at the start only: it stands there"
-_LATER: Final = "an answer follows an instruction here: it stands behind all that the user says"
-_BEHIND: Final = "an instruction cannot follow an answer here: the user says it"
-_ALONE: Final = "an instruction cannot stand alone here: the user says it"
-_PREFILLED: Final = "an answer begun by the caller is not continued here: the model is asked to go on"
+_AHEAD: Final = "this model takes instructions at the start only: moved there"
+_LATER: Final = "an instruction must come directly before a response here: moved behind the user's messages"
+_BEHIND: Final = "an instruction cannot follow a response here: sent as a user message"
+_ALONE: Final = "an instruction cannot stand alone here: sent as a user message"
+_PREFILLED: Final = "a response that the caller has begun is not continued here: the model is asked to go on"
 
 
 class Conversation:

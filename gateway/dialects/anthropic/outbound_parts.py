@@ -37,7 +37,7 @@ class Parts:
         if isinstance(part, ir.Text):
             return {"type": "text", "text": part.text} if part.text.strip() else None
         if part.detail is not None:
-            self._lose(part.detail_path or part.path, "pictures have no detail here")
+            self._lose(part.detail_path or part.path, "images have no detail here")
         kind = part.media_type.partition("/")[0]
         if kind == "image":
             if part.filename is not None:
@@ -47,7 +47,7 @@ class Parts:
             return {"type": "document", "source": _pdf(part)} | _title(part)
         if kind == "text" or part.media_type == _JSON:
             return self._text(part)
-        raise _refused(part, f"Claude does not take {part.media_type!r}")
+        raise _refused(part, f"Claude does not accept {part.media_type!r}")
 
     def _text(self, media: ir.Media) -> JSON:
         try:
@@ -55,7 +55,7 @@ class Parts:
         except (binascii.Error, UnicodeDecodeError):
             raise _refused(media, f"is not {media.media_type!r} in UTF-8") from None
         if media.data is None:
-            raise _refused(media, "this upstream fetches pictures and PDF only; send the data as base64")
+            raise _refused(media, "this upstream fetches images and PDF only; send the data as base64")
         if not words.strip():
             if media.filename is not None:
                 self._lose_name(media)
@@ -65,7 +65,7 @@ class Parts:
 
     def _lose_name(self, media: ir.Media) -> None:
         name = self._paths.get("filename", "filename")
-        self._lose(f"{media.path.rpartition('.')[0]}.{name}", "only documents have names here")
+        self._lose(f"{media.path.rpartition('.')[0]}.{name}", "only documents have file names here")
 
     def _lose(self, path: str, reason: str) -> None:
         self._losses.append(ir.Loss(path, reason, "hint"))
@@ -80,7 +80,7 @@ def image(media: ir.Media) -> JSON:
     if media.data is None:
         return _address(media)
     if media.media_type not in IMAGES:
-        raise _refused(media, f"Claude takes JPEG, PNG, GIF and WebP, not {media.media_type!r}")
+        raise _refused(media, f"Claude accepts JPEG, PNG, GIF and WebP, not {media.media_type!r}")
     return {"type": "base64", "media_type": media.media_type, "data": media.data}
 
 

@@ -90,7 +90,7 @@ class _Writer:
     def write(self) -> AnthropicWritten:
         sampling = self.request.sampling
         if sampling.n is not None and sampling.n > 1:
-            raise self._refused("n", "this upstream gives one answer a request")
+            raise self._refused("n", "this upstream gives one response per request")
         for name in asked(sampling):
             self._lose(name, "there is no equivalent")
         thinking, messages = self._conversation()
@@ -140,7 +140,7 @@ class _Writer:
             self._lose("thinking", UNLED, "change" if asked else "hint")
             messages, system, lost = self._written(thinking)
         if not messages:
-            raise self._refused("messages", "there is nothing in them that the model could read")
+            raise self._refused("messages", "has nothing that the model could read")
         self.losses += [*thinking.losses, *lost]
         self.system += map(_words, system)
         return thinking, messages
@@ -159,7 +159,7 @@ class _Writer:
         output = self.request.output
         for name in ("name", "description", "strict"):
             if getattr(output, name):
-                self._lose(f"{_SCHEMA}.{name}", "answers are held to a schema without it here", "hint")
+                self._lose(f"{_SCHEMA}.{name}", "responses follow a schema without it here", "hint")
         if output.kind == "text":
             return {}
         held = strict(output.schema) if output.schema is not None and self.target.structured else None
@@ -168,7 +168,7 @@ class _Writer:
             return {"format": {"type": "json_schema", "schema": held.schema}}
         if self._answers_by_tool(thinking):
             self.answer = ANSWER
-            self._lose("response_format", "emulated: the answer is the call of a tool with this schema")
+            self._lose("response_format", "emulated: the response is a call of a tool with this schema")
         else:
             self._lose("response_format", IN_WORDS)
             self.system.append(_words(json_instruction(output.schema)))
@@ -208,18 +208,18 @@ class _Writer:
         sampling = self.request.sampling
         for name, default in _NOT_HERE.items():
             if (value := getattr(sampling, name)) is not None:
-                self._lose(name, "Claude does not know it", "hint" if value == default else "change")
+                self._lose(name, "Claude does not support it", "hint" if value == default else "change")
         values = zip(_DRAWING, _drawn(sampling), strict=True)
         given: dict[str, float] = {name: value for name, value in values if value is not None}
         if not self.target.sampling:
-            given = self._without(given, _never, "this model takes no other than its own")
+            given = self._without(given, _never, "this model accepts only its default")
         elif thinking.on:
             given = self._without(given, beside_thinking, NOT_BESIDE_THINKING)
         elif given.get("temperature", 0) > _MOST_HEAT:
             given["temperature"] = _MOST_HEAT
-            self._lose("temperature", f"Claude's goes up to {_MOST_HEAT}")
+            self._lose("temperature", f"Claude's maximum is {_MOST_HEAT}")
         if not self.target.both_samplings and "temperature" in given and given.pop("top_p", None) is not None:
-            self._lose("top_p", "this model takes either temperature or top_p")
+            self._lose("top_p", "this model accepts either temperature or top_p")
         return {**given}
 
     def _without(self, given: dict[str, float], taken: _Taken, reason: str) -> dict[str, float]:
@@ -232,7 +232,7 @@ class _Writer:
         stops = self.request.sampling.stop
         kept = [stop for stop in stops if stop.strip()]
         if len(kept) < len([stop for stop in stops if stop]):
-            self._lose("stop", "Claude does not stop at white space")
+            self._lose("stop", "Claude does not accept stop sequences of whitespace")
         return kept
 
     # who asks, and the rest
@@ -249,7 +249,7 @@ class _Writer:
 
     def _modalities(self) -> None:
         if any(one != "text" for one in self.request.output.modalities):
-            self._lose("modalities", "this model does not draw")
+            self._lose("modalities", "this model does not generate images")
 
 
 def _never(_name: str, _value: float) -> bool:

@@ -21,7 +21,7 @@ from gateway.dialects.rewriting import Kept, decoded, rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
 
-MENDED: Final = "said otherwise: Claude wants an object of JSON Schema draft 2020-12"
+MENDED: Final = "rewritten: Claude requires an object of JSON Schema draft 2020-12"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
 _FORMATS: Final = frozenset(

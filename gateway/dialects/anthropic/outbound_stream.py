@@ -99,7 +99,7 @@ class StreamReader(BlockReader):
         if message.type == "error" or message.error != _NULL:
             self._fail(read_error(200, body, {}))
         elif message.content is None:
-            self._unreadable(read_details(body).message or "it holds no content")
+            self._unreadable(read_details(body).message or "it has no content")
         else:
             self._whole(message)
         return self._flushed()
@@ -151,7 +151,7 @@ class StreamReader(BlockReader):
         """Break off at a block, or more of one, of another form: without it the answer would say another thing."""
         head = read(raw, _HEAD)
         if head is not None and head.type in _NEEDED:
-            self._unreadable(f"a {head.type} has another form")
+            self._unreadable(f"a {head.type} is malformed")
 
     def _made(self, given: wire.Block, index: int, raw: Raw) -> Part:
         if given.type in _BLOCKS:

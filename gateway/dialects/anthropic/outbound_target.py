@@ -12,7 +12,7 @@ EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 MIDDLE_EFFORTS: Final = EFFORTS[:3]  # which every model with an effort takes
 NO_THINKING: Final = "this model, or this conversation, takes no thinking"
 UNLED: Final = "thinking is off: this tool loop came back without its signed thoughts"
-NOT_STRICT: Final = "this model does not hold its calls to a schema"
+NOT_STRICT: Final = "this model has no strict tool calls"
 SERVICES: Final = frozenset({"web_search", "web_fetch", "code_execution"})
 
 

@@ -16,8 +16,8 @@ _FALLBACK: Final = 8192  # of an answer whose limit nobody knows
 _UPPER: Final = ("xhigh", "max")
 _DISABLED: Final[dict[str, object]] = {"type": "disabled"}
 _UPDATES: Final = "thinking-display-updates-2026-08-18"
-_ALWAYS: Final = "this model always thinks; the least is {}"
-NEAREST: Final = "the nearest that this model takes is {}"
+_ALWAYS: Final = "this model always thinks; its minimum is {}"
+NEAREST: Final = "the nearest value that this model accepts is {}"
 
 
 class Thinking(Struct, frozen=True, kw_only=True):
@@ -108,9 +108,9 @@ def _budgeted(
     )
     losses += found.losses
     if reasoning.mode == "unset" and reasoning.include is None and reasoning.visible:
-        losses += (_hint("thinking", "there are no thoughts to show: this model thinks when it is told how much"),)
+        losses += (_hint("thinking", "there are no thoughts to show: this model thinks only with a level or budget"),)
     if reasoning.display == "updates":
-        losses += (_hint("display", "this model gives no updates"),)
+        losses += (_hint("display", "this model gives no progress updates"),)
     if not found.thinks or found.config is None:
         return Thinking(max_tokens=found.max_tokens or max_tokens, losses=losses)
     budget = found.config["thinkingBudget"]

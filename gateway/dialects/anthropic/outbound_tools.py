@@ -25,7 +25,7 @@ _SERVICES: Final = {
 }
 _MODES: Final = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 _NO_TOOLS: Final = "there are no tools to choose from"
-_LOOSE: Final = "the schema says more than strict calls are held to"
+_LOOSE: Final = "the schema has what strict calls do not support"
 _ANYTHING: Final = {"type": "object"}
 
 
@@ -93,7 +93,7 @@ class _Writer:
         """Tell whether a choice narrowed to some of the tools leaves this one out: the others are not declared."""
         if tool.name not in self._others:
             return False
-        self._lose(tool.path, "the choice leaves it out")
+        self._lose(tool.path, "the tool choice excludes it")
         return True
 
     def _function(self, tool: ir.Tool) -> JSON:
@@ -121,7 +121,7 @@ class _Writer:
         if kind is None:
             self._lose(tool.path, f"this upstream has no {builtin}", "change")
         elif builtin in self._taken:
-            self._lose(tool.path, f"another tool is called {builtin}", "change")
+            self._lose(tool.path, f"another tool is also called {builtin}", "change")
         else:
             self._taken.add(builtin)
             options: JSON = {one.name: located(one) for one in carried(tool, MESSAGES.values(), self._losses)}
@@ -159,12 +159,12 @@ class _Writer:
 
     def _mode(self, choice: ir.ToolChoice) -> JSON:
         if self._thinks and choice.mode in ("required", "named"):
-            self._lose("tool_choice", "Claude cannot be made to call a tool while it thinks by a budget", "change")
+            self._lose("tool_choice", "Claude cannot be forced to call a tool while it thinks with a budget", "change")
             return {"type": "auto"}
         declared = {tool.name: tool for tool in self._request.tools}
         named = [name for name in map(self._called, filter(None, map(declared.get, choice.names))) if name]
         if len(named) < len(choice.names):
-            self._lose("tool_choice", "one of these tools is not here to be chosen", "change")
+            self._lose("tool_choice", "one of these tools is not available here", "change")
         if choice.mode == "named":
             return {"type": "tool", "name": named[0]} if named else {"type": "auto"}
         return {"type": _MODES[choice.mode]}

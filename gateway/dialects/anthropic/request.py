@@ -18,9 +18,9 @@ __all__ = ["read_request", "read_unread"]
 
 # Without them the answer would be another one, or to another question
 _REFUSED: Final = {
-    "thread": "threads are not kept here; send the whole conversation in messages",
-    "mcp_servers": "MCP servers are not called from here; run them at the client",
-    "compaction": "compaction is not done here; ask for a summary in messages",
+    "thread": "threads are not stored here; send the whole conversation in messages",
+    "mcp_servers": "MCP servers are not called from here; run them in the client",
+    "compaction": "compaction is not available here; ask for a summary in messages",
 }
 # Known, and of use to Anthropic's own servers only
 _HINTS: Final = (
@@ -116,7 +116,7 @@ def _extras(others: dict[str, Raw], place: Place) -> dict[str, Raw]:
     extras: dict[str, Raw] = {}
     for name, raw in others.items():
         if name in _HINTS:
-            place.lose(name, "only Anthropic's own servers know it")
+            place.lose(name, "only Anthropic's own servers support it")
         elif name not in _REFUSED:
             extras[name] = raw
         elif raw != _NO_ITEMS:
@@ -129,7 +129,7 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
     system = list(read_system(request.system, place.at("system"))) if request.system else []
     if system and isinstance(request.system, list) and system[0].text.startswith(_BILLING):
         del system[0]
-        place.lose("system[0]", "a billing line for Anthropic's own servers")
+        place.lose("system[0]", "a billing line that only Anthropic's own servers read")
     turns: list[ir.Turn] = []
     effort = _effort(request.output_config, "output_config")
     last_of_user: int | None = None
@@ -145,7 +145,7 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
                 continue
         elif message.clear_at is not None or message.output_config is not None:
             name = "output_config" if message.clear_at is None else "clear_at"
-            place.at(f"messages[{index}]").lose(name, "only system messages have one")
+            place.at(f"messages[{index}]").lose(name, "only system messages can have one")
         if content is None:
             raise place.at(f"messages[{index}]").refuse("required, but missing", "content")
         # words alone have nothing in them whose place could matter
@@ -155,7 +155,7 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
         else:
             turns.append(read_turn(message.role, content, at))
     if not turns:
-        raise place.refuse("holds nothing but system messages", "messages")
+        raise place.refuse("has nothing but system messages", "messages")
     return tuple(system), tuple(turns), effort
 
 
@@ -181,7 +181,7 @@ def _reasoning(request: wire.Request, effort: _Effort, place: Place) -> ir.Reaso
             place.lose("thinking.display", "thinking is disabled")
         return ir.Reasoning(mode="off", visible=False)
     if thinking.type == "between_tools":
-        place.lose("thinking.type", "whether it thinks before its first call, too, is the model's choice")
+        place.lose("thinking.type", "the model decides whether it also thinks before its first call")
     visible, display = thinking.display != "omitted", thinking.display
     if thinking.type == "enabled" and thinking.budget_tokens is not None:
         budget = thinking.budget_tokens
@@ -199,7 +199,7 @@ def _by_effort(thinking: wire.Thinking | None) -> bool:
 def _output(request: wire.Request, place: Place) -> ir.Output:
     form, older = request.output_config and request.output_config.format, request.output_format
     if form and older:
-        place.lose("output_format", "output_config.format says it already")
+        place.lose("output_format", "output_config.formatalready says it")
     form = form or older
     if form is None:
         return _FREE

@@ -22,7 +22,7 @@ _BUILTIN: Final = {
     "code_execution_": "code_execution",
 }
 _SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
-_NOT_SEARCHED: Final = "every tool is sent, there is nothing to search for"
+_NOT_SEARCHED: Final = "every tool is sent, so there is nothing to search for"
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "auto": ir.ToolChoice(mode="auto"),
     "any": ir.ToolChoice(mode="required"),
@@ -41,7 +41,7 @@ def read_tools(tools: Iterable[Raw], place: Place) -> tuple[ir.Tool, ...]:
             continue
         first = found.setdefault(tool.name, tool)
         if replace(first, path=tool.path) != tool:
-            raise at.refuse(f"tool {tool.name!r} is declared twice, and not alike", "name")
+            raise at.refuse(f"tool {tool.name!r} is declared twice with different definitions", "name")
     return tuple(found.values())
 
 
@@ -71,7 +71,7 @@ def _read_tool(raw: Raw, place: Place) -> ir.Tool | None:
     if typed.type.startswith(_SEARCH):
         for key, value in fields.items():
             if key != "name" and not is_null(value):
-                place.lose(key, f"{typed.type} finds deferred tools; every tool is sent")
+                place.lose(key, f"{typed.type} searches deferred tools; here every tool is sent")
         return None
     return _builtin(typed, fields, place)
 

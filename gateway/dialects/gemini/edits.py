@@ -71,7 +71,7 @@ _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _OLDER: Final = (Raw(b'"function"'), Raw(b'"tool"'))  # words for the user who gives results
 _EMPTY: Final = Raw(b'""')
 _WORDS: Final = frozenset({"text", "thought"})
-_REFUSED: Final = "the upstream refuses it"
+_REFUSED: Final = "the upstream rejects it"
 
 
 def _model(words: _Words) -> None:
@@ -306,22 +306,22 @@ def several(raw: Raw) -> list[Fields]:
 
 
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
-    RequestEdit(name="model", why="the model of the path holds, as this upstream calls it", apply=_model),
-    RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
-    RequestEdit(name="speaker", why="newer models refuse `function` and `tool` as roles of results", apply=_speaker),
-    RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=_own),
-    RequestEdit(name="refused", why="this upstream has refused the signatures of the conversation", apply=_refused),
-    RequestEdit(name="alone", why="Gemini 3 wants the results of calls alone in their content", apply=_alone),
-    RequestEdit(name="results", why="Google wants the results of a turn's calls in one content", apply=_results),
+    RequestEdit(name="model", why="the model is that of the path, by its name at this upstream", apply=_model),
+    RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
+    RequestEdit(name="speaker", why="newer models reject `function` and `tool` as roles of results", apply=_speaker),
+    RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=_own),
+    RequestEdit(name="refused", why="this upstream has rejected the signatures of the conversation", apply=_refused),
+    RequestEdit(name="alone", why="Gemini 3 requires results of calls in a content of their own", apply=_alone),
+    RequestEdit(name="results", why="Google requires the results of a turn's calls in one content", apply=_results),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing("modelVersion"),)
 FRAMING: Final = Edit(
     name="framing",
-    why="google-genai reads `data: ` and nothing else between two chunks; without alt=sse they are one array",
+    why="google-genai accepts only `data: ` lines between two chunks; without alt=sse the chunks form one array",
     on="reply",
 )
 ENDING: Final = Edit(
-    name="end", why="Google may say no finish reason behind calls, and google-genai forgets such a turn", on="reply"
+    name="end", why="Google may send no finish reason after calls, and google-genai drops such a turn", on="reply"
 )
 TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES, FRAMING, ENDING))
 

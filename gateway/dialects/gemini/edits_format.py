@@ -34,7 +34,7 @@ def _format(words: Words[Own]) -> None:
     if text is not None:
         for one in [one for one in kept if camel(one) in _OLDER]:
             if not is_null(kept.pop(one)):
-                place.lose(camel(one), "responseFormat says it already")
+                place.lose(camel(one), "responseFormatalready says it")
         kept |= _older(text)
     words.put(name, kept)
 
@@ -46,10 +46,10 @@ def _older(text: Text) -> Fields:
         if text.form == JSON:
             said[_SCHEMA] = text.given.schema
         else:
-            text.place.lose("schema", f"only read with {JSON}", "change")
+            text.place.lose("schema", f"ignored without {JSON}", "change")
     return said
 
 
 FORMAT: Final[RequestEdit[Own]] = RequestEdit(
-    name="format", why="Code Assist does not know responseFormat, but its older names", apply=_format
+    name="format", why="Code Assist supports only the older names of responseFormat", apply=_format
 )

@@ -22,7 +22,7 @@ _MARKS: Final = (
     *(b'"toolCall"', b'"tool_call"', b'"toolResponse"', b'"tool_response"'),
 )
 _NULL: Final = Raw(b"null")
-_NOT_KNOWN: Final = "this upstream does not know it"
+_NOT_KNOWN: Final = "this upstream does not support it"
 
 
 def _parts(words: Words[Own]) -> None:
@@ -50,5 +50,7 @@ def _part(part: Fields, path: str, words: Words[Own]) -> Fields | None:
 
 
 PARTS: Final[RequestEdit[Own]] = RequestEdit(
-    name="parts", why="Code Assist and Vertex refuse what the Gemini API alone has in a part", apply=_parts
+    name="parts",
+    why="Code Assist and Vertex AI reject members of a part that only the Gemini API supports",
+    apply=_parts,
 )

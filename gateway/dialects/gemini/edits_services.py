@@ -26,7 +26,7 @@ def _services(words: Words[Own]) -> None:
     if not services or len(services) == len(tools):
         return
     for tool in services:
-        words.lose(tool.path, f"{tool.builtin} cannot stand beside functions", "change")
+        words.lose(tool.path, f"{tool.builtin} cannot be combined with functions", "change")
     given = [fields_of(tool, Place()) for _, tool in items(words.fields.get(_TOOLS, UNSET), Place())]
     words.put(_TOOLS, [{_FUNCTIONS: tool[_FUNCTIONS]} for tool in given if _FUNCTIONS in tool])
     for name in _CONFIGS:
@@ -37,5 +37,7 @@ def _services(words: Words[Own]) -> None:
 
 
 SERVICES: Final[RequestEdit[Own]] = RequestEdit(
-    name="services", why="Code Assist and Vertex take services of Google's or functions, not both", apply=_services
+    name="services",
+    why="Code Assist and Vertex AI accept either Google's own tools or functions, not both",
+    apply=_services,
 )

@@ -33,7 +33,7 @@ _RESULT: Final = ("functionResponse", "function_response")
 _CALLS: Final = (*_CALL, *_RESULT)
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _NULL: Final = Raw(b"null")
-_NOT_KNOWN: Final = "this upstream does not know it"
+_NOT_KNOWN: Final = "this upstream does not support it"
 _encode: Final = msgspec.json.Encoder().encode
 _SAID_NOTHING: Final = Raw(_encode([{"text": EMPTY.text}]))
 
@@ -157,13 +157,13 @@ def _without_id(call: Raw) -> Raw:
 
 
 _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
-    RequestEdit(name="path", why="Vertex has the model in the path alone", apply=_path),
-    RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),
-    RequestEdit(name="empty", why="Vertex refuses text that is empty", apply=_filled),
-    RequestEdit(name="order", why="Vertex knows no ids, and tells results by the order of their calls", apply=_order),
-    RequestEdit(name="ids", why="Vertex knows no ids of calls, and refuses them", apply=_ids),
+    RequestEdit(name="path", why="Vertex AI takes the model from the path only", apply=_path),
+    RequestEdit(name="roles", why="Vertex AI requires a role in each content", apply=_roles),
+    RequestEdit(name="empty", why="Vertex AI rejects empty text", apply=_filled),
+    RequestEdit(name="order", why="Vertex AI has no IDs, and matches results to calls by their order", apply=_order),
+    RequestEdit(name="ids", why="Vertex AI has no call IDs, and rejects them", apply=_ids),
     SERVICES,
-    RequestEdit(name="unknown", why="Vertex refuses what the Gemini API alone knows", apply=_unknown),
+    RequestEdit(name="unknown", why="Vertex AI rejects what only the Gemini API supports", apply=_unknown),
 )
 TABLE: Final = table_of((PARTS, *_VERTEX))
 # the model of the path is no matter of the body here

@@ -80,10 +80,10 @@ _REASONS: Final[dict[str, type[GatewayError]]] = {
     "API_KEY_INVALID": errors.UpstreamCredential,  # comes as a 400
 }
 _WORDS: Final[dict[type[GatewayError], str]] = {
-    errors.UpstreamCredential: "the upstream refuses the gateway's credential",
+    errors.UpstreamCredential: "the upstream rejects the gateway's credential",
     errors.UpstreamUnavailable: "the upstream failed",
-    errors.UpstreamTimeout: "the upstream did not answer in time",
-    errors.UpstreamMalformed: "the upstream's answer cannot be used",
+    errors.UpstreamTimeout: "the upstream did not respond in time",
+    errors.UpstreamMalformed: "the upstream's response cannot be used",
 }
 _TOO_LONG: Final = (
     "prompt is too long",

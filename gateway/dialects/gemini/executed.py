@@ -18,7 +18,7 @@ __all__ = ["LANGUAGES", "executed"]
 LANGUAGES: Final = {"PYTHON": "python"}
 
 _SAYING: Final = {"executableCode": "code", "codeExecutionResult": "output"}
-_UNSAID: Final = "not said in words"
+_UNSAID: Final = "not carried as text"
 
 
 def executed(part: ir.Opaque, losses: list[ir.Loss]) -> ir.Text | None:

@@ -46,13 +46,13 @@ __all__ = [
     "write_contents",
 ]
 
-ANSWERED_LATER: Final = "a later result for the same call holds"
-_REMINDED: Final = "there are no instructions within a conversation here: the user says it"
+ANSWERED_LATER: Final = "a later result for the same call replaces it"
+_REMINDED: Final = "instructions are not possible within a conversation here: sent as a user message"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 EMPTY: Final = ir.Text(text="(empty)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")
 SHOWN: Final = ir.Text(text="[shown by the assistant:]")
-SHOWN_BACK: Final = "pictures of an answer go back as the user's"
+SHOWN_BACK: Final = "images of a response are sent back as the user's"
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
 
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
@@ -113,7 +113,9 @@ def arrange(turns: Sequence[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     if steps[-1].role == "model" and turns[-1].role == "user":
         steps.append(Step("user", (EMPTY,)))
     if replay.family == "claude" and steps[-1].role == "model":
-        losses.append(ir.Loss("messages", "Claude refuses an answer begun by the caller: asked to go on", "change"))
+        losses.append(
+            ir.Loss("messages", "Claude rejects a response that the caller has begun: it is asked to go on", "change")
+        )
         steps.append(Step("user", (GO_ON,)))
     return steps
 
@@ -319,7 +321,7 @@ def answers(
             found[place] = part
     for place, result in found.items():
         if result.name is not None and result.name != calls[place][0].name:
-            losses.append(ir.Loss(f"{result.path}.name", "a result goes by the name of its call", "hint"))
+            losses.append(ir.Loss(f"{result.path}.name", "a result is identified by the name of its call", "hint"))
     results = (
         replace(found.get(place) or _missing(call), id=upstream, name=call.name)
         for place, (call, upstream) in enumerate(calls)

@@ -87,11 +87,11 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
 def _sampling(config: wire.Config, place: Place) -> ir.Sampling:
     for name in _FLOATS:  # proto JSON knows "NaN" and "Infinity", too
         if not isfinite(getattr(config, name) or 0):
-            raise place.refuse("is no finite number", wire.camel(name))
+            raise place.refuse("is not a finite number", wire.camel(name))
     if config.top_k is not None and not config.top_k.is_integer():
-        place.lose("topK", "cut to a whole number", "hint")
+        place.lose("topK", "rounded down to a whole number", "hint")
     if config.logprobs and not config.response_logprobs:
-        place.lose("logprobs", "not read without responseLogprobs")
+        place.lose("logprobs", "ignored without responseLogprobs")
     return ir.Sampling(
         max_tokens=config.max_output_tokens or None,
         temperature=config.temperature,
@@ -114,10 +114,10 @@ def _output(config: wire.Config, place: Place) -> ir.Output:
 def _formed(form: str, field: str, schemas: Mapping[str, wire.Maybe], place: Place) -> ir.Output:
     """Read the form of the answer, of whose type `field` tells."""
     if form not in ("", "text/plain", JSON):
-        place.lose(field, "answers are text or JSON", "change")
+        place.lose(field, "responses are text or JSON", "change")
     given = {name: schema for name, schema in schemas.items() if schema is not UNSET}
     for name in [*given][form == JSON :]:
-        place.lose(name, "not read beside responseJsonSchema" if form == JSON else f"only read with {JSON}", "change")
+        place.lose(name, "ignored beside responseJsonSchema" if form == JSON else f"ignored without {JSON}", "change")
     if form != JSON:
         return ir.Output()
     if not given:
@@ -149,7 +149,7 @@ def _newer(text: Text, config: wire.Config, place: Place) -> ir.Output:
         "responseSchema": config.response_schema is not UNSET,
     }
     for name in (name for name, given in older.items() if given):
-        place.lose(name, "responseFormat says it already")
+        place.lose(name, "responseFormatalready says it")
     return _formed(text.form, "mimeType", {"schema": text.given.schema}, text.place)
 
 
@@ -157,7 +157,7 @@ def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:
     """Read what the answer may consist of, if it is not text alone."""
     given = tuple(one.lower() for one in wire.strings(config.response_modalities))
     if any(one.upper() not in _MODALITIES for one in given):
-        place.lose("responseModalities", "answers are text, images or sound", "change")
+        place.lose("responseModalities", "responses are text, images or audio", "change")
     return given if "image" in given else ()
 
 
@@ -170,9 +170,11 @@ def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
     level = (thinking.thinking_level or "").lower()
     if level and level.upper() not in _UNSAID:
         if level not in _LEVELS:
-            raise place.refuse(f"{thinking.thinking_level!r} is none of {', '.join(sorted(_LEVELS))}", "thinkingLevel")
+            raise place.refuse(
+                f"{thinking.thinking_level!r} is not one of {', '.join(sorted(_LEVELS))}", "thinkingLevel"
+            )
         if thinking.thinking_budget is not None:
-            place.lose("thinkingBudget", "thinkingLevel says it already")
+            place.lose("thinkingBudget", "thinkingLevelalready says it")
         return ir.Reasoning(mode="level", level=level, visible=visible)
     budget = thinking.thinking_budget
     if budget is None:
@@ -195,4 +197,4 @@ def _sound(config: wire.Config, place: Place) -> ir.Loss | None:
     """Keep calls for sound to upstreams of this dialect: a text would be the wrong answer."""
     if "audio" not in map(str.lower, wire.strings(config.response_modalities)):
         return None
-    return ir.Loss(f"{place.path}.responseModalities", "answers in sound are Gemini's own", "content")
+    return ir.Loss(f"{place.path}.responseModalities", "only Gemini models respond with audio", "content")

@@ -60,8 +60,8 @@ _DETAILS: Final = {
 }
 # What stands at an address that nobody else gets anything at.
 _AT_GOOGLE: Final = (
-    (re.compile(r"(?:https?://[^/]+/v1beta/)?files/[\w-]+"), "a file at Google is its account's own"),
-    (re.compile(r"https?://(?:(?:www\.|m\.)?youtube\.com|youtu\.be)/.+"), "only Gemini watches films there"),
+    (re.compile(r"(?:https?://[^/]+/v1beta/)?files/[\w-]+"), "only the account that owns a file at Google can read it"),
+    (re.compile(r"https?://(?:(?:www\.|m\.)?youtube\.com|youtu\.be)/.+"), "only Gemini models read videos from there"),
 )
 _PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result that is plain text
 
@@ -176,7 +176,7 @@ class Conversation:
         for at, raw in wire.items(contents, place):
             last = self._content(raw, at, said)
         if not said:
-            raise place.refuse("holds nothing that a model could read")
+            raise place.refuse("contains nothing that a model could read")
         if last == "user" and said[-1].role == "assistant":
             said.append(_Said(last))
         return tuple(one.turn() for one in said)
@@ -196,7 +196,7 @@ class Conversation:
                 parts.append((part, at))
                 speakers.add(_SPEAKERS.get(type(part), role))
         if len(speakers) > 1:
-            place.lose("role", "calls are the model's and results the user's, whatever the role")
+            place.lose("role", "calls belong to the model and results to the user, whatever the role")
         if parts and not (turns and turns[-1].role == role == "assistant"):
             turns.append(_Said(role))
         for part, at in parts:
@@ -213,17 +213,17 @@ class Conversation:
         thought = "thought" in fields and place.read(fields["thought"], wire.FLAG, "thought")
         signature = _signature(fields, kind, place)
         if thought and (role == "user" or kind == "functionCall"):
-            place.lose("thought", "only what the model says can be one")
+            place.lose("thought", "only parts of the model can be thoughts")
         if kind == "text":
             return _words(fields, place, signature, thought=thought and role == "assistant")
         if kind == "functionCall":
             return self._call(fields[kind], place.at(kind), signature)
         if kind == "functionResponse":
             if signature is not None:
-                place.lose("thoughtSignature", "results are not signed")
+                place.lose("thoughtSignature", "results have no signatures")
             return self._result(fields[kind], place.at(kind))
         if thought:
-            place.lose(kind, "a draft that the model made while it thought")
+            place.lose(kind, "a draft image that the model made while it thought")
             return None
         return replace(self._media(fields, place), signature=signature)
 
@@ -231,15 +231,17 @@ class Conversation:
         """Tell the data field of a part; there is one."""
         given = [name for name in _DATA if name in fields]
         if len(given) > 1:
-            raise place.refuse(f"stands beside {given[0]}, but a part holds one thing", given[1])
+            raise place.refuse(f"is combined with {given[0]}, but a part has one kind of content only", given[1])
         if given:
             return given[0]
         unknown = next((name for name in fields if name not in _CARRIED and name not in _BESIDE), None)
         if unknown is not None:
-            self.only = self.only or ir.Loss(f"{place.path}.{unknown}", "only Gemini may know such a part", "content")
+            self.only = self.only or ir.Loss(
+                f"{place.path}.{unknown}", "only Gemini upstreams may support such a part", "content"
+            )
             return unknown
         if "thoughtSignature" not in fields:
-            raise place.refuse(f"holds none of {', '.join(_DATA)}")
+            raise place.refuse(f"has none of {', '.join(_DATA)}")
         return "text"  # a signature may stand alone
 
     def _call(self, raw: Raw, place: Place, signature: ir.Signature | None) -> ir.ToolCall:
@@ -253,7 +255,7 @@ class Conversation:
         result = wire.known(raw, wire.FUNCTION_RESPONSE, place)
         call_id = self._calls.take(result.id, result.name) or result.id or _place_id(place)
         if result.id and result.id != call_id:
-            place.lose("id", "the call that it answers has none")
+            place.lose("id", "the call that it belongs to has none")
         words, is_error = _said(result.response, place.at("response"))
         parts: list[ir.Text | ir.Media] = [ir.Text(text=words)] if words else []
         parts += (self._given(wire.fields_of(one, at), at) for at, one in wire.items(result.parts, place.at("parts")))
@@ -272,7 +274,7 @@ class Conversation:
                 if found.url is not None and self.only is None:
                     self.only = _kept(found.url, found.path)
                 return replace(found, detail=detail, detail_path=path)
-        raise place.refuse("holds neither inlineData nor fileData")
+        raise place.refuse("has neither inlineData nor fileData")
 
     def _resolution(self, fields: Fields, place: Place) -> tuple[str | None, str]:
         """Tell how closely to look at it, and where that stands."""
@@ -298,7 +300,7 @@ def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
     for at, one in wire.items(content.parts, place.at("parts")):
         fields = wire.fields_of(one, at)
         if "text" not in fields:
-            raise at.refuse("an instruction holds text only")
+            raise at.refuse("an instruction may contain text only")
         for name in fields.keys() - {"text"}:
             at.lose(name, "an instruction is text only", _BESIDE.get(name, "hint"))
         part = _words(fields, at, None, thought=False)

@@ -19,7 +19,7 @@ def write_models(models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, st
     names = [name for name, _ in models]
     key, token = _asked(query, "pageToken", "page_token")
     if token and token not in names:
-        raise InvalidRequest(f"{key}: no list goes on behind {token[:100]!r}", param=key)
+        raise InvalidRequest(f"{key}: {token[:100]!r} is not a page token of this list", param=key)
     start = names.index(token) + 1 if token else 0
     end = start + (_size(query) or len(models))
     page: dict[str, object] = {"models": [_model(name, info) for name, info in models[start:end]]}

@@ -110,4 +110,4 @@ def _cached(extras: dict[str, Raw], place: Place) -> ir.Loss | None:
     if "cachedContent" not in extras:
         return None
     path = place.at("cachedContent").path
-    return ir.Loss(path, "what is cached at Google stays there", "content")
+    return ir.Loss(path, "content cached at Google cannot be used from here", "content")

@@ -27,7 +27,7 @@ _BUILTIN: Final = {
 }
 _EXCLUDED: Final = "excludeDomains"
 _STRINGS: Final = msgspec.json.Decoder(list[str] | str)
-_REFUSED: Final = {"mcpServers": "MCP servers are not called from here; run them at the client"}
+_REFUSED: Final = {"mcpServers": "MCP servers are not called from here; run them in the client"}
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "AUTO": ir.ToolChoice(mode="auto"),
     "VALIDATED": ir.ToolChoice(mode="auto"),
@@ -49,7 +49,7 @@ def read_tools(tools: wire.Maybe, place: Place) -> tuple[ir.Tool, ...]:
             first = found.setdefault((tool.name, tool.builtin), tool)
             if replace(first, path=tool.path) != tool:
                 path = Place(tool.path)
-                raise path.refuse(f"the tool {tool.name!r} is declared twice, and not alike", "name")
+                raise path.refuse(f"the tool {tool.name!r} is declared twice with different definitions", "name")
     return tuple(found.values())
 
 
@@ -64,7 +64,7 @@ def read_choice(config: wire.Maybe, tools: tuple[ir.Tool, ...], place: Place) ->
     calling = wire.known(given.function_calling_config, wire.CALLING, at)
     mode = (calling.mode or "").upper()
     if mode not in _MODES and mode not in _UNSAID:
-        raise at.refuse(f"{calling.mode!r} is none of {', '.join(_MODES)}", "mode")
+        raise at.refuse(f"{calling.mode!r} is not one of {', '.join(_MODES)}", "mode")
     declared = {tool.name for tool in tools if tool.builtin is None}
     names = wire.strings(calling.allowed_function_names)
     for name in names:
@@ -72,13 +72,13 @@ def read_choice(config: wire.Maybe, tools: tuple[ir.Tool, ...], place: Place) ->
             raise at.refuse(f"no function {name!r} is declared", "allowedFunctionNames", UndeclaredTool)
     if mode in _UNSAID or not declared:
         if names or mode not in _UNSAID:
-            at.lose("", "there are no functions" if not declared else "without a mode it says nothing")
+            at.lose("", "there are no functions" if not declared else "it has no effect without a mode")
         return None
     choice = _MODES[mode]
     if names and choice.mode == "none":
-        at.lose("allowedFunctionNames", f"not read in mode {mode}")
+        at.lose("allowedFunctionNames", f"ignored in mode {mode}")
     if mode == _VALIDATED:
-        at.lose("mode", "the nearest of most models is AUTO")
+        at.lose("mode", "most models have AUTO as the nearest mode")
     named = choice.mode == "required" and len(names) == 1
     return replace(choice, mode="named" if named else choice.mode, names=names)
 

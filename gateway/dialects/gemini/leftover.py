@@ -23,7 +23,7 @@ RESOLUTIONS: Final = {
 
 _JSON_SCHEMA: Final = "response_format.json_schema"
 _NO_FUNCTIONS: Final = "there are no functions to call"
-_SERVED: Final = "a service of the upstream is called as the model sees fit"
+_SERVED: Final = "the model decides when to call a service of the upstream"
 _UNSAID: Final = frozenset({None, "auto"})
 
 _Body = Mapping[str, object]
@@ -49,7 +49,7 @@ def told(
     if untold and all(loss.path != "thinking" for loss in found):
         found += _thinking(request.reasoning, settings["thinkingConfig"])
     if request.reasoning.display == "updates":
-        found.append(_hint("display", "this model gives no updates"))
+        found.append(_hint("display", "this model gives no progress updates"))
     if request.user is not None or request.session is not None:
         found += _identity(request, public=public)
     if request.tools:
@@ -87,13 +87,13 @@ def _thinking(reasoning: ir.Reasoning, config: object) -> Iterator[ir.Loss]:
     level, budget = config.get("thinkingLevel"), config.get("thinkingBudget")
     wanted = BUDGETS.get(reasoning.level or "") if reasoning.mode == "level" else reasoning.budget
     if reasoning.mode == "off" and (level is not None or budget):
-        yield _hint("thinking", f"this model always thinks; the least is {level or budget}")
+        yield _hint("thinking", f"this model always thinks; its minimum is {level or budget}")
     elif reasoning.mode in ("level", "budget", "off") and level is None and budget is None:
-        yield _hint("thinking", "the name of this model says how much")
+        yield _hint("thinking", "the name of this model sets how much it thinks")
     elif level is not None and reasoning.mode != "auto" and level != reasoning.level:
-        yield _hint("thinking", f"the nearest that this model takes is {level}")
+        yield _hint("thinking", f"the nearest value that this model accepts is {level}")
     elif budget is not None and wanted is not None and 0 < wanted != budget:
-        yield _hint("thinking", f"the nearest that this model takes is {budget}")
+        yield _hint("thinking", f"the nearest value that this model accepts is {budget}")
 
 
 def _identity(request: ir.Request, *, public: bool) -> Iterator[ir.Loss]:
@@ -101,7 +101,7 @@ def _identity(request: ir.Request, *, public: bool) -> Iterator[ir.Loss]:
     if request.session is not None and public:
         yield _hint("session", "this upstream has no sessions")
     if request.user is not None and (public or request.user != request.session):
-        yield _hint("user", "this upstream is not told who asks")
+        yield _hint("user", "this upstream has no field for the end user")
 
 
 def _tools(request: ir.Request) -> Iterator[ir.Loss]:
@@ -128,17 +128,19 @@ def _output(output: ir.Output) -> Iterator[ir.Loss]:
     if output.name:
         yield _hint(f"{_JSON_SCHEMA}.name", "schemas have no names here")
     if output.description:
-        yield _hint(f"{_JSON_SCHEMA}.description", "schemas are not described beside themselves here")
+        yield _hint(f"{_JSON_SCHEMA}.description", "schemas have no separate description here")
     if output.strict:
-        yield _hint(f"{_JSON_SCHEMA}.strict", "this upstream always holds to a schema as far as it can")
+        yield _hint(f"{_JSON_SCHEMA}.strict", "this upstream always follows a schema as far as it can")
 
 
 def _media(media: ir.Media, resolution: object, paths: Mapping[str, str]) -> Iterator[ir.Loss]:
     if media.detail not in _UNSAID:
         wanted = RESOLUTIONS.get(media.detail or "")
         if wanted is None:
-            yield _hint(media.detail_path or media.path, "no detail has this name")
+            yield _hint(media.detail_path or media.path, "this detail is unknown")
         elif wanted != resolution:
-            yield _hint(media.detail_path or media.path, "there is one detail for the whole request, of Gemini only")
+            yield _hint(
+                media.detail_path or media.path, "the detail applies to the whole request, and to Gemini models only"
+            )
     if media.filename is not None:
         yield _hint(f"{media.path.rpartition('.')[0]}.{paths.get('filename', 'filename')}", "files have no names here")

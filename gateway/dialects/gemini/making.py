@@ -62,7 +62,7 @@ def read_answer(body: bytes, read: Callable[[bytes], _T]) -> _T:
     try:
         return read(body)
     except (ValueError, RecursionError) as error:
-        raise UpstreamMalformed(f"the upstream's answer cannot be read: {mask(str(error))}") from None
+        raise UpstreamMalformed(f"the upstream's response cannot be read: {mask(str(error))}") from None
 
 
 # embeddings
@@ -156,10 +156,10 @@ def shape_losses(wanted: Wanted, model: str) -> tuple[ir.Loss, ...]:
     if wanted.size not in (None, _USUAL):
         assert wanted.size is not None, "None is among those"
         shape = nearest_shape(wanted.size, _IMAGEN_SHAPES if imagen else _GEMINI_SHAPES)
-        losses.append(ir.Loss("size", f"this upstream takes a shape, drawn is {shape}", "change"))
+        losses.append(ir.Loss("size", f"this upstream takes an aspect ratio only: {shape} was asked for", "change"))
     forms = _IMAGEN_FORMS if imagen else ("png",)
     if wanted.form not in (None, *forms):
-        losses.append(ir.Loss("output_format", f"this upstream draws {' or '.join(forms)}", "change"))
+        losses.append(ir.Loss("output_format", f"this upstream makes {' or '.join(forms)}", "change"))
     return tuple(losses)
 
 
@@ -176,7 +176,7 @@ class _Predicted(Struct):
 _PREDICTED: Final = msgspec.json.Decoder(_Predicted)
 # why a model ends without a picture, and yet without an objection to the prompt
 _ENDS: Final = frozenset({None, "STOP", "MAX_TOKENS", "NO_IMAGE", "IMAGE_OTHER", "OTHER"})
-_NONE_PASSED: Final = "the safety filters let none of the pictures pass"
+_NONE_PASSED: Final = "the safety filters blocked every image"
 
 
 class Drawn(Struct, frozen=True):
@@ -192,8 +192,8 @@ def read_drawn(body: bytes, verb: str) -> Drawn:
     if drawn.pictures:
         return drawn
     if reason:
-        raise UpstreamRejected(f"the picture is withheld: {mask(reason)}", code=_BLOCKED)
-    raise UpstreamMalformed("the upstream answered without a picture")
+        raise UpstreamRejected(f"the image is withheld: {mask(reason)}", code=_BLOCKED)
+    raise UpstreamMalformed("the upstream responded without an image")
 
 
 def _generated(body: bytes) -> tuple[Drawn, str]:

@@ -26,7 +26,7 @@ _SEARCH: Final[list[dict[str, object]]] = [{"googleSearch": {}}]
 
 def vary(before: ir.Request, after: ir.Request, target: GeminiTarget) -> ir.Request:
     """Write the search and the thinking that `after` has anew into its native form; all else stays as it came."""
-    assert after.native is not None, "the request is no Gemini caller's own"
+    assert after.native is not None, "the request does not come from a Gemini caller"
     fields = fields_of(after.native.body, Place())
     losses: _Losses = ()
     added = tuple(tool for tool in after.tools if tool not in before.tools)

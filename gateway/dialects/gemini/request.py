@@ -62,16 +62,16 @@ _PENALTIES: Final = frozenset({"presence_penalty", "frequency_penalty"})
 _NOT_CLAUDE: Final = _PENALTIES | {"seed"}
 _SEEDS: Final = 1 << 31  # a seed is an int32 of the proto; what is larger is refused
 _NOT_DRAWN: Final = (None,) * len(_SAMPLING)
-NOT_BESIDE_THINKING: Final = "Claude takes no other than its own while it thinks"
+NOT_BESIDE_THINKING: Final = "Claude accepts only its default while it thinks"
 _LEAST_TOP_P: Final = 0.95  # that Claude takes while it thinks
 _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
-    True: ("this model decides by itself", "hint"),
-    False: ("this model does not draw", "change"),
+    True: ("this model decides this itself", "hint"),
+    False: ("this model does not generate images", "change"),
 }
 _TELLING: Final = frozenset({"logit_bias", "prediction"})  # of Chat's own fields, those that show in an answer
 ANSWER: Final = "structured_output"
 ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
-IN_WORDS: Final = "this model is asked for JSON in words only"
+IN_WORDS: Final = "this model can be asked for JSON by an instruction only"
 _JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
 
 
@@ -196,12 +196,12 @@ class _Writer:
         if self.claude and not asked and self._forced():
             thinking = Plan(max_tokens=self._limited())  # the caller's choice of a tool excludes them
         if not self.target.thinks and thinking.thinks:
-            thinking = self._thoughtless("the upstream misses thoughts in this conversation", asked=asked)
+            thinking = self._thoughtless("the upstream reports missing thoughts in this conversation", asked=asked)
         lost: list[ir.Loss] = []
         replay = self._replay(thinking)
         steps = arrange(self.request.turns, replay, lost)
         if not steps:
-            raise self._refused("messages", "there is nothing in them that the model could read")
+            raise self._refused("messages", "has nothing that the model could read")
         if self.claude and thinking.thinks and not leads_with_thoughts(steps):
             # With thinking on, Claude wants its thoughts before the calls of the current loop, and they are gone.
             thinking = self._thoughtless("this tool loop came back without its signed thoughts", asked=asked)
@@ -214,7 +214,7 @@ class _Writer:
             lacking = "thoughts" if self.claude else "signatures"
             self._lose(
                 "messages",
-                f"sent without its {lacking}: the upstream refuses them",
+                f"sent without its {lacking}: the upstream rejects them",
                 "change" if self.claude else "hint",
             )
         return thinking, replay, steps
@@ -286,7 +286,7 @@ class _Writer:
         if self._in_words() or self.answer:
             return {}
         if self.image:
-            self._lose("response_format", "a drawing model has no JSON mode")
+            self._lose("response_format", "an image model has no JSON mode")
             return {}
         config: dict[str, object] = {"responseMimeType": "application/json"}
         if output.schema is not None:
@@ -308,18 +308,18 @@ class _Writer:
     def _tools(self) -> list[dict[str, object]]:
         if self.image:
             for tool in self.request.tools:
-                self._lose(tool.path, "a drawing model takes no tools")
+                self._lose(tool.path, "an image model does not support tools")
             return []
         if len(self.functions) + len(self.services) < len(self.request.tools):
             for tool in self.request.tools:
                 if tool not in (self.functions if tool.builtin is None else self.services):
-                    self._lose(tool.path, "the choice leaves it out", "hint")
+                    self._lose(tool.path, "the tool choice excludes it", "hint")
         functions = [self._declare(tool) for tool in self.functions]
         functions += [self._declare_answer()] if self.answer else []
         declared: list[dict[str, object]] = [{"functionDeclarations": functions}] if functions else []
         if functions and not self._combines():
             for tool in self.services:
-                self._lose(tool.path, f"{tool.builtin} cannot stand beside functions")
+                self._lose(tool.path, f"{tool.builtin} cannot be combined with functions")
             return declared
         hosted: list[dict[str, object]] = [
             {name: self._options(tool)} for tool in self.services if (name := self._hosted(tool))
@@ -358,7 +358,7 @@ class _Writer:
         return declaration
 
     def _declare_answer(self) -> dict[str, object]:
-        self._lose("response_format", "emulated: the answer is the call of a tool with this schema")
+        self._lose("response_format", "emulated: the response is a call of a tool with this schema")
         schema = self.request.output.schema
         return self._declare(ir.Tool(name=ANSWER, description=ANSWERS, schema=schema, path="response_format"))
 
@@ -386,7 +386,7 @@ class _Writer:
         if choice is None or choice.mode == "auto":
             return free
         if self.claude and thinking.thinks and self._forced():
-            self._lose("tool_choice", "Claude cannot be made to call a tool while it thinks")
+            self._lose("tool_choice", "Claude cannot be forced to call a tool while it thinks")
             return free
         calling: dict[str, object] = {"mode": _MODES[choice.mode]}
         if not choice.names or choice.mode == "none":
@@ -394,7 +394,7 @@ class _Writer:
         declared = {tool.name for tool in self.functions}
         chosen = [self.names.upstream(name) for name in choice.names if name in declared]
         if len(chosen) < len(choice.names):
-            self._lose("tool_choice", "only functions can be chosen")
+            self._lose("tool_choice", "only functions can be named in the tool choice")
         return calling | {"allowedFunctionNames": chosen} if chosen else free
 
     def _calling_answer(self) -> dict[str, object]:
@@ -408,7 +408,7 @@ class _Writer:
         choice = self.request.tool_choice
         if choice is None or choice.parallel is not False:
             return True
-        self._lose("parallel_tool_calls", "emulated: only the first call of an answer is passed on")
+        self._lose("parallel_tool_calls", "emulated: only the first call of a response is passed on")
         return False
 
     # generationConfig
@@ -419,7 +419,7 @@ class _Writer:
         config = {} if values == _NOT_DRAWN else self._sampling(values, thinking)
         if sampling.n is not None and sampling.n > 1:
             if self.target.family != "gemini":
-                raise self._refused("n", "this model gives one answer a request")
+                raise self._refused("n", "this model gives one response per request")
             config["candidateCount"] = sampling.n
         if sampling.logprobs is not None:
             config |= self._logprobs(sampling.logprobs)
@@ -444,10 +444,10 @@ class _Writer:
         elif not self.target.penalties:
             for name in _PENALTIES & values.keys():
                 del values[name]
-                self._lose(name, "this model has no penalties")
+                self._lose(name, "this model does not support penalties")
         if not -_SEEDS <= (seed := int(values.get("seed", 0))) < _SEEDS:
             values["seed"] = seed % _SEEDS
-            self._lose("seed", "it has 32 bits here: another one stands for it, always the same", "hint")
+            self._lose("seed", "seeds have 32 bits here: another one is sent, always the same for this one", "hint")
         return {_SAMPLING[name]: value for name, value in values.items()}
 
     def _logprobs(self, others: int) -> dict[str, object]:
@@ -456,7 +456,7 @@ class _Writer:
             wanted: dict[str, object] = {"logprobs": others} if others else {}
             return {"responseLogprobs": True} | wanted
         for name in asked(self.request.sampling):
-            self._lose(name, "this model does not tell it")
+            self._lose(name, "this model does not report it")
         return {}
 
     def _modalities(self) -> list[str]:
@@ -471,25 +471,25 @@ class _Writer:
         kept = dict(values)
         for name in _NOT_CLAUDE & kept.keys():
             if kept.pop(name) or name == "seed":
-                self._lose(name, "Claude does not know it")
+                self._lose(name, "Claude does not support it")
         if thinks:
             for name in [name for name, value in kept.items() if not beside_thinking(name, value)]:
                 del kept[name]
                 self._lose(name, NOT_BESIDE_THINKING)
         elif kept.get("temperature", 0) > 1:
             kept["temperature"] = 1
-            self._lose("temperature", "Claude's goes up to 1")
+            self._lose("temperature", "Claude's maximum is 1")
         if "temperature" in kept and kept.pop("top_p", None) is not None:
-            self._lose("top_p", "newer Claude models take either temperature or top_p")
+            self._lose("top_p", "newer Claude models accept either temperature or top_p")
         return kept
 
     def _stops(self) -> list[str]:
         given = [stop for stop in self.request.sampling.stop if stop]
         stops = [stop for stop in given if stop.strip()] if self.claude else given
         if len(stops) < len(given):
-            self._lose("stop", "Claude does not stop at white space")
+            self._lose("stop", "Claude does not accept stop sequences of whitespace")
         if len(stops) > _MAX_STOPS:
-            raise self._refused("stop", f"this upstream takes up to {_MAX_STOPS} stop sequences")
+            raise self._refused("stop", f"this upstream accepts up to {_MAX_STOPS} stop sequences")
         return stops
 
     def _resolution(self) -> str | None:
@@ -512,7 +512,7 @@ def json_instruction(schema: Raw | None) -> str:
 def unknown(name: str, value: Raw) -> ir.Loss:
     """Tell that a caller's field is not known upstream."""
     severity: ir.Severity = "change" if name in _TELLING and bytes(value) != b"{}" else "hint"
-    return ir.Loss(name, "this upstream does not know it", severity)
+    return ir.Loss(name, "this upstream does not support it", severity)
 
 
 def _functions(request: ir.Request) -> list[ir.Tool]:

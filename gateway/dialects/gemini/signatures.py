@@ -17,7 +17,7 @@ from gateway import ir
 
 __all__ = ["NOT_OURS", "SENTINEL", "Replay"]
 
-NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
+NOT_OURS: Final = "only the models that made thoughts and signatures accept them back"
 SENTINEL: Final = "skip_thought_signature_validator"
 
 _CLAUDE: Final = "R"  # base64 of base64, as this service hands out Claude's

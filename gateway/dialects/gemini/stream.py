@@ -153,7 +153,7 @@ class StreamReader:
         """Take an answer that came as one JSON document, and end it."""
         events = self.feed([body])
         if self.skipped and not self._ended:
-            self._fail(UpstreamMalformed(f"the upstream's answer cannot be read: {read_details(body).message}"))
+            self._fail(UpstreamMalformed(f"the upstream's response cannot be read: {read_details(body).message}"))
         return events + self.close()
 
     def close(self) -> list[ir.Event]:
@@ -436,7 +436,7 @@ class StreamReader:
             return ir.Finished(reason=reason, native=native, explanation=words)
         why = f": {mask(self._finish_message)}" if self._finish_message else ", and did not say why"
         code = _MALFORMED.get(said, "upstream_malformed")
-        return UpstreamMalformed(f"the upstream ended its answer with {mask(said)}{why}", code=code)
+        return UpstreamMalformed(f"the upstream ended its response with {mask(said)}{why}", code=code)
 
     def _unfinished(self) -> ir.Finished | GatewayError:
         blocked = self._blocked

@@ -111,7 +111,7 @@ def plan(
         return _claude(reasoning, max_tokens, limit or _CLAUDE_OUTPUT, conflict)
     generation = generation_of(model)
     if family != "gemini" or "image" in model or (generation and generation < (2, 5)):
-        lost = () if reasoning.mode in ("unset", "off") else (_loss("this model takes no thinking option", "hint"),)
+        lost = () if reasoning.mode in ("unset", "off") else (_loss("this model has no thinking option", "hint"),)
         return Plan(max_tokens=max_tokens, losses=lost)
     config: dict[str, object] = {"includeThoughts": reasoning.mode != "off" and shown is not False}
     if generation and generation < _LATEST:
@@ -197,7 +197,7 @@ def _claude(reasoning: ir.Reasoning, max_tokens: int | None, limit: int, conflic
         )  # the configuration's wish, or the caller's
         lost = _loss(f"thinking is off: a budget of {budget} does not fit into {max_tokens} tokens", severity)
         return Plan(max_tokens=max_tokens, losses=(lost,))
-    lost = _loss(f"the budget of {budget} is cut to stay below {max_tokens} tokens", "hint")
+    lost = _loss(f"the budget of {budget} tokens was cut to stay below max_tokens, {max_tokens}", "hint")
     return _thinking(max_tokens - 1, max_tokens, lost)
 
 

@@ -42,8 +42,8 @@ def _suited(part: ir.Part) -> ir.Part:
 def _file(media: ir.Media) -> Raw:
     if media.media_type.endswith("/*"):
         raise InvalidRequest(
-            f"{media.path}: this upstream must know what it fetches; give an address that ends in .png, .jpg or the "
-            "like, or send the data as base64",
+            f"{media.path}: this upstream needs the media type; give a URL that ends in .png, .jpg or the like, "
+            "or send the data as base64",
             param=media.path,
         )
     return Raw(_encode({"fileData": {"mimeType": media.media_type, "fileUri": media.url}}))

@@ -56,7 +56,7 @@ _FREE: Final = (Raw(b'"auto"'), Raw(b'"none"'))  # choices that a request withou
 _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
-_NOT_THERE: Final = "this upstream does not take back what it has not said itself"
+_NOT_THERE: Final = "this upstream accepts back only its own items"
 _TOOLS: Final = "tools"
 _NO_LIST: Final = Raw(b"[]")
 _TOOLLESS: Final = (_NO_LIST, _NULL)
@@ -80,7 +80,7 @@ def _limit(words: _Words) -> None:
     if words.target.renames_limit and words.has(other):
         if words.has(wanted):
             words.drop(other)
-            words.lose(other, f"{wanted} says it already")
+            words.lose(other, f"{wanted}already says it")
         else:
             words.rename(other, wanted)
 
@@ -103,7 +103,7 @@ def _refused(words: _Words) -> None:
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
             if severity is not None:
-                words.lose(name, "this model does not take it", severity)
+                words.lose(name, "this model does not support it", severity)
 
 
 def _count(words: _Words) -> None:
@@ -293,33 +293,35 @@ def _has_asked(answering: Answering) -> bool:
 
 
 REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
-    RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
-    RequestEdit(name="stream", why="defaults.stream, where the caller does not say", apply=_stream),
-    RequestEdit(name="limit", why="the name of the limit that this model takes", apply=_limit),
-    RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
-    RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
-    RequestEdit(name="usage", why="a stream tells its tokens only when it is asked", apply=_count),
+    RequestEdit(name="model", why="this upstream's name for the model", apply=take_model),
+    RequestEdit(name="stream", why="defaults.stream, because the caller does not say", apply=_stream),
+    RequestEdit(name="limit", why="this model's name for the limit", apply=_limit),
+    RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
+    RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
+    RequestEdit(name="usage", why="a stream reports its tokens only on request", apply=_count),
     RequestEdit(
         name="parallel",
-        why="without tools OpenAI refuses it, tool_choice and a list of none",
+        why="OpenAI rejects it without tools, and so tool_choice and an empty list of tools",
         apply=_parallel,
     ),
-    RequestEdit(name="own", why="what this gateway hung on messages goes to no upstream", apply=_own),
-    RequestEdit(name="shown", why="pictures of another model's are no words: the user shows them", apply=shown),
+    RequestEdit(name="own", why="what this gateway added to messages is not sent upstream", apply=_own),
+    RequestEdit(
+        name="shown", why="images of another model cannot stand in a model's message: sent as the user's", apply=shown
+    ),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing("model"),
     ReplyEdit(
         name="uncounted",
-        why="the caller has not asked for tokens",
+        why="the caller has not asked for usage",
         apply=_uncounted,
         wanted=lambda answering: not _has_asked(answering),
     ),
-    ReplyEdit(name="unfilled", why="Azure's first chunk holds no choice, and parsers fail on it", apply=_unfilled),
+    ReplyEdit(name="unfilled", why="Azure's first chunk has no choice, and parsers fail on it", apply=_unfilled),
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
     ReplyEdit(
         name="numbered",
-        why="parsers fail on the piece of a call that does not say which it is, and put repeated names together",
+        why="parsers fail on a piece of a call without an index, and concatenate repeated names",
         begin=Numbers,
     ),
     masking(mask_message(unnamed, "error")),

@@ -121,7 +121,7 @@ class _Messages:
             if value and value not in _NOTHING:
                 named = field == "name"
                 reason = (
-                    "names of speakers are not carried" if named else f"not read in a message of role {message.role}"
+                    "names of participants are not carried" if named else f"ignored in a message of role {message.role}"
                 )
                 self._lose(f"{path}.{field}", reason)
 
@@ -142,13 +142,13 @@ class _Messages:
         texts: list[ir.Text] = []
         for part in self._content(message, path):
             if not isinstance(part, ir.Text):
-                raise InvalidRequest(f"{part.path}: a {message.role} message holds text only", param=part.path)
+                raise InvalidRequest(f"{part.path}: a {message.role}message may contain text only", param=part.path)
             texts.append(part)
         return tuple(texts)
 
     def _assistant(self, message: wire.Message, path: str, index: int) -> ir.Turn:
         if wire.given(message.audio):
-            self._lose(f"{path}.audio", "sound of an earlier answer is not kept", "content")
+            self._lose(f"{path}.audio", "audio of an earlier response is not kept", "content")
         thoughts = read_thoughts(message, path, self._losses) if any(_thoughts(message)) else []
         calls = message.tool_calls or ()
         parts: list[ir.Part] = []
@@ -196,11 +196,11 @@ class _Messages:
 
     def _call(self, call: wire.ToolCall, path: str, place: int, signature: ir.Signature | None) -> ir.ToolCall:
         if wire.given(call.index) and bytes(call.index) != b"%d" % place:
-            self._lose(f"{path}.index", "calls stand in the order of the list")
+            self._lose(f"{path}.index", "calls follow the order of the list")
         if call.function is not None:
             name, given = call.function.name, arguments(call.function.arguments)
             if call.custom is not None:
-                self._lose(f"{path}.custom", "not read beside function")
+                self._lose(f"{path}.custom", "ignored beside function")
         elif call.custom is not None:
             name, given = call.custom.name, wrapped(call.custom.input or "")
         else:

@@ -30,7 +30,7 @@ _spellings: Final = attrgetter("reasoning_effort", "reasoning", "thinking", "goo
 def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
     """Read how the answer is drawn."""
     if body.max_tokens and body.max_completion_tokens:
-        losses.append(ir.Loss("max_tokens", "max_completion_tokens says it already", "hint"))
+        losses.append(ir.Loss("max_tokens", "max_completion_tokensalready says it", "hint"))
     stop = (body.stop,) if isinstance(body.stop, str) else body.stop
     return ir.Sampling(
         max_tokens=body.max_completion_tokens or body.max_tokens,
@@ -54,11 +54,11 @@ def read_reasoning(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Reasoning
     amount, said = ir.Reasoning(), ""
     for path, control in given.items():
         read, unread = _AMOUNTS[type(control)](control)
-        losses += [ir.Loss(f"{path}.{field}", "not read beside the others", "hint") for field in unread]
+        losses += [ir.Loss(f"{path}.{field}", "ignored beside the others", "hint") for field in unread]
         if amount.mode == "unset":
             amount, said = read, path
         elif read.mode != "unset":
-            losses.append(ir.Loss(path, f"{said} says it already", "hint"))
+            losses.append(ir.Loss(path, f"{said}already says it", "hint"))
     if not given:
         return amount, said
     if amount.mode == "off":
@@ -77,7 +77,9 @@ def _controls(body: wire.Body) -> Iterator[tuple[str, _Control | None]]:
             continue
         if options.cached_content:
             place = f"{path}.cached_content"
-            raise InvalidRequest(f"{place}: what is cached at Google stays there; send it whole", param=place)
+            raise InvalidRequest(
+                f"{place}: content cached at Google cannot be used from here; send it whole", param=place
+            )
         yield f"{path}.thinking_config", options.thinking_config
 
 
@@ -145,7 +147,7 @@ def _google(control: wire.ThinkingConfig) -> _Amount:
     level = control.level.lower()
     if level not in _LEVELS:
         param = "extra_body.google.thinking_config.thinking_level"
-        raise InvalidRequest(f"{param}: {control.level!r} is none of {', '.join(_LEVELS)}", param=param)
+        raise InvalidRequest(f"{param}: {control.level!r} is not one of {', '.join(_LEVELS)}", param=param)
     return by_level(level), () if control.budget is None else ("thinking_budget",)
 
 
@@ -166,7 +168,7 @@ def read_output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
     schema = form.json_schema
     if form.type != "json_schema":
         if schema is not None:
-            losses.append(ir.Loss(_JSON_SCHEMA, f"not read beside {form.type}", "hint"))
+            losses.append(ir.Loss(_JSON_SCHEMA, f"ignored beside {form.type}", "hint"))
         return ir.Output(kind="json" if form.type == "json_object" else "text")
     if schema is None:
         raise InvalidRequest(f"{_JSON_SCHEMA}: required, but missing", param=_JSON_SCHEMA)

@@ -112,10 +112,10 @@ _ANY_STATUS: Final = frozenset(
 _QUOTAS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _TOO_LONG: Final = ("maximum context length", "context window", "context length", "prompt is too long", "context size")
 _WORDS: Final[dict[_Cause, str]] = {
-    errors.UpstreamCredential: "the upstream refuses the gateway's credential",
+    errors.UpstreamCredential: "the upstream rejects the gateway's credential",
     errors.UpstreamUnavailable: "the upstream failed",
-    errors.UpstreamTimeout: "the upstream did not answer in time",
-    errors.UpstreamMalformed: "the upstream's answer cannot be used",
+    errors.UpstreamTimeout: "the upstream did not respond in time",
+    errors.UpstreamMalformed: "the upstream's response cannot be used",
 }
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{1,63}")
 _SPOKEN: Final = re.compile(

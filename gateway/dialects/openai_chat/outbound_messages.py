@@ -28,7 +28,7 @@ Message = dict[str, object]
 
 _MAX_ID: Final = 40  # OpenAI's limit here
 _BELOW: Final = "[{} attached below]"
-_ALONE: Final = "thoughts without an answer are not sent back"
+_ALONE: Final = "thoughts without a response are not sent back"
 # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
 _MISTRALS: Final = re.compile(r"[sx]tral")
 _NOTED: Final = "OK."

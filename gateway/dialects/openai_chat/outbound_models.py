@@ -80,12 +80,12 @@ def effort_of(reasoning: ir.Reasoning, abilities: Abilities, *, plain: bool) -> 
     if efforts is None:
         efforts = (wanted,) if plain else _MIDDLE
     if not efforts:
-        return None, "this model takes no effort"
+        return None, "this model does not support effort"
     if wanted == "none" and wanted not in efforts:
-        return None, "this model is not known to answer without thinking"
+        return None, "this model cannot be told not to think"
     chosen = wanted if wanted in efforts else nearest(wanted, tuple(one for one in efforts if one != "none"))
     exact = chosen == wanted and reasoning.mode != "budget"
-    return chosen, "" if exact else f"the nearest that this model takes is {chosen}"
+    return chosen, "" if exact else f"the nearest value that this model accepts is {chosen}"
 
 
 def _wanted(reasoning: ir.Reasoning) -> str | None:

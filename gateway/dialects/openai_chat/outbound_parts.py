@@ -46,9 +46,9 @@ class Parts:
         written = write(part)
         if part.filename is not None and "file" not in written:
             filename = self._paths.get("filename", "filename")
-            self._lose(f"{part.path.rpartition('.')[0]}.{filename}", "only documents have names here")
+            self._lose(f"{part.path.rpartition('.')[0]}.{filename}", "only documents have file names here")
         if part.detail is not None and "image_url" not in written:
-            self._lose(part.detail_path or part.path, "only pictures have a detail here")
+            self._lose(part.detail_path or part.path, "only images have a detail here")
         return written
 
     def _lose(self, path: str, reason: str) -> None:
@@ -72,7 +72,7 @@ def image(media: ir.Media) -> _Part:
 def _sound(media: ir.Media) -> _Part:
     name = _SOUNDS.get(media.media_type)
     if name is None:
-        raise _refused(media, f"this upstream takes sound as WAV or MP3, not {media.media_type!r}")
+        raise _refused(media, f"this upstream accepts audio as WAV or MP3, not {media.media_type!r}")
     return {"type": "input_audio", "input_audio": {"data": _data(media), "format": name}}
 
 
@@ -89,12 +89,12 @@ def _file(media: ir.Media) -> _Part:
 
 
 def _video(media: ir.Media) -> _Part:
-    raise _refused(media, "this upstream does not take video")
+    raise _refused(media, "this upstream does not accept video")
 
 
 def _data(media: ir.Media) -> str:
     if media.data is None:
-        raise _refused(media, "this upstream fetches pictures only; send the data as base64")
+        raise _refused(media, "this upstream fetches images only; send the data as base64")
     return media.data
 
 

@@ -104,7 +104,7 @@ class _Writer:
         )
         messages = conversation.messages()
         if not messages:
-            raise self._refused("messages", "there is nothing in them that the model could read")
+            raise self._refused("messages", "has nothing that the model could read")
         if self.request.output.kind == "json" and not any(map(_says_json, messages)):
             messages.insert(0, {"role": "system", "content": IN_JSON})  # else OpenAI refuses JSON mode
         if self.words:
@@ -126,21 +126,21 @@ class _Writer:
     def _stops(self) -> dict[str, object]:
         stops = [stop for stop in self.request.sampling.stop if stop]
         if stops and not self.abilities.stops:
-            self._lose("stop", "this model takes no stop sequences")
+            self._lose("stop", "this model does not support stop sequences")
             return {}
         if len(stops) > _MAX_STOPS:
-            raise self._refused("stop", f"this upstream takes up to {_MAX_STOPS} stop sequences")
+            raise self._refused("stop", f"this upstream accepts up to {_MAX_STOPS} stop sequences")
         return {"stop": stops} if stops else {}
 
     def _drawing(self, effort: str | None) -> dict[str, object]:
         sampling, fixed = self.request.sampling, self.abilities.is_fixed(effort)
         fields: dict[str, object] = {} if sampling.seed is None else {"seed": sampling.seed}
         if sampling.top_k is not None:
-            self._lose("top_k", "this upstream does not know it")
+            self._lose("top_k", "this upstream does not support it")
         for name, default in DRAWING.items():
             value = getattr(sampling, name)
             if value is not None and fixed and value != default:
-                self._lose(name, "this model takes no other than its own while it thinks")
+                self._lose(name, "this model accepts only its default while it thinks")
             elif value is not None:
                 fields[name] = value
         return fields | self._logprobs(fixed=fixed)
@@ -149,7 +149,7 @@ class _Writer:
         names, others = asked(self.request.sampling), self.request.sampling.logprobs
         if fixed or not self.target.logprobs:
             for name in names:
-                self._lose(name, "this model does not tell it")
+                self._lose(name, "this model does not report it")
             return {}
         return dict(zip(names, (True, others), strict=False))
 
@@ -157,7 +157,7 @@ class _Writer:
         plain = self.plain or self.request.thread is not None
         effort, reason = effort_of(self.request.reasoning, self.abilities, plain=plain)
         if not self.target.reasoning and self.request.reasoning.mode != "unset":
-            effort, reason = None, "this model takes no effort"
+            effort, reason = None, "this model does not support effort"
         if reason:
             self._lose("thinking", reason, "hint")
         return effort
@@ -169,7 +169,7 @@ class _Writer:
         if wanted and self.target.draws:
             return {"modalities": list(wanted)}
         if "image" in wanted:
-            self._lose("modalities", "this upstream answers in words")
+            self._lose("modalities", "this upstream responds with text only")
         return {}
 
     def _output(self) -> dict[str, object]:
@@ -192,7 +192,7 @@ class _Writer:
         if output.description is not None:
             form["description"] = output.description
         if output.strict and not is_strict(schema):
-            self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
+            self._lose(f"{_SCHEMA}.strict", "the schema allows what strict responses do not support", "hint")
         elif output.strict is not None:
             form["strict"] = output.strict
         return fields | {"response_format": {"type": "json_schema", "json_schema": form}}
@@ -222,7 +222,7 @@ class _Writer:
         kept: dict[str, object] = {}
         for name, value in self.request.extras.items():
             if name in body or not (self.plain or name in _SHARED):
-                self._lose(name, "this upstream does not know it", "hint")
+                self._lose(name, "this upstream does not support it", "hint")
             elif not self.plain and bytes(value) == _THEIRS.get(name):
                 self._lose(name, "Chat Completions has no such tier", "hint")
             else:

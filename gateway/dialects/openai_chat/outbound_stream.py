@@ -139,7 +139,7 @@ class StreamReader(BlockReader):
         """Take an answer that came as one JSON document, and end it."""
         chunk = self._read(unwrapped(body))
         if not self._ended and (chunk is None or not chunk.choices):
-            self._unreadable(read_details(body).message or "it holds no choices")
+            self._unreadable(read_details(body).message or "it has no choices")
         if not self._ended:
             self._end(done=True)
         return self._flushed()
@@ -359,9 +359,9 @@ class StreamReader(BlockReader):
             return nameless
         why = (native or "stop").partition(":")[0]
         if why in _FAILED:
-            return UpstreamUnavailable(f"the upstream ended its answer with {native!r}")
+            return UpstreamUnavailable(f"the upstream ended its response with {native!r}")
         if why == _MALFORMED:
-            return UpstreamMalformed(f"the upstream ended its answer with {native!r}", code=NO_CALL)
+            return UpstreamMalformed(f"the upstream ended its response with {native!r}", code=NO_CALL)
         if native is None and not (done and self._heard()):
             return StreamBroken(StreamBroken.CUT)
         reason = _FINISHED.get(why, "stop")

@@ -86,7 +86,7 @@ class _Writer:
         kept, left_out = list[ir.Tool](), choice.left_out(tools)
         for tool in tools:
             if tool.name in left_out or (tool.builtin is not None and choice.mode == "none"):
-                self._lose(tool.path, "the choice leaves it out")
+                self._lose(tool.path, "the tool choice excludes it")
             else:
                 kept.append(tool)
         return kept
@@ -107,7 +107,7 @@ class _Writer:
             written["strict"] = tool.strict
         elif tool.strict:
             inner, dot, _ = tool.schema_path.rpartition(".")
-            self._lose(f"{tool.path}.{inner}{dot}strict", "the schema leaves more open than strict calls may")
+            self._lose(f"{tool.path}.{inner}{dot}strict", "the schema allows what strict calls do not support")
         return {"type": "function", "function": written}
 
     def _services(self) -> dict[str, object]:
@@ -139,13 +139,15 @@ class _Writer:
             fields["parallel_tool_calls"] = choice.parallel
         elif choice.parallel is not None:
             self._lose(
-                "parallel_tool_calls", "this model takes no such option", "hint" if choice.parallel else "change"
+                "parallel_tool_calls",
+                "this model does not support this option",
+                "hint" if choice.parallel else "change",
             )
         return fields
 
     def _mode(self, choice: ir.ToolChoice) -> object:
         if len(self._chosen) < len(choice.names):
-            self._lose("tool_choice", "only functions can be chosen", "change")
+            self._lose("tool_choice", "only functions can be named in the tool choice", "change")
         if choice.mode == "named":
             return next(self._entries(), "auto")
         if choice.mode == "none" or not self._chosen or not self._abilities.subsets:

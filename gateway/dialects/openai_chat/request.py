@@ -111,9 +111,9 @@ def read_unread(body: bytes, refusal: InvalidRequest, model: str = "") -> ir.Req
 def _refuse_sound(body: wire.Body) -> None:
     """Refuse calls for sound: a text would be the wrong answer."""
     if "audio" in (body.modalities or ()):
-        raise InvalidRequest("modalities: answers in sound are not available here", param="modalities")
+        raise InvalidRequest("modalities: audio responses are not available here", param="modalities")
     if body.audio is not UNSET and bytes(body.audio) != b"null":
-        raise InvalidRequest("audio: answers in sound are not available here", param="audio")
+        raise InvalidRequest("audio: audio responses are not available here", param="audio")
 
 
 def _output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
@@ -128,9 +128,9 @@ def _unread(body: wire.Body) -> list[ir.Loss]:
     """Options that others say already, or make meaningless."""
     losses: list[ir.Loss] = []
     if body.top_logprobs and not body.logprobs:
-        losses.append(ir.Loss("top_logprobs", "not read without logprobs", "hint"))
+        losses.append(ir.Loss("top_logprobs", "ignored without logprobs", "hint"))
     if body.user and body.safety_identifier:
-        losses.append(ir.Loss("safety_identifier", "user says it already", "hint"))
+        losses.append(ir.Loss("safety_identifier", "useralready says it", "hint"))
     if body.stream_options is not None:
         losses += _of_streams(body.stream_options, stream=bool(body.stream))
     return losses
@@ -138,7 +138,7 @@ def _unread(body: wire.Body) -> list[ir.Loss]:
 
 def _of_streams(options: wire.StreamOptions, *, stream: bool) -> Iterator[ir.Loss]:
     if options.include_usage is not None and not stream:
-        yield ir.Loss("stream_options.include_usage", "what is no stream always tells it", "hint")
+        yield ir.Loss("stream_options.include_usage", "a response that is not streamed always has it", "hint")
     if options.include_obfuscation is not None:
         yield ir.Loss("stream_options.include_obfuscation", "chunks are not padded", "hint")
 

@@ -28,7 +28,7 @@ def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss]) -> li
     """Read the thoughts of a message, each with where it stood, and how many calls stand before it."""
     spelt = ((field, list(read(message, f"{path}.{field}", losses))) for field, read in _SPELLINGS.items())
     given = [(field, said) for field, said in spelt if said]
-    losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]} says it already", "hint") for field, _ in given[1:]]
+    losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]}already says it", "hint") for field, _ in given[1:]]
     losses += _unused(message, path)
     return given[0][1] if given else []
 
@@ -92,14 +92,14 @@ def _unused(message: wire.Message, path: str) -> Iterator[ir.Loss]:
     """Tell what of blocks and details goes nowhere: it is beside the words, or signs no call of this message."""
     for i, block in enumerate(message.thinking_blocks or ()):
         if block.data and block.type != "redacted_thinking":
-            yield ir.Loss(f"{path}.thinking_blocks[{i}].data", "not read beside thinking", "hint")
+            yield ir.Loss(f"{path}.thinking_blocks[{i}].data", "ignored beside thinking", "hint")
     calls = {call.id for call in message.tool_calls or ()}
     for i, detail in enumerate(message.reasoning_details or ()):
         place = f"{path}.reasoning_details[{i}]"
         if detail.text and detail.summary:
-            yield ir.Loss(f"{place}.summary", "not read beside text", "hint")
+            yield ir.Loss(f"{place}.summary", "ignored beside text", "hint")
         if detail.data and detail.id not in calls:
-            yield ir.Loss(f"{place}.data", "it signs no call of this message", "hint")
+            yield ir.Loss(f"{place}.data", "it belongs to no call of this message", "hint")
         if detail.id and (detail.id not in calls or not detail.data):
             yield ir.Loss(f"{place}.id", "it names no call of this message", "hint")
 
@@ -114,7 +114,7 @@ def call_signature(
             continue
         place = f"{path.rpartition('.')[0]}.reasoning_details[{i}]"
         if signature is not None:
-            losses.append(ir.Loss(place, "the call is signed already", "hint"))
+            losses.append(ir.Loss(place, "the call already has a signature", "hint"))
         else:
             signature, places = _unsealed(detail.data, f"{place}.data", losses), (place,)
     return (None, ()) if signature is None else (_of_call(signature), places)
@@ -133,7 +133,7 @@ def _carried(extra: wire.ExtraContent | None, path: str, losses: list[ir.Loss]) 
 def _unsealed(text: str, path: str, losses: list[ir.Loss]) -> ir.Signature | None:
     signature = ir.unseal(text)
     if signature is None:
-        losses.append(ir.Loss(path, "the signature is damaged", "hint"))
+        losses.append(ir.Loss(path, "the signature is corrupt", "hint"))
     return signature
 
 
@@ -151,7 +151,7 @@ def sign(message: wire.Message, path: str, parts: list[ir.Part], places: list[Pl
                 parts[i] = structs.replace(part, signature=signature)
                 places[i] += (place,)
             else:
-                losses.append(ir.Loss(place, "there is one already, closer to what it signs", "hint"))
+                losses.append(ir.Loss(place, "the part that it signs already has one", "hint"))
             return
     at = 0 if thoughts else len(parts)
     parts.insert(at, ir.Thinking(text="", signature=signature) if thoughts else ir.Text(text="", signature=signature))

@@ -70,7 +70,7 @@ def distinct(given: Iterable[ir.Tool]) -> tuple[ir.Tool, ...]:
         if known is tool:
             continue
         if _said(known) != _said(tool):
-            message = f"{tool.path}: another tool is called {tool.name!r} too ({known.path})"
+            message = f"{tool.path}: another tool is also called {tool.name!r} ({known.path})"
             raise InvalidRequest(message, param=tool.path)
         tools[key] = structs.replace(known, mark=tool.mark or known.mark)
     return tuple(tools.values())
@@ -104,7 +104,7 @@ def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
     mark = tool.mark(path, losses)
     if tool.function is not None and tool.custom is not None:
         losses.append(
-            ir.Loss(f"{path}.{_OTHER.get(tool.type, 'custom')}", f"not read in a tool of type {tool.type}", "hint")
+            ir.Loss(f"{path}.{_OTHER.get(tool.type, 'custom')}", f"ignored in a tool of type {tool.type}", "hint")
         )
     if tool.type == "function":
         if tool.function is not None:
@@ -113,7 +113,7 @@ def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
         if tool.custom is not None:
             return structs.replace(_custom(tool.custom, path, losses), mark=mark)
     else:
-        raise InvalidRequest(f"{path}.type: tools of type {tool.type!r} are not known here", param=f"{path}.type")
+        raise InvalidRequest(f"{path}.type: tools of type {tool.type!r} are not supported here", param=f"{path}.type")
     place = f"{path}.{tool.type}"
     raise InvalidRequest(f"{place}: required, but missing", param=place)
 
@@ -135,7 +135,7 @@ def schema_of(parameters: Raw | UnsetType, path: str) -> Raw | None:
     if not wire.given(parameters) or bytes(parameters) == b"true":
         return None
     if not bytes(parameters).startswith(b"{"):
-        raise InvalidRequest(f"{path}: a JSON Schema is an object", param=path)
+        raise InvalidRequest(f"{path}: must be a JSON Schema, an object", param=path)
     return parameters
 
 
@@ -174,14 +174,14 @@ def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Los
     choice = _legacy_choice(body.function_call) if legacy else _choice(body.tool_choice, losses)
     check_names(choice, tools, "function_call" if legacy else "tool_choice")
     if body.function_call is not None and not legacy:
-        losses.append(ir.Loss("function_call", "tool_choice says it already", "hint"))
+        losses.append(ir.Loss("function_call", "tool_choicealready says it", "hint"))
     if not tools:
         losses += [ir.Loss(field, NO_TOOLS, "hint") for field in _AROUND if getattr(body, field) is not None]
         return None
     # A message of the older form holds one function_call at most.
     older = tools[0].path.startswith(LEGACY)
     if older and body.parallel_tool_calls is not None:
-        losses.append(ir.Loss("parallel_tool_calls", "functions are called one at a time", "hint"))
+        losses.append(ir.Loss("parallel_tool_calls", "legacy functions are called one at a time", "hint"))
     parallel = False if older else body.parallel_tool_calls
     if parallel is None:
         return choice
@@ -212,7 +212,7 @@ def _choice(choice: wire.ToolChoice | str | None, losses: list[ir.Loss]) -> ir.T
     else:
         found = ir.ToolChoice(mode="named", names=(_name(choice, "tool_choice"),))
         del unread["function" if choice.function is not None else "custom"]
-    reason = f"not read in a choice of type {choice.type}"
+    reason = f"ignored in a choice of type {choice.type}"
     losses += [ir.Loss(f"tool_choice.{field}", reason, "hint") for field, value in unread.items() if value is not None]
     return found
 
@@ -235,4 +235,4 @@ def mode_of(word: str, param: str) -> ir.ToolChoice:
     for mode in _MODES:
         if word == mode:
             return ir.ToolChoice(mode=mode)
-    raise InvalidRequest(f"{param}: {word!r} is none of {', '.join(_MODES)}, nor an object", param=param)
+    raise InvalidRequest(f"{param}: {word!r} is not one of {', '.join(_MODES)}, nor an object", param=param)

@@ -58,7 +58,7 @@ class Marked(Closed):
             for name, read in _READ.items()
             if given(raw := getattr(self, name)) and (mark := read(raw, Place(f"{path}.{name}", losses)))
         ]
-        losses += [ir.Loss(other.path, "cache_control says it already", "hint") for other in found[1:]]
+        losses += [ir.Loss(other.path, "cache_controlalready says it", "hint") for other in found[1:]]
         return found[0] if found else None
 
 
@@ -86,7 +86,7 @@ def _breakpoint(raw: Raw, place: Place) -> ir.Mark | None:
     """Read OpenAI's: how long it lasts is the least there, and one of two there is."""
     said = understood(raw, _BREAKPOINT, place)
     if said is not None and said.ttl == "12h":
-        place.lose("ttl", "an hour is the longest that any other upstream has")
+        place.lose("ttl", "other upstreams cache for an hour at most")
     return None if said is None else ir.Mark(path=place.path, ttl="1h" if said.ttl else None)
 
 
@@ -101,7 +101,7 @@ def understood(raw: Raw, decoder: Decoder[_T], place: Place, severity: ir.Severi
     try:
         return read_known(raw, decoder, place)
     except InvalidRequest:
-        place.lose("", "it has no form that is known here", severity)
+        place.lose("", "it is not in a form known here", severity)
         return None
 
 

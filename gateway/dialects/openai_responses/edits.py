@@ -53,8 +53,8 @@ _SEAL: Final = "encrypted_content"
 _THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
 _SAID: Final = frozenset({"message", "function_call", "custom_tool_call"})  # whose ids tie them to thoughts
 _PREVIOUS: Final = "previous_response_id"
-_REFUSED: Final = "this model does not take it"
-_ELSEWHERE: Final = "only the account that had this thought can read it"
+_REFUSED: Final = "this model does not support it"
+_ELSEWHERE: Final = "only the account that this thought belongs to can read it"
 # what is refused: the member in which it stands, and its name there
 _WITHIN: Final = {
     "reasoning_effort": (_REASONING, "effort"),
@@ -195,13 +195,13 @@ def _mask(fields: Fields, answering: Answering) -> Fields:
 
 
 REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
-    RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
-    RequestEdit(name="history", why="the conversation is kept here, not upstream", apply=_history),
-    RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
-    RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
+    RequestEdit(name="model", why="this upstream's name for the model", apply=take_model),
+    RequestEdit(name="history", why="the conversation is stored here, not upstream", apply=_history),
+    RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
+    RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
     RequestEdit(
         name="own",
-        why="no envelope of this gateway goes upstream, nor what another account keeps, nor ids that nobody keeps",
+        why="neither this gateway's envelopes nor what another account or nobody keeps is sent upstream",
         apply=_own,
     ),
 )
@@ -209,7 +209,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing("model", within="response"),
     ReplyEdit(
         name="previous",
-        why="the upstream was told the conversation that this gateway keeps, not its id",
+        why="the upstream was sent the conversation that this gateway keeps, not its ID",
         apply=_went_on,
         wanted=_goes_on,
         whole=True,

@@ -56,7 +56,7 @@ _HOSTED: Final[dict[str, _Speaker]] = {
 }
 _REFUSED: Final = {
     "compaction": "only OpenAI can read what it has compacted; send the items themselves",
-    "compaction_trigger": "conversations are not compacted here; ask for a summary",
+    "compaction_trigger": "compaction is not available here; ask for a summary",
 }
 
 
@@ -113,7 +113,7 @@ class Conversation:
     def _carry(self, signature: tuple[ir.Signature, Place] | None) -> None:
         """Hold the signature of the next call; one that no call has taken is lost."""
         if self._carried is not None:
-            self._carried[1].lose("encrypted_content", "no call follows that it could sign")
+            self._carried[1].lose("encrypted_content", "no call follows that it could belong to")
         self._carried = signature
 
     def _call(self, call_id: str, name: str, given: Raw) -> None:
@@ -134,7 +134,7 @@ class Conversation:
         """Read words of anybody."""
         message = read_known(raw, wire.MESSAGE, place)
         if message.phase is not None:
-            place.lose("phase", "the words are carried, not what they are for")
+            place.lose("phase", "the text is carried, but not its phase")
         parts = list(read_content(message.content, place.at("content")))
         if message.role == "assistant":
             if self._carried is None and ir.Text in map(type, self._parts):
@@ -202,7 +202,7 @@ class Conversation:
         if call_id is None:
             raise place.refuse("required, but missing", "call_id")
         if given(result.max_output_length):
-            place.lose("max_output_length", "said by the call already")
+            place.lose("max_output_length", "already in the call")
         text = _words(result.output) if given(result.output) else result.status or ""
         failed = result.status == "failed"
         self._answered.add(call_id)
@@ -214,7 +214,7 @@ class Conversation:
         item = read_known(raw, wire.REASONING, place)
         text = "\n\n".join(words.text for words in item.content or item.summary or ())
         if item.content and item.summary:
-            place.lose("summary", "content says it already")
+            place.lose("summary", "contentalready says it")
         signature = _signature(item.encrypted_content, place)
         if signature is not None and signature.kind == "f":
             if self._speaker != "assistant":
@@ -241,7 +241,7 @@ class Conversation:
 
     def update(self, _: str, raw: Raw, place: Place) -> None:
         """Leave out new settings in the midst of a conversation."""
-        place.lose("", "settings hold for the whole request", "change")
+        place.lose("", "settings apply to the whole request", "change")
 
     def refuse(self, kind: str, raw: Raw, place: Place) -> None:
         """Refuse what would change the meaning if it were left out."""
@@ -277,14 +277,14 @@ def _kind(raw: Raw, place: Place) -> str:
     if kind is None:
         raise place.refuse("required, but missing", "type")
     if kind not in _HOSTED and kind not in _READERS:
-        raise place.refuse(f"items of type {kind!r} are not known here", "type")
+        raise place.refuse(f"items of type {kind!r} are not supported here", "type")
     return kind
 
 
 def _texts(parts: Iterable[Given], role: str, place: Place) -> Iterator[ir.Text]:
     for part in parts:
         if not isinstance(part, ir.Text):
-            raise Place(part.path or place.path).refuse(f"a {role} message holds text only")
+            raise Place(part.path or place.path).refuse(f"a {role}message may contain text only")
         yield part
 
 
@@ -296,7 +296,7 @@ def _signature(sealed: str | None, place: Place) -> ir.Signature | None:
         return ir.Signature("openai", sealed)
     signature = ir.unseal(sealed)
     if signature is None:
-        place.lose("encrypted_content", "the signature is damaged")
+        place.lose("encrypted_content", "the signature is corrupt")
     return signature
 
 

@@ -25,7 +25,7 @@ def read_sampling(body: wire.Body, place: Place) -> ir.Sampling:
     """Read how the answer is drawn."""
     told = INCLUDE in (body.include or ())
     if body.top_logprobs and not told:
-        place.lose("top_logprobs", f"not read without {INCLUDE} in include")
+        place.lose("top_logprobs", f"ignored without {INCLUDE} in include")
     return ir.Sampling(
         max_tokens=body.max_output_tokens,
         temperature=body.temperature,
@@ -51,12 +51,12 @@ def read_reasoning(body: wire.Body, place: Place) -> ir.Reasoning:
 def _lose_included(include: Sequence[str], place: Place) -> None:
     for index, what in enumerate(include):
         if what not in (_ENCRYPTED, INCLUDE, SOURCES):
-            place.item(index).lose("", "there is nothing of that kind in an answer")
+            place.item(index).lose("", "responses here have nothing of this kind")
 
 
 def _shown(control: wire.Reasoning, place: Place) -> bool:
     if control.summary is not None and control.generate_summary is not None:
-        place.lose("generate_summary", "summary says it already")
+        place.lose("generate_summary", "summaryalready says it")
     wanted = control.summary or control.generate_summary
     return wanted is not None and wanted != "none"
 
@@ -69,11 +69,11 @@ def _summary(control: wire.Reasoning) -> str:
 def _lose_unread(control: wire.Reasoning, place: Place) -> None:
     field = _summary(control)
     if getattr(control, field) not in (None, "none", "auto"):
-        place.lose(field, "the length of a summary is the upstream's choice")
+        place.lose(field, "the upstream decides the length of a summary")
     if control.mode not in (None, "standard"):
         place.lose("mode", "there is no equivalent", "change")
     if control.context not in (None, "auto"):
-        place.lose("context", "which thoughts are read again is the upstream's choice")
+        place.lose("context", "the upstream decides which thoughts it reads again")
 
 
 def read_output(body: wire.Body, place: Place) -> ir.Output:
@@ -89,5 +89,5 @@ def read_output(body: wire.Body, place: Place) -> ir.Output:
         return output_of(schema, f"{at.path}.schema")
     for key in ("name", "description", "schema", "strict"):
         if getattr(form, key) not in _ABSENT:
-            at.lose(key, f"not read beside {form.type}")
+            at.lose(key, f"ignored beside {form.type}")
     return ir.Output(kind="json" if form.type == "json_object" else "text")

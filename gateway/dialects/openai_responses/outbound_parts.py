@@ -42,7 +42,7 @@ class ContentWriter:
     def _media(self, media: ir.Media) -> JSON:
         where = media.path or self._paths.get("messages", "messages")
         if media.media_type.startswith(_UNHEARD):
-            raise InvalidRequest(f"{where}: this upstream does not take {media.media_type!r}", param=where)
+            raise InvalidRequest(f"{where}: this upstream does not accept {media.media_type!r}", param=where)
         if media.data is None and not media.media_type.startswith("image/") and fetched(media):
             return self._address(media)
         written = self._parts.write(media)
@@ -56,9 +56,9 @@ class ContentWriter:
     def _address(self, media: ir.Media) -> JSON:
         if media.filename is not None:
             name = self._paths.get("filename", "filename")
-            self._lose(f"{media.path.rpartition('.')[0]}.{name}", "an address has no name beside it")
+            self._lose(f"{media.path.rpartition('.')[0]}.{name}", "a file given by URL has no name")
         if media.detail is not None:
-            self._lose(media.detail_path or media.path, "only pictures have a detail here")
+            self._lose(media.detail_path or media.path, "only images have a detail here")
         return {"type": "input_file", "file_url": media.url}
 
     def _lose(self, path: str, reason: str) -> None:

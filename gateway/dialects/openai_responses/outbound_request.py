@@ -115,7 +115,7 @@ class _Writer:
         writer = ItemWriter(self.names, self.tools.custom, self.tools.namespaces, content, self.losses)
         items: list[object] = [*writer.write(self.request.turns, trusted=self.target.signatures and self.reasons)]
         if not items:
-            raise self._refused("messages", "there is nothing in them that the model could read")
+            raise self._refused("messages", "has nothing that the model could read")
         output = self.request.output
         if output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
             items.insert(0, _instruction(IN_JSON))  # else JSON mode is refused
@@ -128,14 +128,14 @@ class _Writer:
     def _max_tokens(self) -> int | None:
         sampling = self.request.sampling
         if sampling.n is not None and sampling.n > 1:
-            raise self._refused("n", "this upstream gives one answer a request")
+            raise self._refused("n", "this upstream gives one response per request")
         wanted, limit = sampling.max_tokens, self.target.max_output
         if wanted is None:
             return None
         given = max(wanted, _LEAST_OUTPUT)
         given = given if limit is None else min(given, limit)
         if given > wanted:
-            self._lose("max_tokens", f"raised to {given}, the least that this upstream takes", "hint")
+            self._lose("max_tokens", f"raised to {given}, this upstream's minimum", "hint")
         elif given < wanted:
             self._lose("max_tokens", f"cut to the model's limit of {given}", "hint")
         return given
@@ -144,16 +144,16 @@ class _Writer:
         sampling = self.request.sampling
         for name, default in _NOT_HERE.items():
             if (value := getattr(sampling, name)) is not None and value != default:
-                self._lose(name, "this upstream does not know it")
+                self._lose(name, "this upstream does not support it")
             elif value is not None:
-                self._lose(name, "this upstream does not know it", "hint")
+                self._lose(name, "this upstream does not support it", "hint")
         if any(sampling.stop):
             self._lose("stop", "this upstream has no stop sequences")
         fields: JSON = {}
         for name in _DRAWING:
             value = getattr(sampling, name)
             if fixed and value not in (None, 1):
-                self._lose(name, "this model takes no other than its own while it thinks")
+                self._lose(name, "this model accepts only its default while it thinks")
             elif value is not None:
                 fields[name] = value
         return fields
@@ -165,7 +165,7 @@ class _Writer:
         names = asked(self.request.sampling)
         told = self.target.logprobs and not fixed
         for name in () if told else names:
-            self._lose(name, "this model does not tell it")
+            self._lose(name, "this model does not report it")
         if not (told and names):
             return {"include": wanted or None}
         return {"include": [*wanted, INCLUDE], "top_logprobs": self.request.sampling.logprobs or None}
@@ -175,7 +175,7 @@ class _Writer:
         plain = self.own or self.request.dialect in OPENAI
         effort, reason = effort_of(reasoning, self.abilities, plain=plain)
         if not self.reasons and reasoning.mode != "unset":
-            effort, reason = None, "this model takes no effort"
+            effort, reason = None, "this model does not support effort"
         if reason:
             self._lose("thinking", reason, "hint")
         return effort
@@ -202,7 +202,7 @@ class _Writer:
     def _text(self) -> JSON:
         output = self.request.output
         if output.modalities and "image" in output.modalities:
-            self._lose("modalities", "this upstream answers in words")
+            self._lose("modalities", "this upstream responds with text only")
         if self.words:
             self._lose("response_format", IN_WORDS)
         held = output.kind != "text" and not self.words
@@ -211,7 +211,7 @@ class _Writer:
         if verbosity is None:
             return fields
         if "verbosity" in self.target.refused:
-            self._lose("verbosity", "this model takes no other than its own", "change")
+            self._lose("verbosity", "this model accepts only its default", "change")
             return fields
         return fields | {"verbosity": verbosity}
 
@@ -226,7 +226,7 @@ class _Writer:
             self._lose("schema", MENDED, "hint")
         form: JSON = {"type": "json_schema", "name": self._schema_name(output.name), "schema": schema}
         if output.strict and not is_strict(schema):
-            self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
+            self._lose(f"{_SCHEMA}.strict", "the schema allows what strict responses do not support", "hint")
         elif output.strict is not None:
             form["strict"] = output.strict
         return form if output.description is None else form | {"description": output.description}

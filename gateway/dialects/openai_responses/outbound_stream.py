@@ -122,7 +122,7 @@ class StreamReader(BlockReader):
         try:
             response = read_response(body)
             if response.error == NULL and response.output is None and response.status is None:
-                raise ValueError(read_details(body).message or "it holds no output")
+                raise ValueError(read_details(body).message or "it has no output")
             if response.background and response.status in MAKING:
                 self._start(response)
                 self._finished_with(None, ir.Finished(reason="pause", native=response.status))
@@ -350,7 +350,7 @@ _OUTPUTS: Final[dict[str, Callable[[Blocks], Output]]] = {
 }
 _BROKEN: Final = {
     "response.failed": "the upstream failed without saying why",
-    "response.cancelled": "the upstream cancelled its answer",
+    "response.cancelled": "the upstream cancelled its response",
     "response.in_progress": "",
     "response.queued": "",
 }

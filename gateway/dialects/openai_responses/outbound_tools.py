@@ -130,7 +130,7 @@ class ToolWriter:
         """Say whether arguments are forced into the schema: here they are unless told otherwise."""
         if tool.strict and not is_strict(schema):
             inner, dot, _ = tool.schema_path.rpartition(".")
-            self._lose(f"{tool.path}.{inner}{dot}strict", "the schema leaves more open than strict calls may")
+            self._lose(f"{tool.path}.{inner}{dot}strict", "the schema allows what strict calls do not support")
             return False
         return tool.strict if tool.strict is not None or self._own else False
 

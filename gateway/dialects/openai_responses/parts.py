@@ -43,7 +43,7 @@ def _output_text(part: wire.OutputText, place: Place) -> ir.Text:
     for field in ("annotations", "logprobs"):
         value: Raw | UnsetType = getattr(part, field)
         if given(value) and value not in _EMPTY:
-            place.lose(field, "of an earlier answer only the words are carried")
+            place.lose(field, "of an earlier response only the text is carried")
     return ir.Text(text=part.text)
 
 
@@ -57,7 +57,7 @@ def _image(part: wire.InputImage, place: Place) -> ir.Media:
 def _file(part: wire.InputFile, place: Place) -> ir.Media:
     own_files_only(part.file_id, f"{place.path}.file_id", "file_data")
     if part.file_data is not None and part.file_url is not None:
-        place.lose("file_url", "file_data says it already")
+        place.lose("file_url", "file_dataalready says it")
     field = "file_url" if part.file_data is None and part.file_url is not None else "file_data"
     found = media(
         data=part.file_data,

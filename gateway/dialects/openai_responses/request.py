@@ -62,7 +62,7 @@ _PATHS: Final = {
 }
 _DISABLED: Final = Raw(b'"disabled"')
 _PREVIOUS: Final = "previous_response_id"
-_ELSEWHERE: Final = "this item is only named, and kept where it was said; send the items themselves"
+_ELSEWHERE: Final = "this item is only referenced by its ID, and stored elsewhere; send the item itself"
 _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = Raw(b"null")
 
@@ -168,11 +168,13 @@ def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
 def _refuse(asked: wire.Body, place: Place) -> None:
     """Refuse what would give another answer, or none, if it were left out."""
     if asked.background:
-        raise place.refuse("no answer is made in the background by this upstream; ask for a stream", "background")
+        raise place.refuse("this upstream has no background responses; ask for a stream", "background")
     if given(asked.prompt):
-        raise place.refuse("prompts kept at OpenAI cannot be read here; send them as instructions and input", "prompt")
+        raise place.refuse(
+            "prompts stored at OpenAI cannot be read here; send them as instructions and input", "prompt"
+        )
     if given(asked.conversation):
-        raise place.refuse(f"conversations are not kept here; send input, or {_PREVIOUS}", "conversation")
+        raise place.refuse(f"conversations are not stored here; send input, or {_PREVIOUS}", "conversation")
 
 
 def _items(asked: wire.Body, place: Place) -> tuple[Raw, ...]:
@@ -195,12 +197,12 @@ def _instructions(text: str | None) -> list[ir.Text]:
 
 def _losses(asked: wire.Body, place: Place) -> tuple[ir.Loss, ...]:
     if asked.user and asked.safety_identifier:
-        place.lose("safety_identifier", "user says it already")
+        place.lose("safety_identifier", "useralready says it")
     options = asked.stream_options
     if options is not None and options.include_obfuscation is not None:
         place.lose("stream_options.include_obfuscation", "events are not padded")
     if options is not None and options.include_usage is not None:
-        place.lose("stream_options.include_usage", "the last event always tells it")
+        place.lose("stream_options.include_usage", "the last event always has it")
     return tuple(place.losses)
 
 

@@ -27,10 +27,10 @@ _CODE: Final = "code_interpreter"
 _AUTO: Final = {"type": "auto"}
 # Clients add them by default; without them the others still work.
 _LEFT_OUT: Final[dict[str, tuple[str, ir.Severity]]] = {
-    "tool_search": ("every tool is sent, there is nothing to search for", "hint"),
+    "tool_search": ("every tool is sent, so there is nothing to search for", "hint"),
     "programmatic_tool_calling": ("tools are called one by one, not by a program", "hint"),
-    "image_generation": ("pictures are not drawn by a tool here", "change"),
-    "file_search": ("files kept at OpenAI cannot be searched from here", "change"),
+    "image_generation": ("image generation is not available as a tool here", "change"),
+    "file_search": ("files stored at OpenAI cannot be searched from here", "change"),
 }
 
 
@@ -62,7 +62,7 @@ def _namespace(raw: Raw, place: Place) -> Iterator[ir.Tool]:
         at = place.at("tools").item(index)
         kind = at.read(inner, wire.HEAD).type or "function"
         if kind not in ("function", "custom"):
-            raise at.refuse(f"a tool of type {kind!r} cannot stand in a namespace", "type")
+            raise at.refuse(f"a tool of type {kind!r} is not allowed in a namespace", "type")
         tool = _tool(inner, kind, at)
         said = "\n\n".join(filter(None, (space.description, tool.description)))  # the model is to see both
         names = space.name, tool.name
@@ -92,7 +92,7 @@ def _service(raw: Raw, builtin: str, place: Place) -> ir.Tool:
             continue
         if key == "container":
             if not _is_any(place.at(key).read(value, ANY)):
-                place.lose(key, "the upstream has containers of its own", "change")
+                place.lose(key, "the upstream uses containers of its own", "change")
         elif builtin == _SEARCH and key in RESPONSES:
             options.append(read_option(RESPONSES[key], value, place, key))
         elif builtin == _SEARCH and key == "filters":
@@ -145,7 +145,7 @@ def _choice(choice: wire.Choice | str | None, tools: Iterable[ir.Tool], place: P
     if choice.type == "allowed_tools":
         return _allowed(choice, tools, place)
     if choice.mode is not None or choice.tools is not None:
-        place.lose("mode" if choice.tools is None else "tools", f"not read in a choice of type {choice.type}")
+        place.lose("mode" if choice.tools is None else "tools", f"ignored in a choice of type {choice.type}")
     names = _names(choice, tools, place, "change")
     return ir.ToolChoice(mode="named" if len(names) == 1 else "required", names=names) if names else None
 
@@ -158,7 +158,7 @@ def _allowed(choice: wire.Choice, tools: Iterable[ir.Tool], place: Place) -> ir.
     if names:
         return ir.ToolChoice(mode=choice.mode or "auto", names=tuple(dict.fromkeys(names)))
     if choice.mode == "required":
-        at.lose("", "none of them is here to be called", "change")
+        at.lose("", "none of them is available here", "change")
     return ir.ToolChoice(mode="none")
 
 
@@ -166,7 +166,7 @@ def _names(choice: wire.Named, tools: Iterable[ir.Tool], place: Place, severity:
     """Give the tools that an entry stands for; none for what is not here."""
     kind, name = choice.type, choice.name
     if choice.server_label is not None:
-        place.lose("server_label", f"not read in a choice of type {kind}")
+        place.lose("server_label", f"ignored in a choice of type {kind}")
     if kind in _LEFT_OUT:
         place.lose("", _LEFT_OUT[kind][0], severity)
         return ()

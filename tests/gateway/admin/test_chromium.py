@@ -86,7 +86,7 @@ async def test_consent_brings_an_account(page: Page, url: str) -> None:
     await expect(steps.first).to_be_visible()
     await picture(page, "login-steps")
     await audit(page)
-    await page.get_by_role("link", name="Go on to the credentials").click()
+    await page.get_by_role("link", name="Continue to the credentials").click()
     row = page.get_by_role("row").filter(has_text=EMAIL)
     await expect(row.get_by_text("active", exact=True)).to_be_visible()
     await expect(row).to_contain_text("from login")
@@ -97,7 +97,7 @@ async def test_the_buttons_reach_the_account(page: Page, url: str, fake_v1intern
     await enter(page, url)
     await choose(page, url)
     await decide(page, "Allow")
-    await page.get_by_role("link", name="Go on to the credentials").click()
+    await page.get_by_role("link", name="Continue to the credentials").click()
     said, before = page.get_by_role("status"), len(fake_v1internal.requests)
     await page.get_by_role("button", name=f"Check: {EMAIL}").click()
     await expect(said).to_have_text(f"Checked: {EMAIL} is active.")
@@ -107,7 +107,7 @@ async def test_the_buttons_reach_the_account(page: Page, url: str, fake_v1intern
     await page.get_by_role("button", name=f"Enable: {EMAIL}").click()
     await expect(said).to_have_text(f"Taken into use: {EMAIL} is active.")
     await page.get_by_text("Remove …").click()
-    await page.get_by_role("button", name=f"Remove for good: {EMAIL}").click()
+    await page.get_by_role("button", name=f"Remove permanently: {EMAIL}").click()
     await expect(page.get_by_text("There are no credentials yet.")).to_be_visible()
 
 
@@ -133,7 +133,7 @@ async def test_a_wrong_state_is_refused(page: Page, url: str, fake_v1internal: F
 
     await page.route("**/signin/oauth/consent", tamper)
     await page.get_by_role("button", name="Allow", exact=True).click()
-    await expect(page.get_by_role("alert")).to_contain_text("this browser did not begin this login")
+    await expect(page.get_by_role("alert")).to_contain_text("this browser did not start this login")
     assert fake_v1internal.oauth.calls.all == []
 
 
@@ -153,7 +153,7 @@ async def test_a_link_with_somebody_elses_code_is_refused(browser: BrowserContex
     await choose(page, url)
     state = parse_qs(urlsplit(await decide(page, "Allow")).query)["state"][0]
     await page.goto(f"{url}/oauth2/callback?state={state}&code=4%2F0AnotherCode")
-    await expect(page.get_by_role("alert")).to_contain_text("this browser did not begin this login")
+    await expect(page.get_by_role("alert")).to_contain_text("this browser did not start this login")
 
 
 async def test_a_login_that_was_begun_too_long_ago_is_refused(
@@ -216,7 +216,7 @@ async def test_every_button_does_what_it_says(page: Page, pool: tuple[str, Accou
     await expect(said).to_have_text("Taken into use: person4@example.com is active.")
     row = page.get_by_role("row").filter(has_text="person5@example.com")
     await row.get_by_text("Remove …").click()
-    await row.get_by_role("button", name="Remove for good: person5@example.com").click()
+    await row.get_by_role("button", name="Remove permanently: person5@example.com").click()
     await expect(said).to_have_text("Removed.")
     await expect(page.get_by_role("rowheader")).to_have_count(4)
     assert [(what, int(id_, 16)) for what, id_ in upstream.did] == [
@@ -248,7 +248,7 @@ async def test_who_presses_a_button_far_down_stays_there(page: Page, tmp_path: P
             assert abs(await page.evaluate("scrollY") - before) < 150
         row = page.get_by_role("row").filter(has_text="person60@example.com")
         await row.get_by_text("Remove …").click()
-        await row.get_by_role("button", name="Remove for good: person60@example.com").click()
+        await row.get_by_role("button", name="Remove permanently: person60@example.com").click()
         await expect(said).to_have_text("Removed.")
         next_row = page.get_by_role("row").filter(has_text="person61@example.com")
         await expect(next_row).to_be_focused()

@@ -55,7 +55,7 @@ def row_of(page: Page, name: str) -> Any:
 async def test_a_key_is_made_shown_once_used_and_revoked(page: Page, url: str, tmp_path: Path) -> None:
     await enter(page, url, "/admin/keys")
     await page.get_by_label("Name").fill("bob the builder")
-    await page.get_by_label("Models, with commas").fill("demo, gemini-*")
+    await page.get_by_label("Models, separated by commas").fill("demo, gemini-*")
     await page.get_by_role("spinbutton", name="Requests per minute").fill("2")
     await page.get_by_role("button", name="Make the key").click()
     secret = await page.get_by_label("The key", exact=True).input_value()
@@ -69,7 +69,7 @@ async def test_a_key_is_made_shown_once_used_and_revoked(page: Page, url: str, t
     await audit(page)
     async with httpx.AsyncClient() as http:
         assert (await ask(http, url, "Hi", secret)).status_code == 200
-    await page.get_by_role("link", name="Go on to the keys").click()
+    await page.get_by_role("link", name="Continue to the keys").click()
     row = row_of(page, "bob the builder")
     await expect(row).to_contain_text("demo, gemini-*")
     await expect(row).to_contain_text("1 of 2")
@@ -128,7 +128,7 @@ async def test_a_key_of_the_file_shows_what_is_left_and_cannot_be_revoked(page: 
     await enter(page, url, "/admin/keys")
     row = row_of(page, "alice")
     await expect(row).to_contain_text("55 of 60")
-    await expect(row).to_contain_text("take it out of gateway.toml")
+    await expect(row).to_contain_text("remove it from gateway.toml")
     await expect(row.get_by_role("button")).to_have_count(0)
     await expect(row.get_by_label("Requests per minute: 55 of 60 left")).to_be_visible()
 
@@ -210,7 +210,7 @@ async def test_the_requests_are_downloaded_as_csv(page: Page, url: str) -> None:
 async def test_a_wrong_day_is_said(page: Page, url: str) -> None:
     await enter(page, url)
     await page.goto(f"{url}/admin/usage?since=yesterday")
-    await expect(page.get_by_role("alert")).to_contain_text("'yesterday' is no moment")
+    await expect(page.get_by_role("alert")).to_contain_text("'yesterday' is not a time")
 
 
 # overview

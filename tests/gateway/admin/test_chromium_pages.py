@@ -86,7 +86,7 @@ async def test_the_models_page_says_where_each_name_goes(page: Page, url: str) -
 async def test_a_name_is_explained_in_the_page(page: Page, url: str, fake_openai: FakeOpenAI) -> None:
     await enter(page, url, "/admin/models")
     await page.get_by_role("link", name="best", exact=True).click()
-    explained = page.get_by_role("region", name="best, asked by")
+    explained = page.get_by_role("region", name="best, requested by")
     await expect(explained).to_contain_text("1 of 2: openai/gpt-4.1")
     await expect(explained.get_by_label("Body for openai")).to_contain_text('"model": "gpt-4.1"')
     assert fake_openai.requests == []
@@ -102,7 +102,7 @@ async def test_a_whole_request_is_explained_in_the_page(page: Page, url: str) ->
         ' "messages": [{"role": "user", "content": "x"}]}'
     )
     await page.get_by_role("button", name="Explain").click()
-    explained = page.get_by_role("region", name="gpt-4.1, asked by")
+    explained = page.get_by_role("region", name="gpt-4.1, requested by")
     await expect(explained).to_contain_text("anthropic:")
     await expect(explained).to_contain_text("top_k")
     await page.get_by_label("Its body, as JSON").fill("{")
@@ -116,7 +116,7 @@ async def test_a_whole_request_is_explained_in_the_page(page: Page, url: str) ->
 async def test_a_request_that_runs_is_seen_and_cancelled(page: Page, url: str) -> None:
     axe_core()
     await enter(page, url, "/admin/live")
-    await expect(page.get_by_text("No request runs now.")).to_be_visible()
+    await expect(page.get_by_text("No request is in progress.")).to_be_visible()
     answers: list[str] = []
 
     async def stream(http: httpx.AsyncClient) -> None:
@@ -131,7 +131,7 @@ async def test_a_request_that_runs_is_seen_and_cancelled(page: Page, url: str) -
         await audit(page)
         await page.get_by_role("button", name="Cancel").click()
         await expect(page.get_by_role("status")).to_contain_text("was ended")
-        await expect(page.get_by_text("No request runs now.")).to_be_visible()
+        await expect(page.get_by_text("No request is in progress.")).to_be_visible()
     assert "the operator of the gateway (admin) has ended this request" in answers[0]
 
 
@@ -220,7 +220,7 @@ async def test_every_dialect_can_be_played(page: Page, url: str, dialect: str, p
     await expect(page.get_by_role("list", name="The caller's side")).to_contain_text(path)
     await expect(page.get_by_role("list", name="The caller's side")).to_contain_text("there")
     await expect(page.get_by_role("status")).to_contain_text("200 by demo/demo")
-    await expect(page.get_by_role("list", name="The upstream's side")).to_contain_text("no server was asked")
+    await expect(page.get_by_role("list", name="The upstream's side")).to_contain_text("no server was called")
 
 
 async def test_a_play_can_be_stopped(page: Page, url: str) -> None:
@@ -234,7 +234,7 @@ async def test_a_play_can_be_stopped(page: Page, url: str) -> None:
     await stop.click()
     await expect(page.get_by_role("status")).to_have_text("Stopped.")
     await page.goto(f"{url}/admin/live")
-    await expect(page.get_by_text("No request runs now.")).to_be_visible()
+    await expect(page.get_by_text("No request is in progress.")).to_be_visible()
 
 
 async def test_a_long_answer_ends_on_the_page_too(page: Page, url: str) -> None:

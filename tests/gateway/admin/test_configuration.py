@@ -64,7 +64,7 @@ async def test_a_file_that_is_refused_is_shown_with_each_problem(site: Site) -> 
     where = [problem.partition(": ")[0] for problem in said["problems"]]
     assert where == [f"{site.file}:7", f"{site.file}:8"]
     assert "unknown key; did you mean &#34;port&#34;?" in page
-    assert "is refused as it is now" in page
+    assert "is invalid now" in page
     assert mended["problems"] == []
 
 

@@ -99,7 +99,7 @@ async def test_a_program_acts_and_sees_how_it_stands_then(tmp_path: Path) -> Non
         gone = await http.delete(f"{LIST}/{ONE}", auth=ADMIN)
         again = await http.delete(f"{LIST}/{ONE}", auth=ADMIN)
     assert (off.json()["state"], off.json()["enabled"]) == ("disabled", False)
-    assert off.json()["reason"] == "an operator took it out of use"
+    assert off.json()["reason"] == "an operator disabled it"
     assert (on.json()["state"], checked.json()["id"]) == ("active", ONE)
     assert (gone.status_code, gone.content, again.status_code) == (204, b"", 404)
     assert [what for what, _ in upstream.did] == ["disable", "enable", "check", "remove"]
@@ -175,7 +175,7 @@ async def test_the_page_shows_what_each_can_still_do(tmp_path: Path) -> None:
     assert "project-1 (discovered)" in said
     assert "needs verification Google wants its owner to act" in said
     assert 'href="https://accounts.google.com/verify?x=1&amp;y=2"' in page
-    assert "claude rests until 09:05 UTC (in 1 h 5 min)" in said
+    assert "claude cools down until 09:05 UTC (in 1 h 5 min)" in said
     assert '<time datetime="2027-01-15T09:05:00Z" title="2027-01-15T09:05:00Z">' in page
     assert "flash &lt; 1 %" in said
     assert "pro 50 %" in said
@@ -209,10 +209,10 @@ async def test_the_buttons_fit_the_state_and_the_source(tmp_path: Path) -> None:
     assert buttons == [
         ("Check", "person1"),
         ("Disable", "person1"),
-        ("Remove for good", "person1"),
+        ("Remove permanently", "person1"),
         ("Check", "person2"),
         ("Enable", "person2"),
-        ("Remove for good", "person2"),
+        ("Remove permanently", "person2"),
         ("Check", "person3"),
         ("Disable", "person3"),
         ("Check", "person4"),
@@ -230,7 +230,7 @@ async def test_a_button_leads_back_with_a_message(tmp_path: Path) -> None:
         gone = await http.post(f"{LIST}/{ONE}/remove", data={"csrf": csrf(page), "upstream": "google"})
         empty = await http.get(gone.headers["location"])
     assert (done.status_code, gone.status_code) == (303, 303)
-    assert "Taken out of use: person1@example.com is disabled (an operator took it out of use)." in words(page.text)
+    assert "Taken out of use: person1@example.com is disabled (an operator disabled it)." in words(page.text)
     assert "Removed." in words(empty.text)
     assert "There are no credentials yet." in words(empty.text)
 

@@ -181,7 +181,7 @@ async def test_accept_says_where_a_key_may_stand_but_not_the_password(tmp_path: 
 async def test_unknown_and_wrong_are_told_alike(tmp_path: Path) -> None:
     given = [basic("admin", "hunter2"), basic("root", "hunter22"), {"x-api-key": "sk-no"}, {"x-api-key": "sk-old"}]
     bodies = {(await visit(app_with_keys(tmp_path), "/", headers=headers)).body for headers in given}
-    assert bodies == {b'{"error":{"code":"invalid_api_key","message":"unknown name, password or key"}}'}
+    assert bodies == {b'{"error":{"code":"invalid_api_key","message":"wrong name, password or key"}}'}
 
 
 async def test_a_person_is_led_to_the_login(tmp_path: Path) -> None:

@@ -97,17 +97,23 @@ async def test_a_form_makes_the_same_key(tmp_path: Path) -> None:
         ({}, "name is required"),
         ({"name": "x", "model": []}, 'model: unknown key; did you mean "models"?'),
         ({"name": 7}, "name: expected a string, got an integer"),
-        ({"name": "a/b"}, "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"),
-        ({"name": "admin"}, 'name: "admin" stands for what operators ask through the page; choose another name'),
-        ({"name": "anonymous"}, 'name: "anonymous" stands for whoever asks without a key; choose another name'),
-        ({"name": "x" * 65}, "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"),
-        ({"name": "x", "scopes": []}, "scopes: a key without any may do nothing"),
+        (
+            {"name": "a/b"},
+            "name: up to 64 letters, digits, _ . @ + - and inner spaces, starting with a letter, digit or _",
+        ),
+        ({"name": "admin"}, 'name: "admin" means requests of operators through the page; choose another name'),
+        ({"name": "anonymous"}, 'name: "anonymous" means callers without a key; choose another name'),
+        (
+            {"name": "x" * 65},
+            "name: up to 64 letters, digits, _ . @ + - and inner spaces, starting with a letter, digit or _",
+        ),
+        ({"name": "x", "scopes": []}, "scopes: a key without scopes cannot do anything"),
         ({"name": "x", "scopes": "chat"}, "scopes: expected a list, got a string"),
-        ({"name": "x", "scopes": ["root"]}, 'scopes[0]: "root" is none of chat, admin, metrics'),
+        ({"name": "x", "scopes": ["root"]}, 'scopes[0]: "root" is not one of chat, admin, metrics'),
         ({"name": "x", "upstreams": ["gogle"]}, "upstreams: 'gogle' is not configured; did you mean \"google\"?"),
         ({"name": "x", "models": [""]}, "models: '' matches no model"),
         ({"name": "x", "expires": "soon"}, 'expires: "soon" is not a date such as 2027-01-01'),
-        ({"name": "x", "expires": "2020-01-01"}, "expires: 2020-01-01 00:00 UTC is over"),
+        ({"name": "x", "expires": "2020-01-01"}, "expires: 2020-01-01 00:00 UTC is in the past"),
         ({"name": "x", "limits": {"tokens": 5}}, 'limits.tokens: unknown limit tokens; did you mean "tokens_per_'),
         ({"name": "x", "limits": {"concurrent": 1.5}}, "limits.concurrent: concurrent is not a whole number"),
         ({"name": "x", "limits": {"usd_per_day": -1}}, "limits.usd_per_day: usd_per_day is negative"),
@@ -128,7 +134,7 @@ async def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_name_that_cannot_be_is_said_with_the_rest(tmp_path: Path) -> None:
-    name = "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"
+    name = "name: up to 64 letters, digits, _ . @ + - and inner spaces, starting with a letter, digit or _"
     limit = "limits.requests_per_minute: requests_per_minute is not a whole number"
     given = {"name": "b/ob", "limits": {"requests_per_minute": 1.5}}
     more = {"scopes": ["root"], "upstreams": ["dmo"]}
@@ -140,7 +146,7 @@ async def test_a_name_that_cannot_be_is_said_with_the_rest(tmp_path: Path) -> No
             await http.post("/admin/keys", json=given | more | {"name": 7}),
         ]
     said = [answer.json()["error"]["message"] for answer in answers]
-    scope, upstream = 'scopes[0]: "root" is none of chat, admin, metrics', "upstreams: 'dmo' is not configured"
+    scope, upstream = 'scopes[0]: "root" is not one of chat, admin, metrics', "upstreams: 'dmo' is not configured"
     assert said[:2] == [f"{limit}; {name}"] * 2
     assert sorted(said[2].split("; ")) == [limit, "name: expected a string, got an integer", scope, upstream]
 
@@ -227,7 +233,7 @@ async def test_a_store_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         answer = await http.post("/admin/keys", json={"name": "bob"})
     assert (answer.status_code, answer.json()["error"]["message"]) == (
         503,
-        "the keys cannot be written now; the gateway's log says why",
+        "the keys cannot be saved now; the gateway's log says why",
     )
 
 

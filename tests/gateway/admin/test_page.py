@@ -96,7 +96,7 @@ async def test_only_a_word_gets_a_capital(tmp_path: Path) -> None:
         await log_in(http)
         path, word = await http.get("/admin/nope"), await http.post("/admin/live/none/cancel")
     assert '<p class="note bad" role="alert">/admin/nope is' in path.text
-    assert '<p class="note bad sentence" role="alert">the form is' in word.text
+    assert '<p class="note bad sentence" role="alert">the form belongs' in word.text
 
 
 @pytest.mark.parametrize(("path", "name"), [("/", "Overview"), ("/admin", "Overview"), ("/admin/live", "Live")])

@@ -124,7 +124,7 @@ async def test_while_it_drains_nothing_is_played(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "word"),
-    [({"dialect": "cobol"}, "dialect"), ({"model": " "}, "which model"), ({"prompt": ""}, "a prompt")],
+    [({"dialect": "cobol"}, "dialect"), ({"model": " "}, "give a model"), ({"prompt": ""}, "a prompt")],
 )
 async def test_what_is_missing_is_said(tmp_path: Path, fields: dict[str, str], word: str) -> None:
     async with visiting(made(tmp_path)) as http:
@@ -141,7 +141,7 @@ async def test_without_scripts_the_form_gives_the_whole_page(tmp_path: Path) -> 
         page = await http.post("/admin/playground", data={**FORM, "csrf": token})
     assert page.status_code == 200
     assert "&lt;b&gt;Hello" in page.text
-    assert "no server was asked" in page.text
+    assert "no server was called" in page.text
 
 
 async def test_a_form_of_another_session_plays_nothing(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ async def test_a_wrong_password_is_told_in_the_form(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         page = await enter(http, "<b>wrong</b>", username="<i>admin</i>")
     assert (page.status_code, "set-cookie" in page.headers) == (401, False)
-    assert "unknown name, password or key" in page.text
+    assert "wrong name, password or key" in page.text
     assert "&lt;i&gt;admin" in page.text
     assert "wrong</b>" not in page.text
 

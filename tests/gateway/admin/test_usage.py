@@ -85,9 +85,9 @@ async def test_before_the_first_request_there_is_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("by=colour", "by: 'colour' is none of key, credential, model, upstream, day"),
-        ("since=soon", "since: 'soon' is no moment: a day such as 2026-11-30"),
-        ("since=1h&until=2h", "since: this is not before until"),
+        ("by=colour", "by: 'colour' is not one of key, credential, model, upstream, day"),
+        ("since=soon", "since: 'soon' is not a time: a day such as 2026-11-30"),
+        ("since=1h&until=2h", "since: must be before until"),
         ("from=7d", "from: the parameters are by, since, until"),
     ],
 )

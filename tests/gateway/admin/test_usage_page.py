@@ -54,7 +54,7 @@ def test_steps_in_which_nothing_was_are_there() -> None:
 
 
 def test_a_time_without_length_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="since: this is not before until"):
+    with pytest.raises(InvalidRequest, match="since: must be before until"):
         window_of(NOW, NOW - 1, NOW)
 
 
@@ -167,7 +167,7 @@ async def test_the_page_leads_to_every_older_request(tmp_path: Path, monkeypatch
         refused = await http.get("/admin/usage?after=x", auth=ADMIN)
     assert found == [f"my-{number}" for number in (4, 3, 2, 1, 0)]
     assert path is None
-    assert "after: is not what the page has given" in refused.text
+    assert "after: is not a position that the page gave" in refused.text
 
 
 async def test_without_a_ledger_the_pages_say_so(tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ async def test_without_a_ledger_the_pages_say_so(tmp_path: Path) -> None:
         usage, overview = await http.get("/admin/usage", auth=ADMIN), await http.get("/", auth=ADMIN)
         table = await http.get("/admin/usage/requests.csv", auth=ADMIN)
     assert (usage.status_code, overview.status_code, table.status_code) == (404, 200, 404)
-    assert "there is no ledger here" in usage.text
-    assert "There is nothing to draw" in overview.text
+    assert "there is no ledger" in usage.text
+    assert "There is nothing to show" in overview.text
 
 
 @pytest.mark.parametrize(

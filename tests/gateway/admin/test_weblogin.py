@@ -135,13 +135,13 @@ async def refused(http: httpx.AsyncClient, begun: httpx.Response, **answer: str)
     ("answer", "status", "said"),
     [
         ({"state": ""}, 400, "it has no state"),
-        ({"state": "x" * 32}, 403, "this browser did not begin this login"),
-        ({"code": ""}, 403, "no account was added: the answer holds no code"),
+        ({"state": "x" * 32}, 403, "this browser did not start this login"),
+        ({"code": ""}, 403, "no account was added: the response has no code"),
         ({"error": "access_denied", "code": ""}, 403, "no account was added: access was denied"),
         ({"error": "admin_policy_enforced"}, 403, "the login was refused: admin_policy_enforced"),
         ({"error": "<b>x</b>"}, 403, "the login was refused: an unknown error"),
-        ({"iss": "https://evil.example"}, 403, "the answer comes from another server"),
-        ({"iss": "https://accounts.google.com.evil.example"}, 403, "the answer comes from another server"),
+        ({"iss": "https://evil.example"}, 403, "the response comes from another server"),
+        ({"iss": "https://accounts.google.com.evil.example"}, 403, "the response comes from another server"),
     ],
 )
 async def test_an_answer_that_does_not_fit_is_refused(
@@ -195,7 +195,7 @@ async def test_another_browser_cannot_end_a_login_nor_use_it_up(tmp_path: Path) 
         cookies = dict(http.cookies)
         http.cookies.clear()
         assert (await refused(http, begun))[0] == 403
-        other = await begin(http)  # a login of its own is none of this one
+        other = await begin(http)  # a login of its own is not one of this one
         assert (await refused(http, begun))[0] == 403
         assert state_of(other) != state_of(begun)
         http.cookies.update(cookies)

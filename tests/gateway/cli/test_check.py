@@ -100,7 +100,7 @@ def test_an_order_that_cannot_work_is_exit_2_with_one_that_does(run: Run, write:
     done = run("check")
     assert done.code == 2
     assert done.err == (
-        "gateway.toml:2: pipeline.order: 'rate_limit' needs principal from 'auth', which must stand before it; "
+        "gateway.toml:2: pipeline.order: 'rate_limit' needs principal from 'auth', which must come before it; "
         "an order that works: ['auth', 'rate_limit', 'protocol', 'model_map']\n"
     )
 
@@ -118,7 +118,7 @@ def test_the_extra_of_a_database_is_missed_as_at_the_start(
 def test_a_password_that_is_not_escaped_in_the_address_of_redis_is_not_told(run: Run, write: Write) -> None:
     write('[store]\nredis = "redis://:aB3/xyz@host:6379/0"\n')
     done = run("check")
-    said = "gateway.toml:2: store.redis: is no address of the form redis://host:6379/0, rediss://… or unix://…\n"
+    said = "gateway.toml:2: store.redis: is not a URL of the form redis://host:6379/0, rediss://… or unix://…\n"
     assert (done.code, done.err) == (2, said)
 
 
@@ -133,7 +133,7 @@ def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folde
     write(f'[server]\ndata_dir = "{place}"\n')
     done = run("check")
     said = f"gateway.toml:2: server.data_dir: cannot be written: {folder / 'file'}: Not a directory"
-    assert (done.code, done.err) == (0, f"warning: {said}; what it should keep stays in memory\n")
+    assert (done.code, done.err) == (0, f"warning: {said}; data is kept in memory only\n")
 
 
 ASTRAY = """
@@ -207,8 +207,8 @@ def test_a_namesake_of_a_built_in_part_takes_no_place_and_is_named(run: Run, wri
     done = run("check")
     assert done.code == 0
     assert done.err.splitlines() == [
-        'warning: gateway.toml:3: upstream.demo: "acme:Shout" is registered as "demo", too, and not used',
-        'warning: gateway.toml:2: pipeline.order: "acme:Open" is registered as "auth", too, and not used',
+        'warning: gateway.toml:3: upstream.demo: "acme:Shout" is also registered as "demo", and is not used',
+        'warning: gateway.toml:2: pipeline.order: "acme:Open" is also registered as "auth", and is not used',
     ]
 
 

@@ -125,7 +125,7 @@ def test_claude_code_begins_without_its_questions(
 def test_a_file_that_has_the_values_is_not_touched(run: Run, home: Path) -> None:
     mine = '{"hasCompletedOnboarding":true,"projects":{}}'
     (home / ".claude.json").write_text(mine)
-    assert f"{home / '.claude.json'} says so already" in run("connect", "claude-code", "--apply").out
+    assert f"{home / '.claude.json'} already has these settings" in run("connect", "claude-code", "--apply").out
     assert files(home)[".claude.json"] == mine
     run("connect", "claude-code", "--undo")
     assert files(home) == {".claude.json": mine}
@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_taken_away_is_told(home: Path) -> None:
     planned = change(settings)
     assert planned is not None
     apply(planned)
-    with pytest.raises(ConfigError, match=r"\.env: cannot be taken away: Permission denied"):
+    with pytest.raises(ConfigError, match=r"\.env: cannot be removed: Permission denied"):
         undo(settings)
 
 
@@ -205,7 +205,7 @@ def test_undo_keeps_what_was_changed_since(run: Run, home: Path) -> None:
     config.write_text(CODEX)
     run("connect", "codex", "--apply")
     config.write_text(config.read_text() + "\n[history]\nmax = 5\n")
-    assert f"{config} keeps what was changed since" in run("connect", "codex", "--undo").out
+    assert f"{config} keeps later changes" in run("connect", "codex", "--undo").out
     assert tomllib.loads(config.read_text()) == {**tomllib.loads(CODEX), "history": {"max": 5}}
     assert "# the best" in config.read_text()
 
@@ -287,7 +287,7 @@ def test_a_link_stays_a_link(run: Run, home: Path) -> None:
     ("client", "name", "text", "why"),
     [
         ("claude-code", ".claude/settings.json", "{// mine\n}", "is not plain JSON"),
-        ("claude-code", ".claude/settings.json", '{"env": 1}', "env is no table"),
+        ("claude-code", ".claude/settings.json", '{"env": 1}', "env is not a table"),
         # tomlkit puts what follows into [model_providers.gateway]
         ("codex", ".codex/config.toml", 'model_providers.mine.name = "mine"\n', "cannot be edited safely"),
     ],
@@ -418,7 +418,7 @@ def test_undo_needs_no_configuration_that_can_be_used(
 def test_a_key_is_read_as_it_was_given(run: Run, home: Path, key: str) -> None:
     run("connect", "gemini-cli", "--apply", "--key", key)
     assert dotenv_values(home / ".gemini" / ".env")["GEMINI_API_KEY"] == key
-    assert "Gemini CLI comes here with a key that is not accepted" in run("doctor").out
+    assert "Gemini CLI uses this gateway with a key that is not accepted" in run("doctor").out
 
 
 @pytest.mark.parametrize("words", [("--url", "localhost:8045"), ("--apply", "--undo")])
@@ -430,7 +430,7 @@ def test_what_cannot_be_meant_is_bad_usage(run: Run, home: Path, words: tuple[st
 def test_a_model_that_leads_nowhere_is_named(run: Run) -> None:
     done = run("connect", "codex", "--model", "nothing-such")
     assert done.code == 0
-    assert "nothing-such leads nowhere here" in done.err
+    assert "nothing-such is not served here" in done.err
 
 
 @pytest.fixture
@@ -449,7 +449,7 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_user_without_a_home_is_told_to_name_it(run: Run, client: str) -> None:
     done = run("connect", client)
     assert done.code == 2
-    assert done.err.startswith("HOME: is not set, and nobody knows this user's home folder")
+    assert done.err.startswith("HOME: is not set, and this user's home folder is unknown")
 
 
 @pytest.mark.usefixtures("homeless")

@@ -143,7 +143,7 @@ ffffffff  needs_verification  somebody.with.a.long.name@dep…  12    never
   from login
   because: Verify your account to continue, since this is the first time that it
     is used from here.
-  its owner goes on at
+  its owner must verify it at
     LINK
   last error: 403 with ya29.*** in it
 """
@@ -173,7 +173,7 @@ def test_an_id_may_be_cut_short_or_an_e_mail(taken: Run) -> None:
 def test_one_that_is_not_there_is_an_error_and_nothing_is_done(taken: Run) -> None:
     done = taken("credentials", "disable", "one@example.org", "nobody@example.org")
     assert done.code == 2
-    assert done.err.startswith("nobody@example.org: no credential has this e-mail or an id that begins so")
+    assert done.err.startswith("nobody@example.org: no credential has this e-mail address, or an ID that starts so")
     assert listed(taken)[id_of("1//one")]["state"] == "active"
 
 
@@ -197,7 +197,7 @@ def test_an_upstream_that_is_not_there_is_an_error(taken: Run) -> None:
 def test_what_is_disabled_stays_so_until_it_is_enabled(taken: Run) -> None:
     assert "disabled" in taken("credentials", "disable", "one@example.org").out
     said = listed(taken)[id_of("1//one")]
-    assert (said["state"], said["enabled"], said["reason"]) == ("disabled", False, "an operator took it out of use")
+    assert (said["state"], said["enabled"], said["reason"]) == ("disabled", False, "an operator disabled it")
     taken("credentials", "enable", "one@example.org")
     assert listed(taken)[id_of("1//one")]["state"] == "active"
 
@@ -218,7 +218,7 @@ def test_what_gateway_toml_gives_is_not_removed(run: Run, write: Write) -> None:
     write(f'{ACCOUNTS}pool.refresh_tokens = ["1//zero"]\n')
     done = run("credentials", "remove", id_of("1//zero")[:8])
     assert done.code == 2
-    assert "gateway.toml gives" in done.err
+    assert "is in gateway.toml" in done.err
     assert set(listed(run)) == {id_of("1//zero")}
 
 
@@ -338,7 +338,7 @@ def test_every_shape_is_imported(run: Run, write: Write, folder: Path, name: str
     assert (done.code, done.err) == (0, "")
     said = json.loads(done.out)
     assert said["upstream"] == "google"
-    assert said["accounts"][0]["word"].startswith(f"taken into the store: credential {id_of('1//one')[:8]}")
+    assert said["accounts"][0]["word"].startswith(f"added to the store: credential {id_of('1//one')[:8]}")
     assert id_of("1//one") in listed(run)
     assert file.read_bytes() == before
 
@@ -347,7 +347,7 @@ def test_what_is_no_account_is_named_and_the_others_are_taken(run: Run, write: W
     write(ACCOUNTS)
     file = write_tokens(folder, {"one@example.org": {"refresh_token": "1//one"}, "two@example.org": {"token": "t"}})
     done = run("credentials", "import", file)
-    assert (done.code, done.err) == (1, "two@example.org was not taken: it has no refresh_token\n")
+    assert (done.code, done.err) == (1, "two@example.org was not imported: it has no refresh_token\n")
     assert id_of("1//one") in listed(run)
 
 
@@ -367,7 +367,7 @@ def test_an_encrypted_file_is_imported_with_the_stores_key(run: Run, write: Writ
 def test_another_oauth_client_is_told_of(run: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS.replace("our-client", "mine"))
     done = run("credentials", "import", write_tokens(folder))
-    assert "warning: projects[0] has another OAuth client than upstream.google.oauth\n" in done.err
+    assert "warning: projects[0] has a different OAuth client than upstream.google.oauth\n" in done.err
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,11 @@ def test_another_oauth_client_is_told_of(run: Run, write: Write, folder: Path) -
         (ACCOUNTS, ["absent.json"], "absent.json: cannot be read: No such file or directory"),
         ("", ["tokens.json"], "--upstream: no upstream has accounts: add one of type v1internal"),
         (ACCOUNTS + ACCOUNTS.replace("google", "b"), ["tokens.json"], "--upstream: say which one; there are google, b"),
-        (ACCOUNTS, ["tokens.json", "--upstream", "x"], "--upstream: x is no upstream with accounts; there are google"),
+        (
+            ACCOUNTS,
+            ["tokens.json", "--upstream", "x"],
+            "--upstream: x is not an upstream with accounts; there are google",
+        ),
     ],
 )
 def test_what_cannot_be_imported_says_why(

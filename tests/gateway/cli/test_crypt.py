@@ -98,7 +98,7 @@ def test_the_older_key_is_not_needed_any_more(run: Run, kept: Kept, keys: list[s
     kept.fill(keys[0])
     (folder / "gateway.toml").write_text(f'{TOML}[store]\nencryption_key = ["env:NEW", "env:OLD"]\n')
     done = run("encrypt", OLD=keys[0], NEW=keys[1])
-    assert done.out.endswith("; the older keys are not needed any more\n")
+    assert done.out.endswith("; the older keys are no longer needed\n")
     assert kept.opens(keys[1])
     with pytest.raises(KeyProblem):
         kept.opens(keys[0])
@@ -141,7 +141,10 @@ def test_it_is_written_in_clear(run: Run, kept: Kept, keys: list[str]) -> None:
     kept.fill(keys[0])
     done = run("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0])
     assert done.code == 0, done.err
-    assert done.out == f"{kept.file} is in clear; take store.encryption_key away, or the next start encrypts it\n"
+    assert (
+        done.out
+        == f"{kept.file} is now unencrypted; remove store.encryption_key, or the next start encrypts it again\n"
+    )
     assert kept.opens()
 
 
@@ -150,7 +153,7 @@ def test_it_asks_first(run: Run, kept: Kept, keys: list[str], typed: str, code: 
     kept.fill(keys[0])
     done = run("decrypt", typed=typed, GATEWAY_ENCRYPTION_KEY=keys[0])
     assert done.code == code
-    assert f"will stand in clear in {kept.file}. Go on? [y/N]" in done.err
+    assert f"will be unencrypted in {kept.file}. Continue? [y/N]" in done.err
     assert (kept.in_clear != []) == opens
 
 
@@ -170,7 +173,7 @@ def test_decrypt_waits_for_no_gateway(run: Run, kept: Kept, keys: list[str], fol
         assert running.url
         done = run("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0])
     assert done.code == 2
-    assert done.err == f"{kept.file}: a gateway uses it, and it would go on encrypting: stop it first\n"
+    assert done.err == f"{kept.file}: a gateway uses it, and it would keep encrypting: stop it first\n"
     assert kept.in_clear == []
 
 

@@ -113,7 +113,7 @@ def test_a_file_with_secrets_that_others_can_read_is_named(examine: Any, write: 
         file.chmod(0o644 if file.name == name else 0o600)
     warnings = [one for one in examine() if one["check"] == "files" and one["level"] == "warning"]
     assert [one["fix"] for one in warnings] == [f"chmod 600 {folder / name}"]
-    assert "others can read it: mode 0644" in warnings[0]["message"]
+    assert "other users can read it: mode 0644" in warnings[0]["message"]
 
 
 def test_a_file_without_secrets_may_be_read(examine: Any, write: Write) -> None:
@@ -154,7 +154,7 @@ def test_little_room_is_a_warning(folder: Path) -> None:
 
 def test_a_folder_that_others_can_look_into_is_named(examine: Any, folder: Path) -> None:
     (folder / "data").mkdir(0o755)
-    assert of(examine(), "data_dir") == [("warning", f"others can look into {folder / 'data'}: mode 0755")]
+    assert of(examine(), "data_dir") == [("warning", f"other users can read {folder / 'data'}: mode 0755")]
 
 
 def test_a_log_file_that_cannot_be_written_is_a_problem(examine: Any, write: Write) -> None:
@@ -182,7 +182,7 @@ def test_an_open_address_without_a_key_is_a_problem(examine: Any, write: Write) 
 
 def test_to_let_everybody_in_is_a_warning(examine: Any, write: Write) -> None:
     write('[server]\nhost = "0.0.0.0"\n[auth]\nallow_anonymous = "always"\n')
-    assert of(examine(), "bind") == [("warning", "everybody who reaches 0.0.0.0 may use the accounts")]
+    assert of(examine(), "bind") == [("warning", "anyone who can reach 0.0.0.0 may use the accounts")]
 
 
 def test_a_sample_key_and_one_that_is_over_are_warnings(examine: Any, write: Write) -> None:
@@ -197,7 +197,7 @@ def test_a_sample_key_and_one_that_is_over_are_warnings(examine: Any, write: Wri
 def test_that_the_last_key_was_revoked_is_a_warning(run: Run, examine: Any) -> None:
     run("keys", "new", "alice")
     run("keys", "revoke", "alice")
-    assert of(examine(), "keys") == [("warning", "none that lets anybody in: the last one was revoked")]
+    assert of(examine(), "keys") == [("warning", "none is valid: the last one was revoked")]
 
 
 # the port
@@ -208,7 +208,7 @@ def test_another_program_on_the_port_is_a_problem(examine: Any) -> None:
         port = listener.getsockname()[1]
         listener.settimeout(0)
         said = of(examine(GATEWAY_SERVER__PORT=str(port)), "port")
-    assert said == [("problem", f"another program listens on 127.0.0.1:{port}")]
+    assert said == [("problem", f"another program is listening on 127.0.0.1:{port}")]
 
 
 @pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:1"])
@@ -217,7 +217,7 @@ def test_a_gateway_on_the_port_is_well(examine: Any, folder: Path, proxy: str, m
         monkeypatch.setenv("http_proxy", proxy)
         port = running.url.rpartition(":")[2]
         said = of(examine(GATEWAY_SERVER__PORT=port), "port")
-    assert said == [("ok", f"a gateway listens on 127.0.0.1:{port}, and is ready")]
+    assert said == [("ok", f"a gateway is listening on 127.0.0.1:{port}, and is ready")]
 
 
 def test_an_address_of_another_machine_is_a_problem(examine: Any, write: Write) -> None:
@@ -270,7 +270,7 @@ async def test_the_clock_is_compared_with_the_servers(
             if said[:24] == message[:24]:
                 break
     assert (found, said[:24]) == (level, message[:24])
-    assert any(said.startswith(f"{url} answers in ") for _, said in of(findings, "upstream mine"))
+    assert any(said.startswith(f"{url} responds in ") for _, said in of(findings, "upstream mine"))
     plain = next(asked for asked in server.asked.split(b"\r\n\r\n") if asked.startswith(b"GET / "))
     assert b"sk-mine" not in plain
 
@@ -279,7 +279,7 @@ async def test_the_clock_is_compared_with_the_servers(
     ("url", "reason", "fix"),
     [
         ("http://127.0.0.1:9", "Connection refused", "start the server there"),
-        ("http://upstream.invalid", "no connection to upstream.invalid:80: ", "look at the spelling of the address"),
+        ("http://upstream.invalid", "no connection to upstream.invalid:80: ", "check the spelling of the URL"),
     ],
 )
 def test_a_server_that_does_not_answer_is_a_problem(
@@ -307,7 +307,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_problem(
 
 @pytest.mark.parametrize(
     ("scheme", "reason"),
-    [("http", "what it said is no HTTP"), ("https", "WRONG_VERSION_NUMBER")],
+    [("http", "its response is not HTTP"), ("https", "WRONG_VERSION_NUMBER")],
 )
 async def test_a_port_where_something_else_listens_is_named_as_such(
     examine: Any, write: Write, scheme: str, reason: str
@@ -323,7 +323,7 @@ async def test_a_port_where_something_else_listens_is_named_as_such(
         findings = await asyncio.to_thread(examine)
     (finding,) = [one for one in findings if one["check"] == "upstream mine"]
     assert reason in finding["message"]
-    assert finding["fix"].startswith("look at the port of the address")
+    assert finding["fix"].startswith("check the port of the URL")
 
 
 def test_an_upstream_that_is_the_gateway_itself_is_a_problem(examine: Any, write: Write) -> None:
@@ -354,13 +354,13 @@ def test_a_store_that_is_no_database_is_a_problem_without_credentials_too(
     (data / "gateway.db").write_text("no database")
     (finding,) = [one for one in examine() if one["check"] == "store"]
     assert (finding["level"], finding["message"]) == ("problem", "it cannot be used: file is not a database")
-    assert finding["fix"] == "put a copy of gateway.db back, or move it away"
+    assert finding["fix"] == "restore a copy of gateway.db, or move it away"
 
 
 def test_redis_tells_its_version(examine: Any, write: Write, redis: RedisServer) -> None:
     write(f'[store]\nredis = "{redis.url}"\n')
     ((level, said),) = of(examine(), "redis")
-    assert (level, said.startswith("store.redis answers: version ")) == ("ok", True)
+    assert (level, said.startswith("store.redis responds: version ")) == ("ok", True)
 
 
 @pytest.mark.parametrize(("falls_ill", "recovers"), READ_ONLY)
@@ -395,14 +395,14 @@ def test_redis_away_is_a_problem(examine: Any, write: Write) -> None:
     write('[store]\nredis = "redis://:a-password@127.0.0.1:9/0"\n')
     findings = examine()
     ((level, said),) = of(findings, "redis")
-    assert (level, "does not answer" in said) == ("problem", True)
+    assert (level, "does not respond" in said) == ("problem", True)
     assert "a-password" not in json.dumps(findings)
 
 
 def test_postgresql_tells_its_version(examine: Any, write: Write, postgres_url: str) -> None:
     write(f'[store]\ndatabase = "{postgres_url}"\n')
     ((level, said),) = of(examine(), "postgres")
-    assert (level, said.startswith("store.database answers: version ")) == ("ok", True)
+    assert (level, said.startswith("store.database responds: version ")) == ("ok", True)
 
 
 def test_a_postgresql_that_can_only_be_read_is_a_problem(
@@ -411,7 +411,7 @@ def test_a_postgresql_that_can_only_be_read_is_a_problem(
     name = postgres_url.rpartition("/")[2]
     postgres_server.do(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
     write(f'[store]\ndatabase = "{postgres_url}"\n')
-    assert of(examine(), "postgres") == [("problem", "store.database cannot be used: it can only be read")]
+    assert of(examine(), "postgres") == [("problem", "store.database cannot be used: it is read-only")]
 
 
 def test_a_database_without_rights_to_make_tables_is_a_problem(
@@ -448,7 +448,7 @@ def test_postgresql_away_is_a_problem(
     postgres_server.stop()
     findings = examine()
     ((level, said),) = of(findings, "postgres")
-    assert (level, "does not answer" in said) == ("problem", True)
+    assert (level, "does not respond" in said) == ("problem", True)
     assert "a-password" not in json.dumps(findings)
 
 
@@ -468,7 +468,7 @@ def test_a_client_that_was_led_elsewhere_is_named(run: Run, examine: Any, client
     run("connect", client, "--apply", "--url", "http://127.0.0.1:9999")
     ((level, said),) = of(examine(), f"client {client}")
     assert level == "warning"
-    assert said.endswith(" goes to http://127.0.0.1:9999, not to http://127.0.0.1:8045")
+    assert said.endswith(" uses http://127.0.0.1:9999, not http://127.0.0.1:8045")
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
@@ -486,8 +486,8 @@ def test_a_client_with_a_key_of_yesterday_is_named(run: Run, examine: Any, write
     [
         ("http://localhost:8045", "Claude Code comes here"),
         ("http://LOCALHOST:8045/", "Claude Code comes here"),
-        ("http://localhost:8045/v1", "Claude Code goes to http://localhost:8045/v1, not to http://127.0.0.1:8045"),
-        ("http://[::1", "Claude Code goes to http://[::1, not to http://127.0.0.1:8045"),
+        ("http://localhost:8045/v1", "Claude Code uses http://localhost:8045/v1, not http://127.0.0.1:8045"),
+        ("http://[::1", "Claude Code uses http://[::1, not http://127.0.0.1:8045"),
     ],
 )
 def test_a_client_comes_here_by_any_name_of_this_machine(examine: Any, folder: Path, url: str, said: str) -> None:
@@ -499,7 +499,7 @@ def test_a_client_comes_here_by_any_name_of_this_machine(examine: Any, folder: P
 def test_a_client_that_was_never_led_here_is_left_alone(examine: Any, folder: Path) -> None:
     (folder / ".claude").mkdir()
     (folder / ".claude" / "settings.json").write_text('{"env": {"ANTHROPIC_BASE_URL": "https://api.example.org"}}')
-    said = "Claude Code goes to https://api.example.org, not to http://127.0.0.1:8045"
+    said = "Claude Code uses https://api.example.org, not http://127.0.0.1:8045"
     assert of(examine(), "client claude-code") == [("ok", said)]
 
 
@@ -509,8 +509,8 @@ def test_a_client_that_was_never_led_here_is_left_alone(examine: Any, folder: Pa
 async def test_credentials_are_asked_for(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:
     write(antigravity(fake_v1internal, '["rt-1", "rt-2"]'))
     findings = await asyncio.to_thread(examine)
-    assert of(findings, "credentials google") == [("ok", "2 of 2 can be used")]
-    assert of(findings, "store") == [("warning", "refresh tokens are kept in clear")]
+    assert of(findings, "credentials google") == [("ok", "2 of 2 are usable")]
+    assert of(findings, "store") == [("warning", "refresh tokens are stored unencrypted")]
     assert {call.body["refresh_token"] for call in fake_v1internal.calls("token")} == {"rt-1", "rt-2"}
 
 
@@ -519,7 +519,7 @@ async def test_a_revoked_one_is_to_log_in_again(examine: Any, write: Write, fake
     fake_v1internal.oauth.fail("invalid_grant", token="rt-2", times=9)
     findings = await asyncio.to_thread(examine)
     (few, revoked) = [one for one in findings if one["check"] == "credentials google"]
-    assert (few["level"], few["message"]) == ("warning", "1 of 2 can be used, fewer than min_credentials (2)")
+    assert (few["level"], few["message"]) == ("warning", "1 of 2 are usable, fewer than min_credentials (2)")
     assert (revoked["level"], " is disabled: invalid_grant" in revoked["message"]) == ("warning", True)
     assert revoked["fix"] == "log the account in again: gateway login --upstream google"
 
@@ -559,15 +559,15 @@ async def test_an_oauth_client_that_google_does_not_know_is_a_problem(
     fake_v1internal.oauth.fail("invalid_client", times=9)
     findings = await asyncio.to_thread(examine)
     (none, paused) = [one for one in findings if one["check"] == "credentials google"]
-    assert (none["level"], none["message"]) == ("problem", "0 of 1 can be used")
-    assert (paused["level"], paused["fix"]) == ("warning", "mend that; it is tried again by itself")
+    assert (none["level"], none["message"]) == ("problem", "0 of 1 are usable")
+    assert (paused["level"], paused["fix"]) == ("warning", "fix that; it is retried automatically")
 
 
 async def test_none_that_can_be_used_is_a_problem(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:
     write(antigravity(fake_v1internal))
     fake_v1internal.oauth.fail("invalid_grant", times=9)
     findings = await asyncio.to_thread(examine)
-    assert ("problem", "0 of 1 can be used") in of(findings, "credentials google")
+    assert ("problem", "0 of 1 are usable") in of(findings, "credentials google")
 
 
 async def test_no_oauth_client_is_a_problem(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:

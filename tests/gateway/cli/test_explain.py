@@ -141,7 +141,7 @@ def test_strict_mode_is_exit_1_with_the_loss_and_no_body(run: Run, write: Write,
     write('[upstream.demo]\n[translate]\nlossy = "strict"')
     done = run("explain", "--request", put(CHAT | {"logprobs": True}))
     assert done.code == 1
-    assert "refused, 400: translate.lossy is strict and this upstream cannot carry: logprobs" in done.out
+    assert "refused, 400: translate.lossy is strict, and this upstream cannot carry: logprobs" in done.out
     assert "gateway.toml:3" in done.out
     assert "body," not in done.out
 
@@ -176,7 +176,7 @@ def test_a_gemini_request_takes_its_model_from_the_command_line(run: Run, write:
     file = put(b'{"contents": [{"role":"user","parts":[{"text":"hi"}]}]}')
     done = run("explain", "public/gemini-2.5-flash", "--request", file)
     assert "/v1beta/models/gemini-2.5-flash:generateContent" in done.out
-    assert "body, 55 bytes, the caller's own words:" in done.out
+    assert "body, 55 bytes, as the caller sent it:" in done.out
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_a_gemini_request_takes_its_model_from_the_command_line(run: Run, write:
             ["demo", "--dialect", "antropic"],
             None,
             (
-                '--dialect: "antropic" is none of openai-chat, openai-responses, anthropic, gemini; '
+                '--dialect: "antropic" is not one of openai-chat, openai-responses, anthropic, gemini; '
                 'did you mean "anthropic"?'
             ),
         ),
-        ([], None, "say which: gateway explain MODEL, or --request FILE"),
+        ([], None, "give MODEL, or --request FILE"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_and_exit_2(

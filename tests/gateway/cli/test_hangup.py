@@ -20,7 +20,7 @@ from tests.processes import PROGRAMS, Program, environment, gateway, running
 from tests.terminal import terminal
 
 CHANGED = '"event":"the configuration has changed"'
-REFUSED = '"event":"the configuration is refused; the one before stays in use"'
+REFUSED = '"event":"the configuration is invalid; the previous one stays in use"'
 BAD = "[retry]\nattempt = 1\n"
 
 

@@ -74,10 +74,10 @@ def test_the_projects_of_tokens_json(take: Any, folder: Path) -> None:
         ("1//one", "p-1", {}),
         ("1//two", "", {"note": "x"}),
     ]
-    assert said["projects[0]"] == f"taken into the store: credential {found['1//one'].id[:8]} of upstream antigravity"
+    assert said["projects[0]"] == f"added to the store: credential {found['1//one'].id[:8]} of upstream antigravity"
     assert said["projects[1]"].endswith("of upstream antigravity, disabled: 403 twice")
     assert said["projects[].access_token"] == "not needed: the gateway gets its own access tokens"
-    assert said["projects[].note"] == "kept in the store beside its account; nothing reads it"
+    assert said["projects[].note"] == "stored with its account; nothing reads it"
 
 
 async def test_they_are_used_from_there(take: Any, folder: Path) -> None:
@@ -111,9 +111,9 @@ async def test_the_oauth_client_comes_along(take: Any, folder: Path) -> None:
 def test_accounts_by_e_mail(take: Any, folder: Path) -> None:
     said = take(BY_EMAIL | {"version": 2}, name="credentials.json")
     assert {one.email for one in accounts(folder).values()} == {"a@example.org", "b@example.org"}
-    assert said["a@example.org"].startswith("taken into the store: ")
+    assert said["a@example.org"].startswith("added to the store: ")
     assert said["client_id"] == 'upstream.antigravity.oauth.client_id = "env:OAUTH_CLIENT_ID"'
-    assert said["version"] == "not taken: it is no account"
+    assert said["version"] == "not imported: it is no account"
 
 
 def test_what_says_the_client_of_a_map_is_not_called_unknown(take: Any) -> None:
@@ -127,7 +127,7 @@ def test_an_account_of_another_client_is_named(run: Run, folder: Path) -> None:
     other = {"c@example.org": {"refresh_token": "1//c", "client_id": "another"}}
     (folder / "tokens.json").write_text(json.dumps(BY_EMAIL | other))
     done = run("import", "tokens.json")
-    assert "c@example.org  has another OAuth client than the first: Google will refuse it here" in done.out
+    assert "c@example.org  has a different OAuth client than the first: Google will reject it here" in done.out
 
 
 def test_the_single_token_of_a_config_json(take: Any, folder: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_file_that_a_config_json_names(take: Any, folder: Path) -> None:
 def test_the_file_that_a_config_json_means_without_a_name(take: Any, folder: Path, settings: dict[str, object]) -> None:
     (folder / "credentials1.json").write_text(json.dumps(BY_EMAIL))
     said = take(settings, name="config.json")
-    assert said["a@example.org"].startswith("taken into the store: ")
+    assert said["a@example.org"].startswith("added to the store: ")
     assert set(accounts(folder)) == {"1//a", "1//b"}
 
 
@@ -197,7 +197,7 @@ def test_importing_again_changes_nothing(take: Any, folder: Path) -> None:
     original = (folder / "tokens.json").read_bytes()
     said = take(TOKENS)
     assert (accounts(folder), store(folder).load("antigravity"), (folder / "gateway.toml").read_bytes()) == before
-    assert said["projects[0]"].startswith("in the store already: credential ")
+    assert said["projects[0]"].startswith("already in the store, unchanged: credential ")
     assert (folder / "tokens.json").read_bytes() == original
 
 
@@ -205,14 +205,16 @@ def test_a_newer_token_of_the_store_stays(take: Any, folder: Path) -> None:
     take(BY_EMAIL)
     said = take({"a@example.org": {"refresh_token": "1//older"}, "b@example.org": BY_EMAIL["b@example.org"]})
     assert set(accounts(folder)) == {"1//a", "1//b"}
-    assert said["a@example.org"].startswith("in the store already: ")
+    assert said["a@example.org"].startswith("already in the store, unchanged: ")
 
 
 def test_a_token_that_the_upstream_gave_later_is_recognised(take: Any, folder: Path) -> None:
     take({"refresh_token": "1//first"})
     id_ = accounts(folder)["1//first"].id
     learn(folder, Change(id=id_, tokens=StoredTokens("ya29.x", 60.0, 1.0, "1//later")))
-    assert take({"refresh_token": "1//later"})["the account"].startswith(f"in the store already: credential {id_[:8]}")
+    assert take({"refresh_token": "1//later"})["the account"].startswith(
+        f"already in the store, unchanged: credential {id_[:8]}"
+    )
     assert set(accounts(folder)) == {"1//later"}
 
 

@@ -153,9 +153,9 @@ def test_every_setting_has_a_line(run: Run, old: Old) -> None:
     assert set(said) == {line.partition("=")[0] for line in DOTENV.splitlines()}
     assert said["GEMINI_API_KEY"]["became"] == 'upstream.gemini.api_key = "env:GEMINI_API_KEY"'
     assert said["SMALL_MODEL"]["became"].startswith('models.alias."*haiku*" = ["gemini/gemini-2.5-flash", ')
-    assert said["VERTEX_PROJECT"]["word"] == "means nothing without USE_VERTEX_AUTH"
+    assert said["VERTEX_PROJECT"]["word"] == "has no effect without USE_VERTEX_AUTH"
     assert said["OPENAI_BASE_URL"]["word"] == "is empty, which counts as not set"
-    assert said["COLOUR"]["word"] == "not known here"
+    assert said["COLOUR"]["word"] == "unknown"
 
 
 @pytest.mark.parametrize("switch", ["", "false"])
@@ -163,42 +163,44 @@ def test_what_belongs_to_a_switch_that_is_off_means_nothing(run: Run, old: Old, 
     dotenv = f"GEMINI_API_KEY=AIza\nVERTEX_PROJECT=x\nVERTEX_LOCATION=y\nUSE_VERTEX_AUTH={switch}\n"
     said = rows(run("import", "--json", str(old(dotenv, ".env"))))
     for name in ("VERTEX_PROJECT", "VERTEX_LOCATION"):
-        assert said[name]["word"] == "means nothing without USE_VERTEX_AUTH"
+        assert said[name]["word"] == "has no effect without USE_VERTEX_AUTH"
 
 
 def test_what_a_variable_of_the_gateways_own_says_is_not_said_twice(run: Run, old: Old) -> None:
     dotenv = "LOG_FILE=a.log\nGATEWAY_LOG__FILE=b.log\n"
     said = rows(run("import", "--json", str(old(dotenv, ".env"))))
-    assert said["LOG_FILE"]["word"] == "another variable says it"
+    assert said["LOG_FILE"]["word"] == "another variable sets it"
     assert said["GATEWAY_LOG__FILE"]["became"] == 'log.file = "b.log"'
 
 
 def test_every_setting_of_a_config_json_has_a_line(run: Run, old: Old) -> None:
     said = rows(run("import", "--json", str(old(NESTED | {"colour": "canary", "min_credential": 1, "host": None}))))
     assert said["request_timeouts.read"]["became"] == "timeouts.idle = 90"
-    assert said["credentials_file"]["word"].endswith("credentials.json is not there, so it gives no account")
-    assert said["colour"]["word"] == "not known here"
-    assert said["min_credential"]["word"] == 'not known here; did you mean "min_credentials"?'
-    assert said["host"]["word"] == "is null: the default holds"
+    assert said["credentials_file"]["word"].endswith(
+        "credentials.json does not exist, so there are no accounts from it"
+    )
+    assert said["colour"]["word"] == "unknown"
+    assert said["min_credential"]["word"] == 'unknown; did you mean "min_credentials"?'
+    assert said["host"]["word"] == "is null: the default applies"
     assert {name.partition(".")[0] for name in said} == {*NESTED, "colour", "min_credential", "host"}
 
 
 def test_an_empty_refresh_token_is_said_to_give_no_account(run: Run, old: Old) -> None:
     said = rows(run("import", "--json", str(old(FLAT | {"antigravity_refresh_token": ""}))))
-    assert said["antigravity_refresh_token"]["word"] == "is empty, so it gives no account"
+    assert said["antigravity_refresh_token"]["word"] == "is empty, so there is no account"
 
 
 def test_all_that_is_taken_is_in_effect(run: Run, old: Old) -> None:
     said = rows(run("import", "--json", str(old(NESTED))))
     assert said["usage_logging.interval_sec"]["became"] == "usage.log_every = 30"
-    assert [name for name, row in said.items() if row["word"].startswith("not in effect yet")] == []
+    assert [name for name, row in said.items() if row["word"].startswith("not in effect")] == []
 
 
 @pytest.mark.usefixtures("unserved")
 def test_what_cannot_be_served_yet_is_said(run: Run, old: Old) -> None:
     content = DOTENV.replace("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
     done = run("import", str(old(content, ".env")))
-    assert "this version cannot serve an upstream of type anthropic yet" in done.err
+    assert "this version does not support upstreams of type anthropic" in done.err
 
 
 def test_no_half_of_a_secret_stays_where_there_is_no_room(command: Run, old: Old, folder: Path) -> None:
@@ -236,7 +238,7 @@ def test_an_open_address_gets_a_key(run: Run, old: Old, folder: Path, keys: list
 def test_a_sample_key_is_left_out_beside_another(run: Run, old: Old, folder: Path) -> None:
     done = run("import", str(old({"host": "0.0.0.0", "auth_keys": ["123456", "mine"]})))
     assert [key.reveal() for key in config(folder).auth.keys] == ["mine"]
-    assert "is a published sample key, refused on 0.0.0.0" in done.out
+    assert "is a published sample key, not allowed on 0.0.0.0" in done.out
 
 
 def test_a_variable_of_the_environment_is_not_shadowed(
@@ -254,7 +256,7 @@ VERTEX = "USE_VERTEX_AUTH=true\nVERTEX_PROJECT=p\nGOOGLE_APPLICATION_CREDENTIALS
 def test_the_file_that_google_logs_in_by_stays_a_variable(run: Run, old: Old, folder: Path) -> None:
     file, login = old(VERTEX, ".env"), folder / "old" / "keys" / "sa.json"
     said = rows(run("import", "--json", str(file)))["GOOGLE_APPLICATION_CREDENTIALS"]
-    assert said["word"] == f"stays a variable, which Google's own library reads: {login} in .env"
+    assert said["word"] == f"remains an environment variable, which Google's own library reads: {login} in .env"
     assert (folder / ".env").read_text() == f"GOOGLE_APPLICATION_CREDENTIALS={login}\n"
     assert load(folder / "gateway.toml", environ={}).dotenv == {"GOOGLE_APPLICATION_CREDENTIALS": str(login)}
     assert "nothing new to write" in run("import", str(file)).out
@@ -263,14 +265,14 @@ def test_the_file_that_google_logs_in_by_stays_a_variable(run: Run, old: Old, fo
 def test_another_login_that_is_there_stays(run: Run, old: Old, folder: Path) -> None:
     (folder / ".env").write_text("GOOGLE_APPLICATION_CREDENTIALS=/mine.json\n")
     said = rows(run("import", "--json", str(old(VERTEX, ".env"))))["GOOGLE_APPLICATION_CREDENTIALS"]
-    assert said["word"] == ".env says otherwise, and stays: /mine.json"
+    assert said["word"] == ".env has a different value, and was not changed: /mine.json"
     assert (folder / ".env").read_text() == "GOOGLE_APPLICATION_CREDENTIALS=/mine.json\n"
 
 
 @pytest.mark.parametrize(
     ("beside", "said"),
     [
-        (VERTEX, "stays a variable, which Google's own library reads: keys/sa.json in .env"),
+        (VERTEX, "remains an environment variable, which Google's own library reads: keys/sa.json in .env"),
         ("PORT=1\n", "set it yourself"),
     ],
 )
@@ -285,7 +287,7 @@ def test_a_login_is_not_added_to_a_dotenv_that_is_imported(
 
 def test_without_vertex_the_login_means_nothing(run: Run, old: Old, folder: Path) -> None:
     said = rows(run("import", "--json", str(old(VERTEX.replace("true", "false") + "LOG_LEVEL=info\n", ".env"))))
-    assert said["GOOGLE_APPLICATION_CREDENTIALS"]["word"] == "means nothing without USE_VERTEX_AUTH"
+    assert said["GOOGLE_APPLICATION_CREDENTIALS"]["word"] == "has no effect without USE_VERTEX_AUTH"
     assert not (folder / ".env").exists()
 
 
@@ -295,7 +297,7 @@ def test_a_dotenv_that_is_in_place_is_not_changed(run: Run, folder: Path) -> Non
     before = file.read_bytes()
     done = run("import", ".env")
     assert file.read_bytes() == before
-    assert "gateway.toml, which holds secrets and only you can read" in done.out
+    assert "gateway.toml, which has secrets and is readable only by you" in done.out
     assert (folder / "gateway.toml").stat().st_mode & 0o777 == 0o600
     assert [key.reveal() for key in config(folder).auth.keys] == ["k1", "k2"]
     assert "k1" not in done.out
@@ -307,19 +309,19 @@ def test_several_files_go_together(run: Run, old: Old, folder: Path) -> None:
     said = rows(run("import", "--json", str(first), str(second)))
     found = config(folder)
     assert ([key.reveal() for key in found.auth.keys], found.server.port) == (["k1", "k2"], 2)
-    assert said["PORT"]["word"] == "a later file says otherwise"
+    assert said["PORT"]["word"] == "a later file overrides it"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("config.json", '{"port": 99999}', "old/config.json: port: server.port: must be <= 65535, got 99999"),
-        ("config.json", '{"log_level": "loud"}', 'old/config.json: log_level: log.level: "loud" is none of'),
+        ("config.json", '{"log_level": "loud"}', 'old/config.json: log_level: log.level: "loud" is not one of'),
         ("config.json", '{"auth_keys": [5]}', "old/config.json: auth_keys: expected a string or a list of them"),
         ("config.json", "{", "old/config.json: is not JSON: "),
         (".env", "API_KEYS=[1\n", "old/.env: API_KEYS: is not a JSON array of strings"),
-        (".env", "PREFERRED_PROVIDER=gogle\n", 'old/.env: PREFERRED_PROVIDER: "gogle" is none of'),
-        ("notes.txt", "nothing", "old/notes.txt: is none of config.json, tokens.json and .env"),
+        (".env", "PREFERRED_PROVIDER=gogle\n", 'old/.env: PREFERRED_PROVIDER: "gogle" is not one of'),
+        ("notes.txt", "nothing", "old/notes.txt: is not a config.json, tokens.json or .env"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_nothing_written(
@@ -359,7 +361,7 @@ def test_it_stays_as_it_is_and_the_missing_lines_are_printed(run: Run, old: Old,
 def test_the_missing_lines_stand_in_the_text_too(run: Run, old: Old, folder: Path) -> None:
     (folder / "gateway.toml").write_text("")
     done = run("import", str(old({"log_level": "debug"})))
-    lines = 'gateway.toml was left as it is; it lacks these lines, each in its table:\n\n[log]\nlevel = "debug"\n'
+    lines = 'gateway.toml was not changed; it lacks these lines, each in its table:\n\n[log]\nlevel = "debug"\n'
     assert done.out.endswith(f"{lines}\n")
 
 
@@ -376,13 +378,13 @@ def test_importing_again_changes_nothing(run: Run, old: Old, folder: Path, conte
     assert file.read_bytes() == original
 
 
-@pytest.mark.parametrize(("content", "why"), [({}, ""), ({"colour": "blue"}, ": colour not known here")])
+@pytest.mark.parametrize(("content", "why"), [({}, ""), ({"colour": "blue"}, ": colour unknown")])
 def test_a_file_that_gives_nothing_is_refused_and_nothing_is_written(
     run: Run, old: Old, folder: Path, content: dict[str, object], why: str
 ) -> None:
     done = run("import", str(old(content)))
     assert done.code == 2
-    assert f"gives nothing to take over{why}" in done.err
+    assert f"has nothing to import{why}" in done.err
     assert not (folder / "gateway.toml").exists()
 
 

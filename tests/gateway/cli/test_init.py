@@ -21,7 +21,7 @@ NEEDS = {
 }
 SERVED = ("antigravity", "gemini", "openai", "azure", "vertex", "anthropic")
 GEMINI = """\
-# The keys that are not here have their defaults: `gateway check` shows every one.
+# Keys that are not here have their defaults: `gateway check` shows them all.
 [server]
 port = 8045
 
@@ -76,12 +76,12 @@ def test_a_variable_that_is_set_is_not_asked_for(run: Run, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("kind", NEEDS)
 def test_what_cannot_be_served_yet_is_said(run: Run, kind: str) -> None:
-    said = "this version cannot serve an upstream of type" in run("init", "--for", kind).out
+    said = "this version does not support upstreams of type" in run("init", "--for", kind).out
     assert said is (kind not in SERVED)
 
 
 def test_the_key_is_for_the_owners_eyes(run: Run, folder: Path) -> None:
-    assert "which only you can read" in run("init").out
+    assert "readable only by you" in run("init").out
     assert (folder / ".env").stat().st_mode & 0o777 == 0o600
     assert key_in(folder) not in (folder / "gateway.toml").read_text()
 
@@ -102,7 +102,7 @@ def test_a_gateway_toml_that_is_there_is_not_changed(run: Run, folder: Path) -> 
     (folder / "gateway.toml").write_text("mine")
     done = run("init")
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("gateway.toml: is there already and was not changed: give another name with -c")
+    assert done.err.startswith("gateway.toml: already exists and was not changed: give another name with -c")
     assert (folder / "gateway.toml").read_text() == "mine"
     assert not (folder / ".env").exists()
 
@@ -124,7 +124,7 @@ def test_a_dotenv_that_is_there_gets_a_line_more(run: Run, folder: Path) -> None
     (folder / ".env").chmod(0o644)
     done = run("init")
     assert (folder / ".env").read_text() == f"PORT=8000\nGATEWAY_KEY={key_in(folder)}\n"
-    assert "others can read, too: chmod 600 .env" in done.out
+    assert "other users can read: chmod 600 .env" in done.out
 
 
 def test_a_key_that_is_set_stays(run: Run, folder: Path) -> None:

@@ -21,7 +21,7 @@ from tests.patience import patient
 from tests.processes import gateway
 from tests.terminal import CTRL_C
 
-RESPONSIBLE = r"responsible for the terms of your account(.|\n)*can breach Google's terms"
+RESPONSIBLE = r"responsible for complying with the terms of your account(.|\n)*can breach Google's terms"
 
 
 @pytest.fixture
@@ -83,9 +83,9 @@ def test_an_answer_to_another_login_is_told_and_the_right_one_awaited(place: Pla
             pass
         assert refused.value.code == 400
         with refused.value as answer:
-            assert b"this answer belongs to another login" in answer.read()
+            assert b"this response belongs to another login" in answer.read()
         screen.types(f"{foreign}\n")
-        screen.shows("this answer belongs to another login: use the newest link, or begin again")
+        screen.shows("this response belongs to another login: use the newest link, or start again")
         assert calls(place, "token") == 0
         screen.types(f"{address}\n")
         assert screen.ends() == 0
@@ -96,7 +96,7 @@ def test_a_denial_is_said(place: Place) -> None:
     with place.login() as screen:
         assert redirect_of(link(screen)).startswith("http://127.0.0.1:")  # shown also when a browser opens
         assert screen.ends() == 1
-    screen.shows("not logged in: access was denied: begin the login again, and agree on the page that asks")
+    screen.shows("not logged in: access was denied: start the login again, and agree when asked")
     assert place.rows() == []
 
 
@@ -107,7 +107,7 @@ def test_a_code_that_was_used_already_is_of_no_use(place: Place) -> None:
         place.fake.oauth.codes[code].used = True
         screen.types(f"{address}\n")
         assert screen.ends() == 1
-    screen.shows("not logged in: the code has been used already, or is too old: begin the login again")
+    screen.shows("not logged in: the code has already been used, or is too old: start the login again")
     assert place.rows() == []
 
 
@@ -152,7 +152,7 @@ def test_an_onboarding_shows_its_progress(place: Place) -> None:
     with place.login() as screen:
         assert screen.ends() == 0
     screen.shows("the account is new to the service: setting it up")
-    screen.shows(r"\(1 of at most \d+ looks\)")
+    screen.shows(r"\(attempt 1 of at most \d+\)")
     assert [(row.project_id, row.project_source) for row in place.rows()] == [("fake-project-000", "onboarded")]
 
 
@@ -162,7 +162,7 @@ def test_a_second_login_renews_the_account(place: Place) -> None:
         assert screen.ends() == 0
     with place.login() as screen:
         assert screen.ends() == 0
-    screen.shows(f"{PERSON} is known here, and has its new login")
+    screen.shows(f"{PERSON} was already here, and has its new login")
     assert [row.refresh_token for row in place.rows()] == ["1//rt-login-2"]
 
 
@@ -176,7 +176,7 @@ def test_without_a_terminal_it_prints_json(place: Place) -> None:
     assert (said["id"], said["account"], said["state"], said["project"]) == (row.id, PERSON, "active", row.project_id)
     assert said["models"] > 10
     assert said["quota"]["gemini-3-flash"]["remaining"] == 1
-    assert "responsible for the terms" in done.stderr
+    assert "responsible for complying with the terms" in done.stderr
 
 
 def test_the_store_is_that_of_the_configuration_wherever_one_is(place: Place, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_step_that_fails_later_leaves_the_account(place: Place) -> None:
     with place.login() as screen:
         assert screen.ends() == 0
     screen.shows("no project yet: ")
-    screen.shows("no answer about its models yet: ")
+    screen.shows("no response about its models yet: ")
     assert [(row.email, row.state) for row in place.rows()] == [(PERSON, "active")]
 
 
@@ -231,7 +231,7 @@ def test_several_upstreams_need_a_name(place: Place, run: Run) -> None:
     place.file.write_text(place.upstream("work") + place.upstream("home"), "utf-8")
     place.browser()
     done = run("login")
-    assert (done.code, done.err) == (2, "--upstream: is needed; these take accounts: work, home\n")
+    assert (done.code, done.err) == (2, "--upstream: is needed; these have accounts: work, home\n")
     with place.login("--upstream", "home") as screen:
         assert screen.ends() == 0
     assert (len(place.rows("work")), len(place.rows("home"))) == (0, 1)
@@ -243,13 +243,13 @@ def test_an_upstream_without_accounts_is_refused(run: Run, folder: Path) -> None
     )
     done = run("login", "--upstream", "openai")
     assert done.code == 2
-    assert done.err == "--upstream: openai takes no accounts; these take accounts: google\n"
+    assert done.err == "--upstream: openai has no accounts; these have accounts: google\n"
 
 
 def test_without_such_an_upstream_it_is_said_what_to_add(run: Run) -> None:
     done = run("login")
     assert done.code == 2
-    assert "no upstream takes accounts; add to gateway.toml:\n[upstream.antigravity]\noauth = {" in done.err
+    assert "no upstream has accounts; add to gateway.toml:\n[upstream.antigravity]\noauth = {" in done.err
 
 
 def test_without_an_oauth_client_it_is_said_what_to_set(run: Run, folder: Path) -> None:
@@ -262,7 +262,7 @@ def test_without_an_oauth_client_it_is_said_what_to_set(run: Run, folder: Path) 
 
 def test_nothing_in_time_is_said(place: Place) -> None:
     loaded = load(str(place.file), environ={}, dotenv=False)
-    with pytest.raises(LoginFailed, match="no answer came in time: begin the login again"):
+    with pytest.raises(LoginFailed, match="no response came in time: start the login again"):
         log_in(loaded, None, browser=False, listen_s=0.05, paste_s=0.1)
     assert place.rows() == []
 

@@ -103,8 +103,8 @@ async def test_what_cannot_be_read_is_said_and_the_next_line_counts(
     typist.types(f"what?\n{ADDRESS.replace('st-ate', 'another')}\n{ADDRESS}\n{ADDRESS}\n")
     assert await waited() == "4/0AX-y_z"
     assert capsys.readouterr().err.splitlines() == [
-        "there is no answer in that: paste the whole address of the browser's last page",
-        "this answer belongs to another login: use the newest link, or begin again",
+        "that has no response in it: paste the whole address of the browser's last page",
+        "this response belongs to another login: use the newest link, or start again",
     ]
 
 
@@ -116,7 +116,7 @@ async def test_a_pasted_denial_ends_the_login(typist: Typist) -> None:
 
 async def test_nothing_in_time_is_said(typist: Typist) -> None:
     typist.leaves()  # there is no one who could paste
-    with pytest.raises(LoginFailed, match="no answer came in time: begin the login again"):
+    with pytest.raises(LoginFailed, match="no response came in time: start the login again"):
         await waited(listen_s=0.05, paste_s=60)
 
 
@@ -129,14 +129,14 @@ async def test_pasting_may_take_longer_than_the_browser(typist: Typist, capsys: 
 
 
 async def test_pasting_ends_too(typist: Typist) -> None:
-    with pytest.raises(LoginFailed, match="no answer came in time"):
+    with pytest.raises(LoginFailed, match="no response came in time"):
         await waited(listen_s=0.01, paste_s=0.05)
 
 
 async def test_there_need_be_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     for none in (None, io.StringIO()):
         monkeypatch.setattr("sys.stdin", none)
-        with pytest.raises(LoginFailed, match="no answer came in time"):
+        with pytest.raises(LoginFailed, match="no response came in time"):
             await waited(listen_s=0.05, paste_s=60)
 
 

@@ -63,7 +63,7 @@ async def test_the_page_tells_nobody_of_its_address(page: Visited) -> None:
 async def test_an_answer_to_another_login_is_refused_and_the_right_one_still_awaited(page: Visited) -> None:
     shown = await page.get(WRONG)
     assert shown.status == 400
-    assert b"this answer belongs to another login" in shown.body
+    assert b"this response belongs to another login" in shown.body
     assert not page.answer.done()
     await page.get(RIGHT)
     assert page.answer.result() == "4/abc"

@@ -167,7 +167,7 @@ async def test_without_a_usable_credential_it_ends_with_3(
     fake_v1internal.oauth.fail("invalid_grant")
     done = await asyncio.to_thread(run, "models")
     assert done.code == 3
-    assert "upstream antigravity: no credential: 1 disabled: invalid_grant; its list is an older one: " in done.err
+    assert "upstream antigravity: no credential: 1 disabled: invalid_grant; this is an older list of it: " in done.err
     assert done.err.endswith("nothing usable: requests would get 503\n")
     assert "claude-sonnet-4-5" in done.out
 
@@ -179,8 +179,8 @@ async def test_where_nothing_is_listed_and_nobody_answers_it_ends_with_3(run: Ru
     write(NOBODY)
     done = await asyncio.to_thread(run, "models")
     assert done.code == 3
-    assert "; it gave no list: the upstream cannot be reached: " in done.err
-    assert done.err.endswith("nothing usable: no model is listed, and no upstream answers\n")
+    assert "; it returned no list: the upstream cannot be reached: " in done.err
+    assert done.err.endswith("nothing usable: no model is listed, and no upstream responds\n")
 
 
 async def test_an_upstream_without_a_list_is_usable(run: Run, write: Write) -> None:

@@ -21,7 +21,7 @@ def test_a_working_folder_that_is_gone_is_said(
     monkeypatch.chdir(gone)
     gone.rmdir()
     done = run(*command)
-    assert (done.code, done.err) == (2, "working folder: is gone: go to another one\n")
+    assert (done.code, done.err) == (2, "working folder: no longer exists: change to another one\n")
 
 
 @pytest.mark.parametrize("command", [("run",), (), ("check",)])
@@ -62,7 +62,7 @@ def test_an_order_that_cannot_work_is_told_with_the_rest(run: Run, write: Write,
     assert done.code == 2
     assert [line.partition(";")[0] for line in done.err.splitlines()] == [
         "gateway.toml:2: server.hots: unknown key",
-        "gateway.toml:4: pipeline.order: leaves out 'auth', without which nothing works",
+        "gateway.toml:4: pipeline.order: leaves out 'auth', which is required",
         "gateway.toml:4: pipeline.order: 'model_map' needs principal, which nothing in the order provides",
     ]
 
@@ -98,23 +98,23 @@ def test_all_that_is_wrong_with_an_order_is_told_at_once(run: Run, write: Write,
     assert done.code == 2
     way = "an order that works: ['protocol', 'auth', 'model_map', 'rate_limit']"
     assert done.err.splitlines() == [
-        'gateway.toml:2: pipeline.order[3]: "auth" stands there twice',
-        f"gateway.toml:2: pipeline.order: 'model_map' needs principal from 'auth', which must stand before it; {way}",
-        f"gateway.toml:2: pipeline.order: 'model_map' needs request from 'protocol', which must stand before it; {way}",
+        'gateway.toml:2: pipeline.order[3]: "auth" is listed twice',
+        f"gateway.toml:2: pipeline.order: 'model_map' needs principal from 'auth', which must come before it; {way}",
+        f"gateway.toml:2: pipeline.order: 'model_map' needs request from 'protocol', which must come before it; {way}",
     ]
 
 
 def test_a_misspelt_middleware_is_told_once_and_hides_nothing_else(run: Run, write: Write) -> None:
     write('[pipeline]\norder = ["rate_limit", "auht", "own", "nowhere:X", "protocol"]\n')
     done = run("check")
-    nowhere = 'there is no module "nowhere" where Python looks for it'
+    nowhere = 'Python finds no module "nowhere"'
     assert done.code == 2
     assert done.err.splitlines() == [
         'gateway.toml:2: pipeline.order[1]: unknown middleware "auht"; did you mean "auth"?',
         'gateway.toml:2: pipeline.order[2]: unknown middleware "own"',
-        f"gateway.toml:2: pipeline.order[3]: {nowhere}; install it, or put its folder into PYTHONPATH",
-        "gateway.toml:2: pipeline.order: leaves out 'model_map', without which nothing works",
-        "gateway.toml:2: pipeline.order: 'rate_limit' needs principal from 'auth', which must stand before it",
+        f"gateway.toml:2: pipeline.order[3]: {nowhere}; install it, or add its folder to PYTHONPATH",
+        "gateway.toml:2: pipeline.order: leaves out 'model_map', which is required",
+        "gateway.toml:2: pipeline.order: 'rate_limit' needs principal from 'auth', which must come before it",
     ]
 
 
@@ -148,7 +148,7 @@ def test_an_upstream_that_is_the_gateway_itself_is_refused(
     assert done.code == 2
     assert done.err.partition(": ")[2] == (
         f"upstream.{name}: {url} is this gateway, which would call itself; "
-        "set the address of the service, or unset what is meant for a client\n"
+        "set the URL of the service, or unset what is meant for a client\n"
     )
 
 
@@ -204,8 +204,8 @@ def test_a_type_without_adapter_is_refused_with_its_line(run: Run, write: Write)
     first, *others = done.err.splitlines()
     assert first == "gateway.toml:3: upstream.mine.type: this version has no adapter of type 'anthropic'"
     assert [line.partition(";")[0] for line in others] == [
-        "gateway.toml:6: pipeline.order: leaves out 'protocol', without which nothing works",
-        "gateway.toml:6: pipeline.order: leaves out 'model_map', without which nothing works",
+        "gateway.toml:6: pipeline.order: leaves out 'protocol', which is required",
+        "gateway.toml:6: pipeline.order: leaves out 'model_map', which is required",
     ]
 
 
@@ -263,7 +263,7 @@ def test_options_that_a_middleware_does_not_take_are_refused(run: Run, write: Wr
     order = 'order = ["zip", "auth", "protocol", "model_map"]'
     write(f"[pipeline]\n{order}\n[middleware.zip]\n{use}\noptions = {{ level = 3 }}\n")
     done = run("check")
-    problem = 'GZipMiddleware takes no option "level"'
+    problem = 'GZipMiddleware has no option "level"'
     assert (done.code, done.err) == (2, f"gateway.toml:5: middleware.zip.options: {problem}\n")
 
 
@@ -322,4 +322,4 @@ def test_help_names_the_commands(run: Run, flag: str) -> None:
 def test_an_address_that_is_none_is_bad_usage(run: Run, words: tuple[str, ...], url: str) -> None:
     done = run(*words, url)
     assert done.code == 2
-    assert f"{url!r} is no address such as http://127.0.0.1:8045" in done.err
+    assert f"{url!r} is not a URL such as http://127.0.0.1:8045" in done.err

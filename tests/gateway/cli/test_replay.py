@@ -57,8 +57,8 @@ def test_a_gateway_toml_does_not_matter(run: Run, folder: Path) -> None:
     [
         (("nothing.jsonl",), "nothing.jsonl: there is no such file"),
         ((".",), ".: cannot be read: Is a directory"),
-        (("text",), "text: is no recording: "),
-        ((str(FILE), "--as", "antropic"), '--as: "antropic" is none of'),
+        (("text",), "text: is not a recording: "),
+        ((str(FILE), "--as", "antropic"), '--as: "antropic" is not one of'),
         ((str(FILE), "--as", "antropic"), "did you mean"),
     ],
 )

@@ -85,7 +85,7 @@ def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
         assert program.says("upstream antigravity").strip() == antigravity
         assert program.says("upstream demo").strip() == "upstream demo: usable, no account needed"
         assert program.says("keys:").strip() == "keys: 3"
-        assert "credentials are stored in clear" in program.says("warning:")
+        assert "credentials are stored unencrypted" in program.says("warning:")
         assert "Bearer YOUR_KEY" in curl_line(program)
     assert "sk-1" not in program.output
 
@@ -105,7 +105,7 @@ def test_the_banner_says_that_the_last_key_is_revoked(folder: Path) -> None:
         said = subprocess.run([PROGRAMS / "gateway", "keys", *words], cwd=folder, env=environment(folder), check=False)
         assert said.returncode == 0
     with gateway(folder) as program:
-        assert program.says("keys:").strip() == "keys: none that lets anybody in; `gateway keys new NAME` makes one"
+        assert program.says("keys:").strip() == "keys: none is valid; `gateway keys new NAME` makes one"
         assert ask(program).status_code == 401
     with gateway(folder, GATEWAY_AUTH__ALLOW_ANONYMOUS="always") as program:
         assert program.says("keys:").strip() == "keys: 0, anonymous access: always"
@@ -160,14 +160,17 @@ def test_an_upstream_that_is_the_gateway_itself_is_told_at_the_start(folder: Pat
     with gateway(folder, toml=LOOP, PYTHONPATH=str(ROOT)) as program:
         warned = program.says("which would call itself")
         program.says("curl http")
-    assert warned.strip() == "warning: upstream openai is this gateway, which would call itself; set its own address"
+    assert (
+        warned.strip()
+        == "warning: upstream openai is this gateway, which would call itself; set the URL of the service"
+    )
     assert program.output.count("would call itself") == 1
 
 
 def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
     with gateway(folder, toml="[upstream.antigravity]", **OAUTH) as program:
         url = program.url
-        assert "no upstream can serve yet; requests get 503" in program.says("no upstream can serve")
+        assert "no upstream is usable yet; requests get 503" in program.says("no upstream is usable")
         assert ask(program).status_code == 503
         ready = httpx.get(f"{url}/health/ready")
         alive = httpx.get(f"{url}/health")
@@ -209,7 +212,7 @@ def test_a_data_dir_that_cannot_be_written_is_told_at_the_start(folder: Path, pl
     (folder / "file").touch()
     with gateway(folder, toml=f'[server]\ndata_dir = "{place}"') as program:
         assert ask(program).status_code == 200
-        said = "server.data_dir cannot be written; what it should keep stays in memory"
+        said = "server.data_dir cannot be written; data is kept in memory only"
         why = f"{folder / 'file'}: Not a directory"
         assert program.says(f"  warning: {said}: {why}")
         program.says(f'"{said}"')
@@ -222,7 +225,7 @@ def test_a_port_in_use_is_exit_4_and_one_line(folder: Path) -> None:
         port = other.getsockname()[1]
         with gateway(folder, "--port", str(port)) as program:
             assert program.ends() == 4
-    reason = "another program listens there; stop it, or choose another --port"
+    reason = "another program is listening there; stop it, or use another --port"
     assert program.lines == [f"cannot listen on 127.0.0.1:{port}: {reason}\n"]
 
 
@@ -275,7 +278,7 @@ def test_an_encryption_key_is_taken(folder: Path, flag: str, warned: bool) -> No
     with gateway(folder, "--refresh-token", "1//token", flag, value, **OAUTH) as program:
         assert program.url
     assert ("is visible in `ps`" in program.output) == warned
-    assert "stored in clear" not in program.output
+    assert "stored unencrypted" not in program.output
     with gateway(folder, "--refresh-token", "1//token", **OAUTH) as program:
         assert program.ends() == 2
     assert "store.encryption_key: is not set, but" in program.output
@@ -315,7 +318,7 @@ def test_only_a_trusted_proxy_says_who_the_client_is(folder: Path, trusted: str,
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        (b"this is no HTTP\r\n\r\n", ""),
+        (b"this is not a well-formed HTTP\r\n\r\n", ""),
         (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", ": it is TLS: this port speaks http://, not https://"),
         (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", ": it is the PROXY protocol, which a balancer can leave out"),
         (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11", ": it is the PROXY protocol, which a balancer can leave out"),

@@ -83,19 +83,19 @@ def test_a_moment_that_is_none_is_refused_with_what_would_be_one(run: Run, folde
     left(folder, alice=10)
     done = run("usage", "--since", "yesterday")
     assert done.code == 2
-    assert "--since: 'yesterday' is no moment: a day such as 2026-11-30" in done.err
+    assert "--since: 'yesterday' is not a time: a day such as 2026-11-30" in done.err
 
 
 def test_a_time_that_ends_before_it_begins_is_refused(run: Run, folder: Path) -> None:
     left(folder, alice=10)
     done = run("usage", "--since", "1h", "--until", "2h")
     assert (done.code, done.out) == (2, "")
-    assert "--since: this is not before --until" in done.err
+    assert "--since: must be before --until" in done.err
 
 
 def test_before_the_first_request_there_is_nothing_and_no_file(run: Run, folder: Path) -> None:
     (folder / "gateway.toml").write_text("[upstream.demo]\n")
-    assert run("usage").out == "no requests in this time\n"
+    assert run("usage").out == "no requests in this period\n"
     assert not (folder / "data").exists()
 
 
@@ -104,7 +104,7 @@ def test_a_place_that_can_keep_nothing_is_no_empty_ledger(run: Run, folder: Path
     (folder / "file").touch()
     (folder / "gateway.toml").write_text(f'[server]\ndata_dir = "{place}"\n')
     done = run("usage")
-    why = f"cannot be used: {folder / 'file'}: Not a directory; nothing is kept there"
+    why = f"cannot be used: {folder / 'file'}: Not a directory; nothing is stored there"
     assert (done.code, done.out, done.err) == (2, "", f"gateway.toml:2: server.data_dir: {why}\n")
 
 

@@ -125,7 +125,7 @@ def test_a_file_that_is_put_away_opens_nothing_until_it_is_back(folder: Path, co
     with gateway(folder, "--workers", str(count), toml='[auth]\nkeys = ["sk-a"]') as program:
         assert (asked("sk-a"), asked("sk-b")) == ({200}, {401})
         file.rename(away)
-        assert "gateway.toml: there is no such file" in program.says("the configuration is refused")
+        assert "gateway.toml: there is no such file" in program.says("the configuration is invalid")
         assert (asked("sk-a"), asked("sk-b")) == ({200}, {401})
         away.write_text('[auth]\nkeys = ["sk-b"]')
         away.rename(file)
@@ -138,12 +138,12 @@ def test_a_refused_edit_that_is_taken_back_is_told_once_for_all_workers(folder: 
     with gateway(folder, "--workers", "2", toml=toml) as program:
         program.says("keys:")
         (folder / "gateway.toml").write_text("[auth")
-        program.says("the configuration is refused")
+        program.says("the configuration is invalid")
         (folder / "gateway.toml").write_text(toml)
-        program.says("the configuration is as it is in use again")
+        program.says("the configuration again matches the one in use")
         program.process.terminate()
         assert program.ends() == 0
-        assert program.output.count("the configuration is as it is in use again") == 1
+        assert program.output.count("the configuration again matches the one in use") == 1
 
 
 def test_reload_starts_nothing_without_the_file_that_it_found(folder: Path) -> None:

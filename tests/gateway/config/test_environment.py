@@ -114,7 +114,7 @@ def test_a_reference_inside_a_json_list_is_followed() -> None:
             'environment: GATEWAY_UPSTREAM__X__API_KYE: no such key; did you mean "GATEWAY_UPSTREAM__X__API_KEY"?',
         ),
         ("GATEWAY_SERVER__PORT__X", "environment: GATEWAY_SERVER__PORT__X: no such key"),
-        ("GATEWAY_UPSTREAM__X", "environment: GATEWAY_UPSTREAM__X: names a table; set its keys"),
+        ("GATEWAY_UPSTREAM__X", "environment: GATEWAY_UPSTREAM__X: names a table; set its keys instead"),
         ("GATEWAY_KEY__NAME", "environment: GATEWAY_KEY__NAME: no such key"),
     ],
 )
@@ -144,7 +144,7 @@ def test_variables_that_are_not_for_us_are_left_alone(name: str) -> None:
             "a,b",
             'environment: GATEWAY_AUTH__KEYS: auth.keys: expected a JSON list such as ["a", "b"], got a string',
         ),
-        ("LOG_LEVEL", "loud", 'environment: LOG_LEVEL: log.level: "loud" is none of'),
+        ("LOG_LEVEL", "loud", 'environment: LOG_LEVEL: log.level: "loud" is not one of'),
         (
             "GATEWAY_LIMITS__TOKENS_PER_YEAR",
             "1",
@@ -178,7 +178,7 @@ def test_a_line_of_dotenv_that_sets_nothing_is_told_and_left_out(
 ) -> None:
     (folder / ".env").write_text("# mine\nPORT=1\nthis is none\n=x\nLOG_LEVEL='debug\nHOST=${PORT}\n")
     assert load(environ={}).dotenv == {"PORT": "1", "HOST": "1"}
-    said = [f"{folder / '.env'}:{line}: is not NAME=value, and is left out" for line in (3, 4, 5)]
+    said = [f"{folder / '.env'}:{line}: is not NAME=value, and is ignored" for line in (3, 4, 5)]
     assert caplog.messages == said
 
 

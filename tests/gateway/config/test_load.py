@@ -99,7 +99,9 @@ def test_an_earlier_proxys_file_is_shown_the_way(folder: Path, name: str, text: 
     with pytest.raises(ConfigError) as caught:
         load(name, environ={})
     [problem] = caught.value.problems
-    assert problem.message.endswith(f"; `gateway import {name}` makes a gateway.toml of an earlier proxy's file")
+    assert problem.message.endswith(
+        f"; `gateway import {name}` converts the file of an earlier proxy into a gateway.toml"
+    )
 
 
 @pytest.mark.parametrize(

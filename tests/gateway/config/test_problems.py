@@ -14,12 +14,12 @@ from tests.gateway.config.conftest import Problems
 TYPOS = [
     ("[servr]\nport = 1", 'gateway.toml:1: servr: unknown key; did you mean "server"?'),
     ("[server]\n\nprot = 1", 'gateway.toml:3: server.prot: unknown key; did you mean "port"?'),
-    ('[server]\nhost = "a\\nb"', "gateway.toml:2: server.host: 'a\\nb' is no name or address of a host"),
-    ('[server]\nhost = "0.0.0.0:80"', "gateway.toml:2: server.host: '0.0.0.0:80' is no name or address of a host"),
-    ('[server]\nhost = "http://a"', "gateway.toml:2: server.host: 'http://a' is no name or address of a host"),
+    ('[server]\nhost = "a\\nb"', "gateway.toml:2: server.host: 'a\\nb' is not a host name or address"),
+    ('[server]\nhost = "0.0.0.0:80"', "gateway.toml:2: server.host: '0.0.0.0:80' is not a host name or address"),
+    ('[server]\nhost = "http://a"', "gateway.toml:2: server.host: 'http://a' is not a host name or address"),
     (
         '[models.alias]\nx = { "a" = 1e308, "b" = 1e308 }',
-        "gateway.toml:2: models.alias.x: has weights beyond what can be added up",
+        "gateway.toml:2: models.alias.x: has weights that are too large to add up",
     ),
     (
         '[server]\npublic_url = "https://[::1/ai"',
@@ -35,53 +35,53 @@ TYPOS = [
     ),
     (
         '[upstream.openai]\nbase_url = "http://h/v1?code=S"',
-        'gateway.toml:2: upstream.openai.base_url: ends before the "?": calls put their own path behind it',
+        'gateway.toml:2: upstream.openai.base_url: must end before the "?": paths are appended to it',
     ),
     (
         '[upstream.openai]\nbase_url = "http://h/v1#f"',
-        'gateway.toml:2: upstream.openai.base_url: ends before the "#": calls put their own path behind it',
+        'gateway.toml:2: upstream.openai.base_url: must end before the "#": paths are appended to it',
     ),
     (
         '[upstream.azure]\napi_key = "k"\nendpoint = "https://r/openai/deployments/x/chat/completions?api-version=1"',
-        'gateway.toml:3: upstream.azure.endpoint: ends before the "?": calls put their own path behind it',
+        'gateway.toml:3: upstream.azure.endpoint: must end before the "?": paths are appended to it',
     ),
     (
         '[server]\npublic_url = "https://h/ai?x"',
-        'gateway.toml:2: server.public_url: ends before the "?": calls put their own path behind it',
+        'gateway.toml:2: server.public_url: must end before the "?": paths are appended to it',
     ),
     (
         '[upstream.openai]\nbase_url = "http://h/v 1"',
-        "gateway.toml:2: upstream.openai.base_url: holds ' ', which a path has as %20, and a host not at all",
+        "gateway.toml:2: upstream.openai.base_url: contains ' ': write %20 in a path; a host cannot have it",
     ),
     (
         '[upstream.openai]\nbase_url = "http://h/ü"',
-        "gateway.toml:2: upstream.openai.base_url: holds 'ü', which a path has as %C3%BC, and a host not at all",
+        "gateway.toml:2: upstream.openai.base_url: contains 'ü': write %C3%BC in a path; a host cannot have it",
     ),
     (
         '[upstream.openai]\napi_key = "k"\nbase_url = "http://u:p@h/v1"',
         (
-            "gateway.toml:3: upstream.openai.base_url: names a user beside api_key; "
-            "Authorization has room for one of them"
+            "gateway.toml:3: upstream.openai.base_url: has a user in addition to api_key; "
+            "Authorization can carry only one of them"
         ),
     ),
-    ('[record]\ndir = "a\\u0000b"', "gateway.toml:2: record.dir: holds a NUL character"),
-    ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: holds a NUL character"),
-    ('[auth]\nkeys = ["a\\nb"]', "gateway.toml:2: auth.keys[0]: holds a line break or another control character"),
+    ('[record]\ndir = "a\\u0000b"', "gateway.toml:2: record.dir: contains a NUL character"),
+    ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: contains a NUL character"),
+    ('[auth]\nkeys = ["a\\nb"]', "gateway.toml:2: auth.keys[0]: contains a line break or another control character"),
     (
         '[upstream.google]\ntype = "v1internal"\nuser_agent = "me\\r"',
-        "gateway.toml:3: upstream.google.user_agent: holds a line break or another control character",
+        "gateway.toml:3: upstream.google.user_agent: contains a line break or another control character",
     ),
     (
         '[upstream.google]\ntype = "v1internal"\nheaders = { a = "b\\nc" }',
-        "gateway.toml:3: upstream.google.headers.a: holds a line break or another control character",
+        "gateway.toml:3: upstream.google.headers.a: contains a line break or another control character",
     ),
     (
         '[upstream.google]\ntype = "v1internal"\n[upstream.google.headers]\n"x y" = "b"',
-        'gateway.toml:4: upstream.google.headers."x y": is no name of a header',
+        'gateway.toml:4: upstream.google.headers."x y": is not a header name',
     ),
     (
         '[auth]\nallow_anonymous = "allways"',
-        'gateway.toml:2: auth.allow_anonymous: "allways" is none of never, loopback, always; did you mean "always"?',
+        'gateway.toml:2: auth.allow_anonymous: "allways" is not one of never, loopback, always; did you mean "always"?',
     ),
     (
         '[upstream.x]\ntype = "antropic"',
@@ -104,7 +104,7 @@ TYPOS = [
     (
         '[upstream.openai]\n[models.alias]\nbest = "opnai/gpt-4.1"',
         (
-            'gateway.toml:3: models.alias.best: "opnai/gpt-4.1" leads to upstream "opnai", '
+            'gateway.toml:3: models.alias.best: "opnai/gpt-4.1" refers to upstream "opnai", '
             'which is not configured; did you mean "openai"?'
         ),
     ),
@@ -115,13 +115,13 @@ TYPOS = [
     (
         '[upstream.antigravity.pool]\nstrategy = "roundrobin"',
         (
-            'gateway.toml:2: upstream.antigravity.pool.strategy: "roundrobin" is none of round_robin, sticky, '
+            'gateway.toml:2: upstream.antigravity.pool.strategy: "roundrobin" is not one of round_robin, sticky, '
             'fill_first, least_used, quota; did you mean "round_robin"?'
         ),
     ),
     (
         '[log]\nlevel = "inof"',
-        'gateway.toml:2: log.level: "inof" is none of debug, info, warning, error, critical; did you mean "info"?',
+        'gateway.toml:2: log.level: "inof" is not one of debug, info, warning, error, critical; did you mean "info"?',
     ),
     (
         '[[key]]\nname = "a"\nsecret = "s"\nscope = ["chat"]',
@@ -166,7 +166,7 @@ base_url = "example.org"
         'gateway.toml:6: models.default_upstream: upstream "nobody" is not configured',
         "gateway.toml:8: retry.on[0]: must be >= 400, got 200",
         "gateway.toml:8: retry.on[1]: expected an integer, got a string",
-        'gateway.toml:11: upstream.x.base_url: "example.org" is not a URL; it begins with http:// or https://',
+        'gateway.toml:11: upstream.x.base_url: "example.org" is not a URL; it must start with http:// or https://',
     ]
 
 
@@ -218,7 +218,7 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ("[server]\nhost = 1", "server.host: expected a string, got an integer"),
         ('[server]\nmax_body = "32MX"', "server.max_body: '32MX' is not a size"),
         ("[server]\nmax_body = -1", "server.max_body: -1 is not a size"),
-        ("[server]\nmax_body = 0", "server.max_body: lets no request in that has a body"),
+        ("[server]\nmax_body = 0", "server.max_body: would reject every request with a body"),
         ("[server]\nmax_body = 1.5", "server.max_body: 1.5 is not a size"),
         ('[server]\ndrain = "30s"', "server.drain: expected a number, got a string"),
         ("[server]\ndrain = nan", "server.drain: is not a finite number"),
@@ -232,8 +232,8 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ('[auth]\nkeys = "sk-1"', "auth.keys: expected a list, got a string"),
         ('[auth]\nkeys = [""]', "auth.keys[0]: is empty"),
         ("[auth]\nkeys = [5]", "auth.keys[0]: expected a string, got an integer"),
-        ("[auth]\naccept = []", "auth.accept: names no place where a key may stand"),
-        ('[auth]\naccept = ["bear"]', 'auth.accept[0]: "bear" is none of bearer'),
+        ("[auth]\naccept = []", "auth.accept: lists no place for a key"),
+        ('[auth]\naccept = ["bear"]', 'auth.accept[0]: "bear" is not one of bearer'),
         ("[auth]\nallow_anonymous = false", "auth.allow_anonymous: expected a string, got true or false"),
         ("[limits]\nrequests_per_minute = -1", "limits.requests_per_minute: requests_per_minute is negative"),
         ("[limits]\nrequests_per_minute = 1.5", "requests_per_minute is not a whole number"),
@@ -260,7 +260,7 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ('[[upstream]]\ntype = "demo"', "upstream: expected a table, got a list; write [upstream.NAME]"),
         ("upstream = false", "upstream: expected a table, got true or false"),
         ("[upstream]\nx = 5", "upstream.x: expected a table, got an integer"),
-        ('[upstream."a/b"]\ntype = "demo"', "an upstream's name has letters, digits"),
+        ('[upstream."a/b"]\ntype = "demo"', "an upstream's name may have letters, digits"),
         ('[upstream.openai]\napi_key = ""', "upstream.openai.api_key: is empty"),
         ('[upstream.openai]\napi_key = ["a", ""]', "upstream.openai.api_key: is empty"),
         ('[upstream.azure]\nendpoint = ""', "upstream.azure.endpoint: is empty"),
@@ -285,9 +285,9 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ("[defaults]\ntop_p = 1.5", "defaults.top_p: must be <= 1.0, got 1.5"),
         ("[translate]\nfetch_urls = 1", "translate.fetch_urls: expected true or false, got an integer"),
         ('[admin]\nusername = "a:b"', "admin.username: has a colon"),
-        ('[metrics]\npath = "metrics"', 'metrics.path: "metrics" does not begin with /'),
-        ('[metrics]\npath = "/v1/metrics"', 'metrics.path: "/v1" belongs to something else'),
-        ('[metrics]\npath = "/"', 'metrics.path: "/" belongs to something else'),
+        ('[metrics]\npath = "metrics"', 'metrics.path: "metrics" does not start with /'),
+        ('[metrics]\npath = "/v1/metrics"', 'metrics.path: "/v1" is used for something else'),
+        ('[metrics]\npath = "/"', 'metrics.path: "/" is used for something else'),
         ('[pipeline]\norder = ["a b:C"]', 'pipeline.order[0]: unknown middleware "a b:C"'),
         ('[middleware.auth]\nuse = "a.b:C"', "middleware.auth: is a built-in middleware"),
         ('[middleware.x]\nuse = "a.b"', 'middleware.x.use: "a.b" is not of the form "package.module:Class"'),
@@ -301,19 +301,19 @@ def test_one_mistake_gives_one_problem(problems: Problems, text: str, message: s
 
 def test_two_keys_of_one_name_are_refused(problems: Problems) -> None:
     keys = '[[key]]\nname = "a"\nsecret = "s"\n[[key]]\nname = "a"\nsecret = "t"'
-    assert problems(keys) == ['gateway.toml:5: key[1].name: a key named "a" stands above']
+    assert problems(keys) == ['gateway.toml:5: key[1].name: a key named "a" is already defined above']
 
 
 @pytest.mark.parametrize("principal", [ANONYMOUS, OPERATOR])
 def test_a_key_cannot_have_a_name_of_the_gateways_own(problems: Problems, principal: Principal) -> None:
     (problem,) = problems(f'[[key]]\nname = "{principal.name}"\nsecret = "s"')
-    assert problem.startswith(f'gateway.toml:2: key[0].name: "{principal.name}" stands for ')
+    assert problem.startswith(f'gateway.toml:2: key[0].name: "{principal.name}" means ')
 
 
 def test_a_key_cannot_have_the_name_of_one_of_auth_keys(problems: Problems) -> None:
     """Both would be one in the logs and in the ledger."""
     second = list(indexed(["s", "t"]).values())[1][0].name
-    message = f'key[0].name: "{second}" stands for auth.keys[1]; choose another name'
+    message = f'key[0].name: "{second}" means auth.keys[1]; choose another name'
     text = f'[auth]\nkeys = ["s", "t"]\n[[key]]\nname = "{second}"\nsecret = "u"'
     assert problems(text) == [f"gateway.toml:4: {message}"]
 

@@ -72,7 +72,7 @@ def test_blanks_around_a_key_are_no_part_of_it(read: Load, folder: Path) -> None
 
 @pytest.mark.parametrize(("text", "place"), STRICT[:3])
 def test_a_line_break_within_a_secret_stops_the_start(problems: Problems, text: str, place: str) -> None:
-    assert problems(text, {"A": "a\nb"}) == [f"{place}holds a line break or another control character"]
+    assert problems(text, {"A": "a\nb"}) == [f"{place}contains a line break or another control character"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_line_break_within_a_secret_of_a_variable_is_told_by_its_name(
 ) -> None:
     said = f"environment: {name}: {key}"
     assert [line.replace("[0]", "") for line in problems("", {name: "a\x1bb"})] == [
-        f"{said}: holds a line break or another control character"
+        f"{said}: contains a line break or another control character"
     ]
 
 

@@ -83,7 +83,7 @@ def test_published_sample_keys_are_refused_off_loopback(key: str, place: str) ->
 @pytest.mark.parametrize(("field", "value"), [("secret", "sk-mine"), ("sha256", sha256(b"sk-mine").hexdigest())])
 def test_a_key_of_two_tables_is_refused(problems: Problems, field: str, value: str) -> None:
     text = f'[[key]]\nname = "a"\nsecret = "sk-mine"\n[[key]]\nname = "b"\n{field} = "{value}"'
-    assert problems(text) == [f'gateway.toml:6: key[1].{field}: is the key of "a", too; each needs its own']
+    assert problems(text) == [f'gateway.toml:6: key[1].{field}: is also the key of "a"; each needs its own']
 
 
 def test_middlewares_of_ones_own_and_import_paths_may_stand_in_the_order(read: Load) -> None:
@@ -104,7 +104,7 @@ def test_a_slash_in_a_listed_model_name_is_no_upstream(read: Load) -> None:
 @pytest.mark.parametrize("table", ["models.alias", "upstream.demo.alias"])
 def test_an_alias_that_no_name_can_meet_is_refused(problems: Problems, table: str) -> None:
     """The model lists would show it, and whoever asks for it would be led elsewhere."""
-    message = f'{table}."models/mine": never holds, for "models/" is cut from what callers ask for: write "mine"'
+    message = f'{table}."models/mine": never matches, because "models/" is removed from requested names: write "mine"'
     text = f'[upstream.demo]\ntype = "demo"\n[{table}]\n"models/mine" = "demo"'
     assert problems(text) == [f"gateway.toml:4: {message}"]
 
@@ -113,7 +113,7 @@ def test_an_alias_that_no_name_can_meet_is_refused(problems: Problems, table: st
 def test_every_kind_of_model_rule_needs_a_configured_upstream(problems: Problems, table: str) -> None:
     text = f'[upstream.openai]\napi_key = "k"\n[{table}]\nx = "azure/gpt-4o"'
     assert problems(text) == [
-        f'gateway.toml:4: {table}.x: "azure/gpt-4o" leads to upstream "azure", which is not configured'
+        f'gateway.toml:4: {table}.x: "azure/gpt-4o" refers to upstream "azure", which is not configured'
     ]
 
 
@@ -146,12 +146,12 @@ LOOPS = [
 @pytest.mark.parametrize("text", LOOPS)
 def test_a_rule_that_leads_back_to_itself_is_refused(problems: Problems, text: str) -> None:
     [problem] = problems(text)
-    assert "leads back to itself" in problem
+    assert "forms a loop" in problem
 
 
 def test_a_loop_names_its_rules_and_the_line_of_the_first(problems: Problems) -> None:
     assert problems(LOOPS[0]) == [
-        "gateway.toml:2: models.alias.a: leads back to itself: models.alias.a → models.alias.b → models.alias.a"
+        "gateway.toml:2: models.alias.a: forms a loop: models.alias.a → models.alias.b → models.alias.a"
     ]
 
 
@@ -195,13 +195,13 @@ def test_config_can_be_built_by_hand() -> None:
     ["localhost", "http://localhost:6379", "redis://localhost:six", "redis://h:0", "redis://h/one", "redis://h/-1"],
 )
 def test_what_is_no_address_of_redis_is_refused(address: str) -> None:
-    with pytest.raises(ConfigError, match="store.redis: is no address of the form redis://host:6379/0"):
+    with pytest.raises(ConfigError, match="store.redis: is not a URL of the form redis://host:6379/0"):
         load({"store": {"redis": address}}, environ={})
 
 
 @pytest.mark.parametrize("address", ["gateway.db", "sqlite:///x", "mysql://h/x", "postgresql://h:five/x"])
 def test_what_is_no_address_of_a_database_is_refused(address: str) -> None:
-    with pytest.raises(ConfigError, match="store.database: is no address of the form postgresql://"):
+    with pytest.raises(ConfigError, match="store.database: is not a URL of the form postgresql://"):
         load({"store": {"database": address}}, environ={})
 
 
@@ -238,5 +238,5 @@ def test_a_wrong_key_of_azure_is_one_mistake(problems: Problems, given: str, pla
 def test_a_home_folder_must_be_known(problems: Problems, place: str) -> None:
     table, _, key = place.rpartition(".")
     text = f'[upstream.gemini]\napi_key = ["k"]\n[{table}]\n{key} = "~nobody-of-that-name/x"'
-    said = f'{place}: "~nobody-of-that-name/x" begins with a home folder that nobody knows here; give the whole path'
+    said = f'{place}: "~nobody-of-that-name/x" starts with a home folder that is unknown here; give the full path'
     assert problems(text) == [f"gateway.toml:4: {said}"]

@@ -146,7 +146,7 @@ def test_google_alone_uses_its_own_models() -> None:
 
 
 def test_google_alone_refuses_a_model_that_it_has_not() -> None:
-    with pytest.raises(ConfigError, match='"openai/gpt-4.1" leads to upstream "openai", which is not configured'):
+    with pytest.raises(ConfigError, match='"openai/gpt-4.1" refers to upstream "openai", which is not configured'):
         seeded(GEMINI, BIG_MODEL="gpt-4.1")
 
 
@@ -189,7 +189,7 @@ def test_anthropic_maps_nothing() -> None:
         ("azure", "PREFERRED_PROVIDER: is azure, but AZURE_OPENAI_ENDPOINT is not set"),
         (
             "gogle",
-            'PREFERRED_PROVIDER: "gogle" is none of openai, google, azure, anthropic; did you mean "google"?',
+            'PREFERRED_PROVIDER: "gogle" is not one of openai, google, azure, anthropic; did you mean "google"?',
         ),
     ],
 )

@@ -46,7 +46,7 @@ def nested(levels: int) -> bytes:
         (b'{"model":"m","extra":"\xff"}', "the request body is not valid JSON: it is not UTF-8"),
         (
             b'{"model":"m","extra":"\\ud800"}',
-            "the request body is not valid JSON: it is cut off, or holds a lone surrogate escape",
+            "the request body is not valid JSON: it is truncated, or has a lone surrogate escape",
         ),
         (b"[]", "the request body: expected `object`, got `array`"),
         (b'"x"', "the request body: expected `object`, got `str`"),

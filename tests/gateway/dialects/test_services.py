@@ -185,4 +185,4 @@ def test_a_function_may_be_called_as_a_service_is(upstreams: Upstreams, dialect:
     assert claude["tool_choice"] == {"type": "tool", "name": "web_search"}
     last = found["anthropic"]
     assert isinstance(last, Sent)
-    assert "another tool is called web_search" in [loss.reason for loss in last.losses]
+    assert "another tool is also called web_search" in [loss.reason for loss in last.losses]

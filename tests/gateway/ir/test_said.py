@@ -98,7 +98,7 @@ def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     said = Said()
     for _ in range(4):
         said.hear([ir.TextDelta("word ")] * 1_000)
-    with pytest.raises(UpstreamMalformed, match="has no end: it has more than 5,000 tokens"):
+    with pytest.raises(UpstreamMalformed, match="does not end: it has more than 5,000 tokens"):
         for _ in range(4):
             said.hear([ir.TextDelta("word ")] * 1_000)
 

@@ -62,7 +62,7 @@ async def test_a_full_disk_breaks_nothing_and_is_made_good(on_disk: Place, capfd
             assert keeper.unwritten("ab12") is not None
             await asyncio.sleep(0.8)  # it is tried again
             (line,) = logged(capfd)
-            assert (line["level"], line["event"]) == ("error", "the credential store fails; its changes stay in memory")
+            assert (line["level"], line["event"]) == ("error", "the credential store fails; changes are kept in memory")
             assert line["reason"] in ("disk I/O error", "database or disk is full")
             assert on_disk.store(read_only=True).load("google")["ab12"].access_token == "ya29.access"
         await until(lambda: keeper.unwritten("ab12") is None, within_s=1.0)
@@ -161,7 +161,7 @@ async def test_a_database_that_stops_is_made_good(
         assert keeper.unwritten("ab12") is not None
         await asyncio.sleep(1.2)  # a poll, and two tries
         (line,) = logged(capfd)
-        assert line["event"] == "the credential store fails; its changes stay in memory"
+        assert line["event"] == "the credential store fails; changes are kept in memory"
         assert "postgres@" not in str(line)
         await asyncio.to_thread(postgres_server.start)
         await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
@@ -230,7 +230,7 @@ async def test_a_database_that_says_nothing_holds_nobody_up_for_long(
             took_s.append(time.monotonic() - began)
         assert min(took_s) < 3
         (line,) = logged(capfd)
-        assert line["reason"] in ("it does not answer", "connection timeout expired")
+        assert line["reason"] in ("it does not respond", "connection timeout expired")
         postgres_server.thaw()
         await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
         assert kept(place) == WRITTEN

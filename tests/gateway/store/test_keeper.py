@@ -153,11 +153,11 @@ async def test_tokens_in_clear_are_told_of_once(place: Place, capfd: pytest.Capt
         assert logged(capfd) == []
         for number in range(2):
             await keeper.now(Change(id="a", tokens=StoredTokens("t", 1.0, float(number), "1//secret")))
-        (line,) = logged(capfd, "tokens are stored in clear")
+        (line,) = logged(capfd, "tokens are stored unencrypted")
     assert line["level"] == "warning"
     assert line["store"] == (str(place.file) if not place.url else keeper._store.place)
     keeper_of(place.store()).load()
-    assert len(logged(capfd, "tokens are stored in clear")) == 1
+    assert len(logged(capfd, "tokens are stored unencrypted")) == 1
 
 
 def test_who_only_reads_tokens_in_clear_does_not_tell_of_it(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:

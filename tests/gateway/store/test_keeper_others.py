@@ -263,7 +263,7 @@ async def test_redis_that_goes_is_told_of_once_and_the_poll_takes_over(
         logged(capfd)
         redis.stop()
         await asyncio.sleep(1.0)  # time for several tries
-        assert [line["level"] for line in logged(capfd, "redis is away")] == ["warning"]  # of both
+        assert [line["level"] for line in logged(capfd, "Redis is unreachable")] == ["warning"]  # of both
         await one.now(COOL)
         seen = Seen(other)
         await until(lambda: "ab12" in seen.look(), within_s=30)

@@ -1,4 +1,4 @@
-"""Questions to a store that does not answer: nobody waits for ever, and what goes on has its place."""
+"""Questions to a store that does not respond: nobody waits for ever, and what goes on has its place."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_who_gets_no_answer_leaves_and_nobody_begins_until_there_is_one() 
     lanes = Lanes(1, SOON_S)
     with silent() as answers:
         for _ in range(3):
-            with pytest.raises(StoreFailed, match="does not answer"):
+            with pytest.raises(StoreFailed, match="does not respond"):
                 await lanes.ask(answers.wait)
         answers.set()
         await until(lambda: not lanes._given_up)
@@ -47,7 +47,7 @@ async def test_what_may_take_long_is_waited_for_and_others_behind_it_are_not() -
     with silent() as answers:
         filling = asyncio.get_running_loop().create_task(lanes.ask(answers.wait, ends=False))
         await asyncio.sleep(0)
-        with pytest.raises(StoreFailed, match="does not answer"):
+        with pytest.raises(StoreFailed, match="does not respond"):
             await lanes.ask(lambda: 5)
         answers.set()
         assert await filling

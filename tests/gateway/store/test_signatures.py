@@ -123,7 +123,7 @@ async def test_without_redis_nothing_is_found_and_nobody_waits(make: Make, capfd
     assert time.monotonic() - began < patient(PATIENT)
     assert one.away
     assert not await one.ask()
-    assert capfd.readouterr().err.count("redis is away") == 1
+    assert capfd.readouterr().err.count("Redis is unreachable") == 1
 
 
 async def test_a_frozen_redis_costs_a_few_milliseconds_and_then_none(redis: RedisServer, make: Make) -> None:
@@ -202,7 +202,7 @@ async def test_it_is_asked_again_after_a_second(
     await one.put("alice", {"call_1": b"signed"})
     assert await one.get("alice", ["call_1"]) == {"call_1": b"signed"}
     assert not one.away
-    assert "redis is back" in capfd.readouterr().err
+    assert "Redis is back" in capfd.readouterr().err
 
 
 async def test_a_restart_between_two_calls_is_not_noticed(redis: RedisServer, make: Make) -> None:
@@ -243,7 +243,7 @@ async def test_one_that_keeps_nothing_more_is_read_and_that_is_told_once(
     await one.put("alice", {"call_2": b"signed"})
     assert not one.away
     said = capfd.readouterr().err
-    assert (said.count("redis is away"), said.count("redis is back")) == (1, 1)
+    assert (said.count("Redis is unreachable"), said.count("Redis is back")) == (1, 1)
 
 
 async def test_a_slow_answer_is_still_taken_by_redis(redis: RedisServer, make: Make) -> None:

@@ -120,7 +120,11 @@ async def test_a_receiver_that_is_away_disturbs_nobody_and_is_told_of_once(
         for _ in range(20):
             assert (await ask(app)).status == 200
     (spans, *others) = told(capfd)
-    assert (spans["event"], spans["what"], "refused" in spans["reason"]) == ("telemetry is not taken", "spans", True)
+    assert (spans["event"], spans["what"], "refused" in spans["reason"]) == (
+        "telemetry cannot be exported",
+        "spans",
+        True,
+    )
     assert [one["what"] for one in others] in ([], ["metrics"])
 
 
@@ -150,7 +154,7 @@ async def test_it_is_said_when_a_receiver_is_back(
             sink.refuses = {}
             await sink.until(lambda: bool(sink.metrics))
     said = [(one["event"], one["what"]) for one in told(capfd) if "telemetry" in one["event"]]
-    assert said == [("telemetry is not taken", "metrics"), ("telemetry is taken again", "metrics")]
+    assert said == [("telemetry cannot be exported", "metrics"), ("telemetry is exported again", "metrics")]
 
 
 async def test_what_a_host_sends_by_opentelemetry_is_logged_as_before(

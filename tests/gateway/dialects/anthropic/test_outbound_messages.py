@@ -202,7 +202,7 @@ def test_instructions_alone_are_said_by_the_user() -> None:
 
 
 def test_what_holds_nothing_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="nothing in them") as caught:
+    with pytest.raises(InvalidRequest, match="has nothing that") as caught:
         written(user(" "))
     assert caught.value.param == "messages"
 

@@ -69,7 +69,7 @@ def test_malformed_end_is_an_error_whatever_was_said(native: str, code: str, sai
 def test_malformed_end_without_words_is_told_in_a_sentence(native: str) -> None:
     error = end(read(chunk(finish=native)))
     assert isinstance(error, UpstreamMalformed)
-    assert error.message == f"the upstream ended its answer with {native}, and did not say why"
+    assert error.message == f"the upstream ended its response with {native}, and did not say why"
 
 
 @pytest.mark.parametrize("native", UNCLEAR)

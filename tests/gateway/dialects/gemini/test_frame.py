@@ -129,7 +129,7 @@ def test_array_of_chunks_is_read_like_a_stream() -> None:
 def test_page_under_status_200_is_malformed_and_shown_in_short() -> None:
     error = end(reader().feed_whole(b"<html><h1>Proxy</h1>" + b"x" * 5000))
     assert type(error) is UpstreamMalformed
-    assert error.message.startswith("the upstream's answer cannot be read: Proxy xxx")
+    assert error.message.startswith("the upstream's response cannot be read: Proxy xxx")
     assert len(error.message) < 260
 
 

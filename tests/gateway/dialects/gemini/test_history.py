@@ -228,7 +228,7 @@ def test_nothing_at_all_is_refused(model: str, turns: tuple[ir.Turn, ...]) -> No
 
 @FAMILIES
 def test_nothing_at_all_is_refused_as_the_caller_calls_it(model: str) -> None:
-    with pytest.raises(InvalidRequest, match=r"^input: there is nothing") as caught:
+    with pytest.raises(InvalidRequest, match=r"^input: has nothing") as caught:
         written(user(""), model=model, paths={"messages": "input"})
     assert caught.value.param == "input"
 

@@ -299,7 +299,7 @@ def test_tools_that_cannot_be_are_named(fields: Any, param: str) -> None:
 
 
 def test_a_mode_that_nobody_knows_is_told_beside_those_that_are_known() -> None:
-    with pytest.raises(InvalidRequest, match="'SOME' is none of AUTO, VALIDATED, ANY, NONE"):
+    with pytest.raises(InvalidRequest, match="'SOME' is not one of AUTO, VALIDATED, ANY, NONE"):
         ask(tools=functions({"name": "f"}), toolConfig={"functionCallingConfig": {"mode": "SOME"}})
 
 

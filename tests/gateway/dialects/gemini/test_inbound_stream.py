@@ -259,7 +259,7 @@ def test_citations_of_others_become_grounding() -> None:
 
 
 BROKEN = (
-    '{"error":{"code":502,"message":"the upstream\'s answer ended before it was complete","status":"INTERNAL",'
+    '{"error":{"code":502,"message":"the upstream\'s response ended before it was complete","status":"INTERNAL",'
     '"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UPSTREAM_TRUNCATED",'
     '"domain":"asgi-llm-gateway"}]}}'
 )

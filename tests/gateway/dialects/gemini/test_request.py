@@ -331,7 +331,7 @@ def test_more_than_five_stops_are_refused() -> None:
 def test_blank_stops_are_left_out_for_claude_and_told() -> None:
     asked = written(model=CLAUDE, sampling=ir.Sampling(stop=("\n", "", "END")))
     assert asked.body["generationConfig"] == {"stopSequences": ["END"]}
-    assert asked.losses == (ir.Loss("stop", "Claude does not stop at white space", "change"),)
+    assert asked.losses == (ir.Loss("stop", "Claude does not accept stop sequences of whitespace", "change"),)
 
 
 # the form of the answer

@@ -1,4 +1,4 @@
-"""JSON Schema as the Gemini API reads it: what is kept, what is said otherwise, what is left out."""
+"""JSON Schema as the Gemini API reads it: what is kept, what is rewritten, what is left out."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_each_generation_is_told_in_its_words(model: str, reasoning: ir.Reasonin
 
 @pytest.mark.parametrize("model", ["gemini-2.0-flash", "gemini-3-pro-image", "gpt-oss-120b-medium"])
 def test_model_without_the_option_is_told(model: str) -> None:
-    assert planned(model, level("high")).losses == (ir.Loss("thinking", "this model takes no thinking option", "hint"),)
+    assert planned(model, level("high")).losses == (ir.Loss("thinking", "this model has no thinking option", "hint"),)
     assert planned(model, OFF).losses == ()
 
 

@@ -121,7 +121,7 @@ def test_reasoning(fields: dict[str, Any], expected: ir.Reasoning) -> None:
 
 
 def test_an_unknown_thinking_level_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="'enormous' is none of"):
+    with pytest.raises(InvalidRequest, match="'enormous' is not one of"):
         read(extra_body=google(thinking_level="enormous"))
 
 

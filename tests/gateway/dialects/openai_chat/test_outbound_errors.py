@@ -138,7 +138,7 @@ def test_what_names_an_account_is_masked(message: str, secret: str) -> None:
 
 
 def test_our_credentials_fault_says_so() -> None:
-    assert read_error(401, body("Bad key"), {}).message == "the upstream refuses the gateway's credential: Bad key"
+    assert read_error(401, body("Bad key"), {}).message == "the upstream rejects the gateway's credential: Bad key"
 
 
 @pytest.mark.parametrize(
