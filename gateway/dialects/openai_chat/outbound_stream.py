@@ -244,7 +244,7 @@ class StreamReader(BlockReader):
     def _called(self, delta: Delta, *, whole: bool) -> None:
         for place, call in enumerate(delta.tool_calls or ()):
             self._call(call, place if whole and call.index is None else call.index)
-        if delta.function_call is not None:
+        if delta.function_call is not None and not delta.tool_calls:  # llama-cpp-python writes each call in both ways
             self._call(Call(function=delta.function_call), _LEGACY)
 
     def _annotated(self, annotations: Raw) -> None:

@@ -361,6 +361,18 @@ def test_the_older_function_call_is_a_call() -> None:
     assert events[-1] == ir.Finished(reason="tool_calls", native="function_call")
 
 
+def test_a_call_that_is_written_in_both_ways_is_one() -> None:
+    def both(arguments: str) -> dict[str, Any]:
+        return fragment(0, "call_a", "f", arguments) | {"function_call": {"name": "f", "arguments": arguments}}
+
+    nothing = {"role": "assistant", "content": None, "function_call": None, "tool_calls": None}
+    events = read(chunk(nothing), chunk(both('{"a"')), chunk(both(":1}")), chunk(both("")), chunk({}, "tool_calls"))
+    assert events[1:-1] == made("call_a", "f", '{"a"', ":1}")
+    message = {"role": "assistant", "content": None, **both("{}")}
+    answer = whole(choices=[{"index": 0, "message": message, "finish_reason": "tool_calls"}])
+    assert answer[1:-1] == made("call_a", "f", "{}")
+
+
 def test_geminis_signature_signs_its_call() -> None:
     given = fragment(0, "call_a", "f", "{}")
     given["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}
