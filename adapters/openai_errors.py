@@ -141,6 +141,8 @@ CAUSES: Final = Causes(
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
+# What llama.cpp and llama-cpp-python say, under status 500, of a request that none of their models could answer.
+_OF_REQUEST: Final = (" input is not supported - hint: ", "'loc': ('body'")
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
 _LOCATION: Final = "the upstream is not available in this gateway's region"
@@ -174,6 +176,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
     def read(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
         body = _within(body) or body
         details = read_details(body)
+        if status == 500 and any(words in details.message for words in _OF_REQUEST):
+            status = 400
         error = read_error(status, body, headers, now=now)
         code = status if status >= 400 else details.status or error.status
         cause = causes.find(code, details.code or details.type, details.message)
@@ -201,9 +205,11 @@ _read_unmade: Final = reader(CAUSES, _UNMADE)
 def read_made(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read the refusal of embeddings or pictures: many servers have nothing but chats at their addresses."""
     failure = _read_unmade(status, body, headers, now)
-    if failure.cause != "address":
-        return failure
-    return Failure(NotFound(failure.error.message), "resource", status=failure.status)
+    if failure.cause == "address":
+        return Failure(NotFound(failure.error.message), "resource", status=failure.status)
+    if status == 501:  # llama.cpp, where it was not started for embeddings
+        return Failure(NotFound(read_details(body).message), "resource", status=status)
+    return failure
 
 
 def longest(said: str) -> int | None:

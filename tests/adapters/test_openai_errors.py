@@ -139,6 +139,20 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
         ),
         # llama.cpp
         (503, {"error": {"code": 503, "message": "Loading model"}}, "capacity", UpstreamOverloaded),
+        (
+            500,
+            {"error": {"code": 500, "message": "image input is not supported - hint: …", "type": "server_error"}},
+            "final",
+            UpstreamRejected,
+        ),
+        (500, {"error": {"code": 500, "message": "Compute error."}}, "server", UpstreamUnavailable),
+        # llama-cpp-python
+        (
+            500,
+            {"error": {"message": "1 validation error:\n  {'type': 'int_parsing', 'loc': ('body', 'seed')}"}},
+            "final",
+            UpstreamRejected,
+        ),
         # xAI
         (400, {"code": "x", "error": "Incorrect API key provided: xa***."}, "key", UpstreamRejected),
         # OpenRouter

@@ -252,6 +252,27 @@ async def test_a_server_that_has_chats_only_is_a_404_and_left_out_of_a_chain(
     assert served.status_code == 200
 
 
+async def test_a_server_that_was_not_started_for_embeddings_is_a_404_and_left_out_of_a_chain(
+    fake_openai: FakeOpenAI, tmp_path: Path
+) -> None:
+    words = "This server does not support embeddings. Start it with `--embeddings`"
+
+    async def answer(_: Request) -> Response:
+        error = {"code": 501, "message": words, "type": "not_supported_error"}
+        return JSONResponse({"error": error}, 501)
+
+    bare = Starlette(routes=[Route("/v1/embeddings", answer, methods=["POST"])])
+    async with serve(bare) as url:
+        upstream = {"bare": {"type": "openai", "base_url": f"{url}/v1"}} | openai(fake_openai)
+        alias = {"alias": {"mine": ["bare/x", f"openai/{SMALL}"]}}
+        async with standing(tmp_path, upstream, models=alias) as http:
+            refused = await http.post(EMBED, json={"model": "bare/x", "input": "a"})
+            served = await http.post(EMBED, json={"model": "mine", "input": "a"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
+    assert words in refused.json()["error"]["message"]
+    assert served.status_code == 200
+
+
 @pytest.mark.parametrize("verb", ["embedContent", "batchEmbedContents"])
 async def test_who_asks_for_embeddings_in_geminis_words_is_told_where_they_are(
     fake_openai: FakeOpenAI, tmp_path: Path, verb: str
