@@ -101,13 +101,16 @@ _VALUES: Final[Mapping[str, Cause]] = {
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "drawing"),
 }
 _REFUSED: Final = ("{} does not support", "invalid {}: only")  # OpenAI; Moonshot
-# An answer may not be so long, and how long it may be: OpenAI and Azure, its Responses, Groq.
+# An answer may not be so long, and how long it may be: OpenAI and Azure, its Responses, Groq, vLLM.
 _TOO_LONG: Final = (
     "supports at most",
     "output_tokens: integer above maximum value",
     "tokens must be less than or equal to",
+    "cannot be greater than max_model_len",
 )
-_LONGEST: Final = re.compile(r"(?:supports at most|expected a value <=|be less than or equal to) [`'\"]?(\d{1,9})\b")
+_LONGEST: Final = re.compile(
+    r"(?:supports at most |expected a value <= |be less than or equal to |than max_model_len=)[`'\"]?(\d{1,9})\b"
+)
 CAUSES: Final = Causes(
     reasons={
         "invalid_api_key": "key",

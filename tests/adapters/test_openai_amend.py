@@ -217,6 +217,15 @@ async def test_a_limit_above_the_models_is_cut_to_what_the_refusal_names_and_rem
     assert sent == [64_000, 32_768, 32_768]
 
 
+@pytest.mark.parametrize(("api", "name"), [("chat", "max_tokens"), ("responses", "max_output_tokens")])
+async def test_a_limit_above_a_whole_context_of_vllm_is_cut_to_it(openai: OpenAISite, api: str, name: str) -> None:
+    await openai.open(api=api)
+    openai.fake.script.push(refusal(f"{name}=32000 cannot be greater than max_model_len=8192. Please request fewer"))
+    assert await openai.ask(attempts=1, sampling=ir.Sampling(max_tokens=32_000)) == "hi"
+    sent = [call.request[name] for call in openai.calls for name in LIMITS if name in call.request]
+    assert sent == [32_000, 8192]
+
+
 async def test_a_limit_is_cut_for_the_model_that_refused_it(openai: OpenAISite) -> None:
     await openai.open()
     for model in ("gpt-4.1", "gpt-5"):

@@ -79,6 +79,7 @@ def test_published_refusals(name: str) -> None:
         ("max_tokens is too large: 40000. This model supports at most 32768 completion tokens", "limit"),
         ("Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 32768, but got…", "limit"),
         ("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`", "limit"),
+        ("max_tokens=32000 cannot be greater than max_model_len=8192. Please request fewer output tokens.", "limit"),
         ("Invalid 'max_completion_tokens': integer below minimum value.", "final"),
         ("Unrecognized request argument supplied: reasoning_effort", "effort"),
         ("Unknown parameter: 'messages[1].reasoning_content'.", "thoughts"),
