@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service
+from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, blamed, of_service
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
 from gateway.errors import (
@@ -107,6 +107,7 @@ _CAUSES: Final = Causes(
         (_400, "top_k must be unset", "drawing_thinking"),
         *((_400, f"{name}: extra inputs", "drawing") for name in ("temperature", "top_p", "top_k")),
         (_400, "which is the maximum allowed number of output tokens", "limit"),
+        (_400, "cannot be greater than max_model_len", "limit"),  # vLLM
         # what else a model may not know
         (_400, "unexpected role system", "system_turns"),
         (_400, "role system is not supported", "system_turns"),
@@ -153,6 +154,7 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read an error answer, or the payload of an error event under status 200."""
     details = read_details(body)
+    status = blamed(status, details.message)
     error = read_error(status, body, headers, now=now)
     code = status if status >= 400 else details.status or error.status
     reason = _code(body)

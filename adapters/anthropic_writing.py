@@ -30,7 +30,7 @@ from gateway.upstream import ModelInfo
 __all__ = ["Learnt", "Writer"]
 
 _LONGER: Final = "output-"  # betas with which an answer may be longer than a list says
-_LIMIT: Final = re.compile(r"max_tokens: \d{1,12} > (\d{1,12})")
+_LIMIT: Final = re.compile(r"(?:max_tokens: \d{1,12} > |greater than max_model_len=)(\d{1,12})")
 _FORMLESS: Final = frozenset[Cause](("structured", "output_config"))
 _EFFORTLESS: Final = frozenset[Cause](("effort", "output_config"))
 _NO_THOUGHTS: Final = ir.Reasoning(mode="off", visible=False)

@@ -29,6 +29,7 @@ __all__ = [
     "ReadFailure",
     "Rule",
     "Rules",
+    "blamed",
     "cause_of",
     "nameless",
     "of_service",
@@ -227,6 +228,9 @@ _DETAILS: Final = "details"
 _DAY_S: Final = 86_400.0
 _DENIED: Final = (401, 403)
 _BAD_GATEWAY: Final = 502
+_FAILED: Final = 500
+# What llama.cpp and llama-cpp-python say under it of requests that no further try makes better.
+_OF_REQUEST: Final = (" input is not supported - hint: ", "'loc': ('body'")
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
 
@@ -249,6 +253,11 @@ class Causes(Struct, frozen=True):
             if code in statuses and words in said:
                 return cause
         return self.statuses.get(code) or ("server" if code >= 500 else "final")
+
+
+def blamed(status: int, said: str) -> int:
+    """Give the status of a refusal, or 400 where it names the request as what is wrong."""
+    return 400 if status == _FAILED and any(words in said for words in _OF_REQUEST) else status
 
 
 def of_service(read: ReadFailure) -> ReadFailure:

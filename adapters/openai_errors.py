@@ -14,7 +14,18 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules, of_service
+from gateway.adapters.failures import (
+    KEYED,
+    STATUSES,
+    Cause,
+    Causes,
+    Failure,
+    ReadFailure,
+    Rule,
+    Rules,
+    blamed,
+    of_service,
+)
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.dialects.outbound import IDENTITY
 from gateway.dialects.raw import read
@@ -144,8 +155,6 @@ CAUSES: Final = Causes(
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
-# What llama.cpp and llama-cpp-python say, under status 500, of a request that none of their models could answer.
-_OF_REQUEST: Final = (" input is not supported - hint: ", "'loc': ('body'")
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
 _LOCATION: Final = "the upstream is not available in this gateway's region"
@@ -179,8 +188,7 @@ def reader(causes: Causes, address: str) -> ReadFailure:
     def read(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
         body = _within(body) or body
         details = read_details(body)
-        if status == 500 and any(words in details.message for words in _OF_REQUEST):
-            status = 400
+        status = blamed(status, details.message)
         error = read_error(status, body, headers, now=now)
         code = status if status >= 400 else details.status or error.status
         cause = causes.find(code, details.code or details.type, details.message)

@@ -190,6 +190,14 @@ async def test_a_limit_that_is_named_is_the_limit_from_then_on(anthropic: Anthro
     assert sent(anthropic, "max_tokens") == [200_000, 128_000, 128_000]
 
 
+async def test_a_limit_above_a_whole_context_of_vllm_is_cut_to_it(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    words = "max_completion_tokens=32000 cannot be greater than max_model_len=8192. Please request fewer output tokens."
+    anthropic.fake.script.push(refusal(words))
+    await anthropic.ask(model=OLD, attempts=1, sampling=ir.Sampling(max_tokens=32_000))
+    assert sent(anthropic, "max_tokens") == [32_000, 8192]
+
+
 async def test_a_beta_for_longer_answers_leaves_the_limit_to_the_upstream(anthropic: AnthropicSite) -> None:
     adapter = await anthropic.open()
     call = asking("hi", OLD, sampling=ir.Sampling(max_tokens=100_000), betas=("output-128k-2025-02-19",))

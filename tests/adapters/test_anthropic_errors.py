@@ -166,6 +166,12 @@ def test_a_place_that_is_not_served_is_said() -> None:
     assert "in this gateway's region" in failure.error.message
 
 
+def test_what_llama_cpp_says_of_a_request_is_no_failure_of_the_server() -> None:
+    error = {"code": 500, "message": "image input is not supported - hint: …", "type": "server_error"}
+    failure = read_failure(500, json.dumps({"error": error}).encode(), {}, NOW)
+    assert (failure.cause, failure.status, type(failure.error)) == ("final", 400, UpstreamRejected)
+
+
 def test_nothing_at_the_address_says_what_to_set() -> None:
     failure = said(404, "Not Found", "not_found_error")
     assert (failure.cause, failure.error.status) == ("address", 502)
