@@ -112,6 +112,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "summaries",
         "objects",
         "sealing",
+        "silence",
         "adaptive",
         "budget",
         "stopping",

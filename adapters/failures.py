@@ -87,6 +87,7 @@ Cause = Literal[
     "summaries",
     "objects",
     "sealing",
+    "silence",
     "filtered",
     "oversized",
     "adaptive",

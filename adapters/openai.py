@@ -218,7 +218,7 @@ def _is_official(base: str) -> bool:
 
 
 def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Cause]) -> OpenAIWritten:
-    """Leave out fields that a server does not know, or a model does not take."""
+    """Leave out fields that a server does not know, or a model does not take, and null for no words."""
     dropped: tuple[str, ...] = (_COUNTING,) if "counting" in causes else ()
     losses = written.losses
     for cause, reason in _NOT_TAKEN.items():
@@ -226,9 +226,11 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
         dropped += refused
         lost = ((name, lost_with(name, written.body[name])) for name in refused)
         losses += tuple(ir.Loss(request.paths.get(name, name), reason, how) for name, how in lost if how is not None)
-    if not dropped:
+    if not dropped and "silence" not in causes:
         return written
     body = {name: value for name, value in written.body.items() if name not in dropped}
+    if "silence" in causes and isinstance(messages := body.get("messages"), list):
+        body["messages"] = [{**one, "content": ""} if one.get("content", "") is None else one for one in messages]
     return replace(written, body=body, losses=losses)
 
 

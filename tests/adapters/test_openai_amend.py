@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from gateway import ir
 from gateway.errors import UpstreamRejected
@@ -224,6 +225,20 @@ async def test_a_limit_above_a_whole_context_of_vllm_is_cut_to_it(openai: OpenAI
     assert await openai.ask(attempts=1, sampling=ir.Sampling(max_tokens=32_000)) == "hi"
     sent = [call.request[name] for call in openai.calls for name in LIMITS if name in call.request]
     assert sent == [32_000, 8192]
+
+
+async def test_a_call_without_words_gets_empty_ones_where_null_is_refused(openai: OpenAISite) -> None:
+    await openai.open()
+    called = (
+        ir.Turn(role="user", parts=(ir.Text(text="hi"),)),
+        ir.Turn(role="assistant", parts=(ir.ToolCall(id="call_1", name="f", arguments=Raw(b"{}")),)),
+        ir.Turn(role="user", parts=(ir.ToolResult(id="call_1", name="f", parts=(ir.Text(text="2"),)),)),
+    )
+    where = "'loc': ('body', 'messages', 1, 'ChatCompletionRequestAssistantMessage', 'content')"
+    openai.fake.script.push(refusal(f"7 validation errors: {{{where}, 'msg': 'Input should be a valid string'}}"))
+    for _ in range(2):
+        await openai.ask(attempts=1, turns=called)
+    assert [call.request["messages"][1]["content"] for call in openai.calls] == [None, "", ""]
 
 
 async def test_a_limit_is_cut_for_the_model_that_refused_it(openai: OpenAISite) -> None:

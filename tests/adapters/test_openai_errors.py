@@ -107,6 +107,13 @@ def test_published_refusals(name: str) -> None:
         ("property 'messages.0.user.name' is unsupported", "final"),
         ("The encrypted content gAAA... could not be verified.", "signatures"),
         ("Encrypted content is not supported with this model.", "sealing"),
+        (
+            (
+                "{'loc': ('body', 'messages', 1, 'ChatCompletionRequestAssistantMessage', 'content'), "
+                "'msg': 'Input should be a valid string'}"
+            ),
+            "silence",
+        ),
         ("The encrypted content could not be verified. Reason: organization_id did not match.", "kept"),
         ("Previous response with id 'resp_1' not found.", "kept"),
         ("Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.", "kept"),
