@@ -48,7 +48,8 @@ async def begin(
         raise unreachable(error) from None
     refusal = _said(refusal)
     failure = _failure(response.status, refusal, response.headers, read_failure, clock)
-    failure.own = own_words(refusal)
+    if failure.status is None or failure.status // 100 == response.status // 100:  # else its words fit another status
+        failure.own = own_words(refusal)
     failure.again = _AGAIN.get(response.headers.get("x-should-retry", "").strip().lower())
     raise failure
 

@@ -551,6 +551,18 @@ async def test_the_words_of_an_error_fit_its_status(
     assert (response.status_code, response.json()["error"]["type"]) == told
 
 
+@pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses", "anthropic"])
+async def test_what_llama_cpp_cannot_look_at_is_the_callers_error(tmp_path: Path, dialect: str) -> None:
+    said = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+    error = {"error": {"code": 500, "message": said, "type": "server_error"}}
+    async with passing(dialect, tmp_path) as same:
+        same.raw.says(json.dumps(error).encode(), status=500, kind="application/json")
+        told = await same.post(asking(dialect))
+    assert (told.status_code, told.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert told.json()["error"]["message"] == said
+    assert len(same.raw.asked) == 1
+
+
 async def test_what_a_request_names_and_nobody_knows_is_the_callers_error(tmp_path: Path) -> None:
     said = "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false."
     error = {"error": {"message": said, "type": "invalid_request_error", "param": "input", "code": None}}
