@@ -147,6 +147,7 @@ CAUSES: Final = Causes(
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_400, "schema must be a json schema of type: object", "objects"),
         (_BAD, "assistantmessage, content), msg: input should be a valid string", "silence"),  # llama-cpp-python
+        (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
         (frozenset({429}), "request too large for", "oversized"),  # for the limit of a minute, however little is used

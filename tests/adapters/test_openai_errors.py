@@ -94,6 +94,7 @@ def test_published_refusals(name: str) -> None:
         ("Unsupported parameter: 'logprobs' is not supported with this model.", "logprobs"),
         ("Unsupported parameter: 'top_logprobs' is not supported with this model.", "logprobs"),
         ("property 'logprobs' is unsupported", "logprobs"),
+        ("top_logprobs requires logprobs to be set to true", "logprobs"),
         ("invalid temperature: only 1 is allowed for this model", "drawing"),  # Moonshot
         ("Model grok-4.20 does not support parameter reasoningEffort.", "effort"),  # xAI
         ("Argument not supported on this model: reasoning_effort", "effort"),
