@@ -111,6 +111,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "identity",
         "summaries",
         "objects",
+        "schemaless",
         "sealing",
         "silence",
         "adaptive",

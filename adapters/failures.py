@@ -86,6 +86,7 @@ Cause = Literal[
     "identity",
     "summaries",
     "objects",
+    "schemaless",
     "sealing",
     "silence",
     "filtered",

@@ -181,6 +181,7 @@ class OpenAI(KeyedUpstream):
             signatures=self._signatures and not causes & _SEALED,
             summaries="summaries" not in causes,
             objects="objects" in causes,
+            schemas="schemaless" not in causes,
             logprobs="logprobs" not in causes,
             draws=self._settings.draws,
             upstream=self.name,

@@ -54,6 +54,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "sealing",
     "silence",
     "objects",
+    "schemaless",
 )
 RULES: Final[Rules] = {
     **KEYED,
@@ -146,6 +147,10 @@ CAUSES: Final = Causes(
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_400, "schema must be a json schema of type: object", "objects"),
+        (_400, "this response_format type is unavailable", "schemaless"),  # DeepSeek
+        (_400, "does not support response format json_schema", "schemaless"),  # Groq
+        (_400, "response_format of type json_schema is not supported", "schemaless"),  # OpenAI's older models
+        (_BAD, "response_format, type), msg: input should be text or json_object", "schemaless"),  # llama-cpp-python
         (_BAD, "assistantmessage, content), msg: input should be a valid string", "silence"),  # llama-cpp-python
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),

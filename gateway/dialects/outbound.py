@@ -35,7 +35,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
 
     `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
     answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
-    `objects`: the model is seen to answer with objects only, as OpenAI's do.
+    `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
     for pictures.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
@@ -50,6 +50,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     signatures: bool = True
     summaries: bool = True
     objects: bool = False
+    schemas: bool = True
     logprobs: bool = True
     draws: bool = True
     renames_limit: bool = False

@@ -227,6 +227,20 @@ async def test_a_limit_above_a_whole_context_of_vllm_is_cut_to_it(openai: OpenAI
     assert sent == [32_000, 8192]
 
 
+async def test_a_schema_that_a_server_does_not_take_is_asked_for_in_words(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fake.script.push(refusal("This response_format type is unavailable now"))
+    output = ir.Output(kind="schema", schema=Raw(b'{"type":"object"}'))
+    for _ in range(2):
+        await openai.ask(attempts=1, output=output)
+    refused, *sent = (call.request for call in openai.calls)
+    assert refused["response_format"]["type"] == "json_schema"
+    for request in sent:
+        assert request["response_format"] == {"type": "json_object"}
+        assert request["messages"][0]["role"] == "system"
+        assert request["messages"][0]["content"].endswith('JSON Schema:\n{"type":"object"}')
+
+
 async def test_a_call_without_words_gets_empty_ones_where_null_is_refused(openai: OpenAISite) -> None:
     await openai.open()
     called = (

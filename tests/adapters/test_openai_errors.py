@@ -115,6 +115,13 @@ def test_published_refusals(name: str) -> None:
             ),
             "silence",
         ),
+        ("This response_format type is unavailable now", "schemaless"),
+        ("This model does not support response format `json_schema`. See supported models", "schemaless"),
+        ("Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.", "schemaless"),
+        (
+            "{'loc': ('body', 'response_format', 'type'), 'msg': \"Input should be 'text' or 'json_object'\"}",
+            "schemaless",
+        ),
         ("The encrypted content could not be verified. Reason: organization_id did not match.", "kept"),
         ("Previous response with id 'resp_1' not found.", "kept"),
         ("Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.", "kept"),

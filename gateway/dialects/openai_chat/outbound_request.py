@@ -179,7 +179,8 @@ class _Writer:
             return fields
         if self.words:
             self._lose("response_format", IN_WORDS)
-            return fields
+            is_object = output.schema is not None and is_of_objects(output.schema)
+            return fields | {"response_format": {"type": "json_object"}} if is_object else fields
         if output.schema is None:
             for name in ("name", "description", "strict"):
                 if getattr(output, name) is not None:
@@ -237,6 +238,8 @@ def in_words(request: ir.Request, target: OpenAITarget, abilities: Abilities) ->
     others take is not known until they refuse it, nor which model has which name at Azure.
     """
     schema = request.output.schema
+    if schema is not None and not target.schemas:
+        return json_instruction(schema)
     if schema is None or request.dialect in OPENAI or (abilities.efforts is None and not target.objects):
         return ""
     return "" if is_of_objects(mended(schema)) else json_instruction(schema)
