@@ -51,7 +51,7 @@ class ContentWriter:
         if "file" in written:
             return {"type": "input_file", **msgspec.convert(written["file"], JSON)}
         image = msgspec.convert(written["image_url"], JSON)
-        return {"type": "input_image", "image_url": image.pop("url"), **image}
+        return {"type": "input_image", "image_url": image.pop("url"), "detail": "auto"} | image  # the type demands one
 
     def _address(self, media: ir.Media) -> JSON:
         if media.filename is not None:

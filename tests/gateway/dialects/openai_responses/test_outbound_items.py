@@ -31,7 +31,7 @@ def content(*parts: ir.Part | str) -> list[dict[str, Any]]:
 def test_words_and_picture_are_parts_of_one_message() -> None:
     assert content("see", PNG) == [
         {"type": "input_text", "text": "see"},
-        {"type": "input_image", "image_url": "data:image/png;base64,AAAA"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
     ]
 
 
