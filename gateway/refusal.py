@@ -14,7 +14,7 @@ from starlette.types import Receive, Send
 
 from gateway.context import RequestContext
 from gateway.dialects import Dialect
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unauthenticated
 from gateway.registry import load
 from gateway.routes import DialectName, Route
 
@@ -66,9 +66,11 @@ def written(error: GatewayError, route: Route, request_id: str) -> tuple[int, li
         (b"content-length", str(len(body)).encode()),
         *((name.encode(), value.encode()) for name, value in error.headers.items()),
     ]
+    in_vain = isinstance(error, Unauthenticated)  # Claude Code tries a key that is refused for three minutes
     if error.retry_after is not None:
         wait = max(1, math.ceil(error.retry_after))
         headers.append((b"retry-after", str(wait).encode()))
-        if wait > LONG_WAIT_S and "x-should-retry" not in error.headers:
-            headers.append((b"x-should-retry", b"false"))
+        in_vain = in_vain or wait > LONG_WAIT_S
+    if in_vain and "x-should-retry" not in error.headers:
+        headers.append((b"x-should-retry", b"false"))
     return status, headers, body

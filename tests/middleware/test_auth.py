@@ -71,6 +71,12 @@ async def test_a_wrong_key_is_401_in_each_place(place: str) -> None:
     assert "sk-wrong" not in outcome.body.decode()
 
 
+@pytest.mark.parametrize("headers", [None, {"x-api-key": "sk-wrong"}])
+async def test_a_client_is_told_not_to_try_a_refused_key_again(headers: dict[str, str] | None) -> None:
+    """Claude Code tries it eleven times, over three minutes in which it says nothing, unless it is told."""
+    assert (await ask(Auth(Inner(), keys()), headers)).headers["x-should-retry"] == "false"
+
+
 @pytest.mark.parametrize("place", PLACES)
 async def test_the_key_does_not_go_further(place: str) -> None:
     inner = Inner()
