@@ -91,7 +91,7 @@ class SearchResult(Struct, tag="search_result"):
 
 
 class Thinking(Struct, tag="thinking"):
-    thinking: str
+    thinking: str = ""  # LangChain leaves an empty one out
     signature: str | None = None
 
     def parts(self, place: Place) -> Iterator[ir.Part]:

@@ -157,6 +157,12 @@ def test_an_empty_thinking_block_signs_the_call_after_it() -> None:
     assert read_content([CARRIER, USE, USE], "assistant") == (call(SIGNED), call(None))
 
 
+def test_the_empty_text_of_such_a_block_may_be_left_out() -> None:
+    """As @langchain/anthropic does, and so LibreChat: of an event without text it keeps the signature alone."""
+    carrier = {key: value for key, value in CARRIER.items() if key != "thinking"}
+    assert read_content([carrier, USE], "assistant") == (call(SIGNED),)
+
+
 def test_words_may_stand_between_a_signature_and_its_call() -> None:
     words = {"type": "text", "text": "a"}
     assert read_content([CARRIER, words, USE], "assistant") == (ir.Text(text="a"), call(SIGNED))
