@@ -37,8 +37,9 @@ from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
+from gateway.forwarding import NativeAnswer, NativeCall
 from gateway.logs import logger_for
-from gateway.upstream import Call, Journey, Making, ModelInfo, NativeAnswer, NativeCall
+from gateway.upstream import Call, Journey, Making, ModelInfo
 
 __all__ = ["GeminiAPI"]
 

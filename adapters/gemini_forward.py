@@ -22,10 +22,10 @@ from gateway.adapters.pool import Lease
 from gateway.dialects.gemini.model_names import named_as
 from gateway.dialects.gemini.resource_names import resources
 from gateway.errors import NotFound
+from gateway.forwarding import NativeAnswer, NativeCall, Refused
 from gateway.lending import at_once
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
-from gateway.upstream import NativeAnswer, NativeCall, Refused
 
 __all__ = ["Forward"]
 

@@ -31,9 +31,10 @@ from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.outbound import DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten, lost_with
 from gateway.errors import GatewayError, NotFound, PreviousNotFound
+from gateway.forwarding import NativeAnswer
 from gateway.logs import logger_for
 from gateway.redact import Secret
-from gateway.upstream import Call, Journey, Making, NativeAnswer
+from gateway.upstream import Call, Journey, Making
 
 __all__ = ["OpenAI"]
 

@@ -13,9 +13,9 @@ from gateway.adapters.openai_errors import without_key
 from gateway.adapters.openai_journey import OpenAIBackend
 from gateway.adapters.pool import Lease
 from gateway.errors import GatewayError, NotFound
+from gateway.forwarding import NativeAnswer
 from gateway.trace_context import carried
 from gateway.transport import TransportError
-from gateway.upstream import NativeAnswer
 
 __all__ = ["recall"]
 

@@ -45,10 +45,11 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.gemini.vertex import fetched
 from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
+from gateway.forwarding import NativeAnswer, NativeCall
 from gateway.logs import logger_for
 from gateway.store.known import Change
 from gateway.transport import Transport
-from gateway.upstream import Call, Journey, Making, ModelInfo, NativeAnswer, NativeCall
+from gateway.upstream import Call, Journey, Making, ModelInfo
 
 __all__ = ["Vertex"]
 

@@ -10,9 +10,9 @@ from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import OPERATORS
 from gateway.adapters.vertex_journey import VertexBackend, tell_operator, token_of
 from gateway.errors import NotFound
+from gateway.forwarding import NativeAnswer, NativeCall, Refused
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
-from gateway.upstream import NativeAnswer, NativeCall, Refused
 
 __all__ = ["VertexForward"]
 

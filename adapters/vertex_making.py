@@ -25,7 +25,8 @@ from gateway.dialects.gemini.making import Embedded, Step
 from gateway.dialects.gemini.making_vertex import read_vectors, write_items
 from gateway.dialects.openai_embeddings import read_texts
 from gateway.errors import GatewayError, NotFound, UpstreamMalformed
-from gateway.upstream import Call, Made, NativeAnswer, NativeCall
+from gateway.forwarding import NativeAnswer, NativeCall
+from gateway.upstream import Call, Made
 
 __all__ = ["EMBEDS", "VertexMaking", "embed_native", "plan_embedding", "plan_picture"]
 

@@ -33,6 +33,7 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
+from gateway.forwarding import NativeAnswer, Recalling
 from gateway.grace import Watchdog
 from gateway.middleware.model_map import may_reach
 from gateway.relay import Relay
@@ -40,7 +41,7 @@ from gateway.services import Services
 from gateway.store.stored import StoredResponse
 from gateway.streaming import Client, ClientGone
 from gateway.threads import Threads, is_background, is_making
-from gateway.upstream import NativeAnswer, Recalling, credential_of
+from gateway.upstream import credential_of
 
 __all__ = ["BACKGROUND", "Background"]
 

@@ -19,9 +19,10 @@ from gateway.dialects.openai_making import broken, renamed
 from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError, UpstreamMalformed
 from gateway.grace import Watchdog
+from gateway.losses import of_variants, refuse_losses, tell
 from gateway.middleware.model_map import misled
 from gateway.refusal import dialect_of
-from gateway.relay import Relay, of_variants, refuse_losses, tell
+from gateway.relay import Relay
 from gateway.routes import Operation
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone

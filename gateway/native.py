@@ -43,25 +43,17 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.forwarding import Forwarding, ModelForwarding, NativeAnswer, NativeCall, Refused, Remembering
 from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
+from gateway.losses import of_variants, refuse_losses, tell_losses
 from gateway.middleware.model_map import may_reach, may_use, misled
-from gateway.relay import Relay, of_variants, refuse_losses, tell_losses
+from gateway.relay import Relay
 from gateway.routes import EMBEDDINGS, native_of
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
-from gateway.upstream import (
-    Embedding,
-    Forwarding,
-    ModelForwarding,
-    NativeAnswer,
-    NativeCall,
-    Refused,
-    Remembering,
-    Target,
-    credential_of,
-)
+from gateway.upstream import Embedding, Target, credential_of
 
 __all__ = ["NativeCalls"]
 

@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from operator import attrgetter
 from typing import Final, Protocol
 
@@ -20,28 +20,20 @@ from gateway.clock import Clock
 from gateway.config import Config, Decision
 from gateway.context import RequestContext, new_id
 from gateway.dialects import Answering, Dialect, Passing, StreamWriter, Threaded
-from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
+from gateway.errors import Draining, GatewayError, UpstreamTimeout
 from gateway.fetching import Fetcher, addresses, placed
+from gateway.forwarding import NativeAnswer
 from gateway.grace import Grace, Watchdog
 from gateway.ir.estimate import estimate
 from gateway.ir.said import Said
+from gateway.losses import refuse_losses, tell
 from gateway.policy import prepare, refusal, takes
 from gateway.sessions import named
 from gateway.signatures import Shared, SignatureMemory, Watch
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
-from gateway.upstream import (
-    TRAIL_S,
-    Call,
-    Describing,
-    Fetching,
-    Journey,
-    ModelInfo,
-    NativeAnswer,
-    Target,
-    credential_of,
-)
+from gateway.upstream import TRAIL_S, Call, Describing, Fetching, Journey, ModelInfo, Target, credential_of
 
-__all__ = ["Keep", "Relay", "of_variants", "refuse_losses", "tell", "tell_losses"]
+__all__ = ["Keep", "Relay"]
 
 
 class Keep(Protocol):
@@ -57,10 +49,8 @@ class Keep(Protocol):
 
 _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these events
 
-_HIDDEN: Final = re.compile(rb"[^!-~]")
 _UNPLAIN: Final = re.compile(rb"[^ -~]")
 _KEY: Final = b"idempotency-key"
-_NAMED: Final = 20  # losses, in one refusal
 # What steers an upstream's own API. Its keys, and those that name another account, are not among them.
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "anthropic": ("anthropic-beta",),  # the version is that of the adapter
@@ -473,46 +463,9 @@ def _plain(value: bytes) -> str:
     return _UNPLAIN.sub(b"", value).decode()
 
 
-def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -> None:
-    """Note who answers, and what it does not carry."""
-    context.upstream = label = target.label
-    context.begins()
-    context.reply_headers.append((b"x-gateway-upstream", _header(label)))
-    tell_losses(context, losses)
-
-
-def tell_losses(context: RequestContext, losses: tuple[ir.Loss, ...]) -> None:
-    """Note and count what is not carried."""
-    context.losses = losses
-    lost = sum(loss.severity != "hint" for loss in losses) if losses else 0
-    if lost:
-        context.reply_headers.append((b"x-gateway-lossy", str(lost).encode()))
-
-
-def of_variants(target: Target) -> tuple[ir.Loss, ...]:
-    """Give what the suffixes of a name lose where no words are asked for."""
-    return tuple(ir.Loss("model", f"{suffix} is for text responses only", "change") for suffix in target.variants)
-
-
-def refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
-    """Refuse in strict mode what would change or lose something (translate.lossy); name it, as far as a line goes."""
-    lost = [loss for loss in losses if loss.severity != "hint"]
-    if lost:
-        listed = "; ".join(f"{loss.path}: {loss.reason} ({loss.severity})" for loss in lost[:_NAMED])
-        more = f"; and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        reason = f"translate.lossy is strict, and this upstream cannot carry: {listed}{more}"
-        raise InvalidRequest(reason, param=lost[0].path)
-
-
 def _unlisted(target: Target) -> ModelInfo | None:
     return target.adapter.info(target.model) if isinstance(target.adapter, Describing) else None
 
 
 def _needs(target: Target, media: ir.Media) -> bool:
     return isinstance(target.adapter, Fetching) and not target.adapter.fetches(media, target.model)
-
-
-@lru_cache(maxsize=256)
-def _header(text: str) -> bytes:
-    """Make a header value of a model name: visible ASCII only."""
-    return _HIDDEN.sub(b"?", text.encode("ascii", "replace"))

@@ -12,12 +12,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.config import is_loopback
 from gateway.context import ANONYMOUS, Principal, RequestContext, attach, route_path
 from gateway.errors import GatewayError, PermissionDenied, Unauthenticated
+from gateway.forwarding import Forwarding
 from gateway.keys import Key, Keys, digest_of, end_of, indexed, keys_of
 from gateway.lockout import Lockout
 from gateway.refusal import refuse
 from gateway.scopes import keyless
 from gateway.services import Services
-from gateway.upstream import Adapter, Forwarding
+from gateway.upstream import Adapter
 
 __all__ = ["PLACES", "Auth", "Key", "Right", "basic", "guard_of", "is_local", "shown_in"]
 

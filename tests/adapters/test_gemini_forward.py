@@ -22,11 +22,11 @@ from gateway.errors import (
     UpstreamRateLimited,
     UpstreamUnavailable,
 )
+from gateway.forwarding import NativeCall
 from gateway.redact import Secret
 from gateway.store.known import Change
 from gateway.streaming import ClientGone
 from gateway.transport import Broken, TransportError
-from gateway.upstream import NativeCall
 from tests.adapters.site import GeminiSite
 from tests.clocks import FakeClock
 from tests.gateway.wire import Answer, ending, resetting, saying, upstream

@@ -19,7 +19,8 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from gateway.upstream import BY_HAND, NativeCall, Outgoing, Telling, credential_of
+from gateway.forwarding import NativeCall
+from gateway.upstream import BY_HAND, Outgoing, Telling, credential_of
 from tests.adapters.site import GEMINI_2, GEMINI_3, asking
 from tests.adapters.vertex_site import CLAUDE, VertexSite
 from tests.gateway.wire import ending, upstream

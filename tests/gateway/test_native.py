@@ -15,7 +15,7 @@ from gateway import native
 from gateway.adapters.gemini import GeminiAPI
 from gateway.app import create_app, lifespan
 from gateway.errors import StreamBroken, UpstreamRateLimited
-from gateway.upstream import NativeAnswer, NativeCall
+from gateway.forwarding import NativeAnswer, NativeCall
 from tests.gateway.wire import Answer, ending, saying, silence
 from tests.gateway.wire import upstream as wire
 from tests.middleware.asgi import scope_of

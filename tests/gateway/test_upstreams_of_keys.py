@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.upstream import NativeAnswer, NativeCall
+from gateway.forwarding import NativeAnswer, NativeCall
 from tests.gateway.test_native import Speaking
 from tests.scripted import Scripted, app_of, say
 from tests.serving import serve

@@ -12,17 +12,10 @@ from typing import Final
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.dialects.emulated import ANSWER, ANSWERS, IN_WORDS, json_instruction, unknown
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import (
-    ANSWER,
-    ANSWERS,
-    IN_WORDS,
-    NOT_BESIDE_THINKING,
-    beside_thinking,
-    json_instruction,
-    unknown,
-)
+from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of

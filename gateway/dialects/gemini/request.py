@@ -4,19 +4,21 @@ The body is built, never copied: no field of the caller's dialect can slip throu
 not know is a 400. What has no place is told in `Written.losses`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Final, Literal
 
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.dialects.emulated import ANSWER, ANSWERS, IN_WORDS, json_instruction, unknown
 from gateway.dialects.logprobs import asked
 from gateway.dialects.rewriting import decoded, is_of_objects
 from gateway.dialects.services import carried
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
+from .declared import declared_by, found_in, functions_of, services_of
 from .history import Step, arrange, leads_with_thoughts, write_contents
 from .leftover import RESOLUTIONS, told
 from .names import NameMap
@@ -26,15 +28,10 @@ from .thinking import Conflict, Plan, is_latest, plan
 from .vertex import suited
 
 __all__ = [
-    "ANSWER",
-    "ANSWERS",
-    "IN_WORDS",
     "NOT_BESIDE_THINKING",
     "GeminiTarget",
     "Written",
     "beside_thinking",
-    "json_instruction",
-    "unknown",
     "write_request",
 ]
 
@@ -68,11 +65,6 @@ _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
     True: ("this model decides this itself", "hint"),
     False: ("this model does not generate images", "change"),
 }
-_TELLING: Final = frozenset({"logit_bias", "prediction"})  # of Chat's own fields, those that show in an answer
-ANSWER: Final = "structured_output"
-ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
-IN_WORDS: Final = "this model can be asked for JSON by an instruction only"
-_JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
 
 
 class GeminiTarget(Struct, frozen=True, kw_only=True):
@@ -141,10 +133,10 @@ class _Writer:
         if request.extras:
             self.losses += [unknown(name, value) for name, value in request.extras.items()]
         self.schemas = target.schemas or SchemaCache()
-        self.functions = _functions(request) if request.tools else []
-        self.services = _services(request) if request.tools else []
-        self.media, called = _found(request.turns)
-        self.names = NameMap(_declared(request) | called if request.tools else called)
+        self.functions = functions_of(request) if request.tools else []
+        self.services = services_of(request) if request.tools else []
+        self.media, called = found_in(request.turns)
+        self.names = NameMap(declared_by(request) | called if request.tools else called)
         self.placeholders: dict[str, Cleaned] = {}
         self.answer = ""
 
@@ -500,61 +492,6 @@ class _Writer:
             if part.detail in RESOLUTIONS:
                 return RESOLUTIONS[part.detail]
         return None
-
-
-def json_instruction(schema: Raw | None) -> str:
-    """Ask in words for JSON by a schema, without one for an object."""
-    if schema is None:
-        return f"{_JSON_ONLY} It must be an object."
-    return f"{_JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
-
-
-def unknown(name: str, value: Raw) -> ir.Loss:
-    """Tell that a caller's field is not known upstream."""
-    severity: ir.Severity = "change" if name in _TELLING and bytes(value) != b"{}" else "hint"
-    return ir.Loss(name, "this upstream does not support it", severity)
-
-
-def _functions(request: ir.Request) -> list[ir.Tool]:
-    """List the functions to declare; a forced choice of some of them has a field of its own, a free one has none."""
-    functions = [tool for tool in request.tools if tool.builtin is None]
-    choice = request.tool_choice
-    if choice is None or not choice.names:
-        return functions
-    left_out = choice.left_out(functions)
-    chosen = [tool for tool in functions if tool.name not in left_out]
-    return functions if choice.mode == "required" and chosen else chosen
-
-
-def _services(request: ir.Request) -> list[ir.Tool]:
-    """List the services of the upstream that may be used: no field but that of a service forbids it."""
-    choice = request.tool_choice
-    services = [tool for tool in request.tools if tool.builtin is not None]
-    if choice is None:
-        return services
-    left_out = choice.left_out(services)
-    return [tool for tool in services if choice.mode != "none" and tool.name not in left_out]
-
-
-def _declared(request: ir.Request) -> set[str]:
-    return {tool.name for tool in request.tools if tool.builtin is None}
-
-
-def _found(turns: Iterable[ir.Turn]) -> tuple[list[ir.Media], set[str]]:
-    """Find all media, those of results too, and the names of the functions that were called."""
-    media: list[ir.Media] = []
-    called: set[str] = set()
-    for turn in turns:
-        for part in turn.parts:
-            if type(part) is ir.Text:
-                continue
-            if isinstance(part, ir.ToolCall):
-                called.add(part.name)
-            elif isinstance(part, ir.ToolResult):
-                media += [inner for inner in part.parts if isinstance(inner, ir.Media)]
-            elif isinstance(part, ir.Media):
-                media.append(part)
-    return media, called
 
 
 def beside_thinking(name: str, value: float) -> bool:

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Final
 
 from gateway import ir
+from gateway.dialects.emulated import IN_WORDS, json_instruction
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import IN_WORDS, json_instruction
 from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten

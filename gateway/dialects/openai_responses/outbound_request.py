@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects.emulated import IN_WORDS, unknown
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import IN_WORDS, unknown
 from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
