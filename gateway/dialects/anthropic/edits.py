@@ -1,7 +1,7 @@
 """The table of edits where an Anthropic caller is served by an upstream that speaks Messages too.
 
 All else of a request and of its answer passes byte for byte. What is mended in the conversation stands in
-`edits_messages`.
+`edits_messages` and `edits_results`.
 """
 
 import re
@@ -34,8 +34,9 @@ from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.raw import FIELDS, TEXT, read
 from gateway.upstream import Edit
 
-from .edits_messages import answered, even, filled, headed, led, legal, ordered, shown, unmarked, unsealed
+from .edits_messages import even, filled, headed, led, legal, shown, unmarked, unsealed
 from .edits_refused import loosened, rethought, shortened
+from .edits_results import answered, ordered
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING
 from .outbound_thinking import Thinking

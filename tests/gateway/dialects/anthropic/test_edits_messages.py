@@ -7,7 +7,7 @@ import pytest
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.anthropic import edits_messages
+from gateway.dialects.anthropic import edits_messages, edits_results, edits_walk
 from gateway.dialects.anthropic.edits import Own, pass_through
 
 Json = dict[str, Any]
@@ -21,14 +21,14 @@ class Looks:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.blocks = 0
-        blocks = edits_messages._blocks
+        blocks = edits_walk.blocks_of
 
         def reading(message: dict[str, Raw]) -> list[dict[str, Raw]]:
             found = blocks(message)
             self.blocks += len(found)
             return found
 
-        monkeypatch.setattr(edits_messages, "_blocks", reading)
+        monkeypatch.setattr(edits_results, "blocks_of", reading)
 
 
 @pytest.fixture

@@ -1,0 +1,98 @@
+"""A conversation of an Anthropic caller, block by block."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.edits import Words, mended
+from gateway.dialects.raw import MANY, TEXT, Fields, read
+
+__all__ = [
+    "Conversed",
+    "blocks_of",
+    "given_in",
+    "has_tools",
+    "kind_of",
+    "mend_blocks",
+    "mend_messages",
+    "name_of",
+    "role_of",
+    "said_in",
+]
+
+
+class _Target(Protocol):
+    @property
+    def refused(self) -> Collection[str]: ...
+
+
+def given_in(message: Fields) -> Sequence[object]:
+    """Give the blocks of a message; words alone are one."""
+    text = read(message.get("content", _NULL), TEXT)
+    return blocks_of(message) if text is None else [{"type": "text", "text": text}] if text else []
+
+
+Conversed = Words[_Target]
+_Mend = Callable[[Fields, str], Fields | None]  # of one block, with its path; None leaves it out
+
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+
+
+def mend_blocks(words: Conversed, mend: _Mend, roles: Collection[str] = ("assistant", "user")) -> None:
+    """Mend each block of the messages of these roles."""
+
+    def message(place: int, given: Fields) -> Fields | None:
+        return _message(given, f"messages[{place}]", mend) if role_of(given) in roles else given
+
+    mend_messages(words, message)
+
+
+def mend_messages(words: Conversed, mend: Callable[[int, Fields], Fields | None]) -> None:
+    """Mend each message, by its place; None leaves it out."""
+    after = mended(words.many("messages"), mend)
+    if after is not None:
+        words.put("messages", [one for one in after if one is not None])
+
+
+def _message(message: Fields, path: str, mend: _Mend) -> Fields | None:
+    """Mend a message; None when nothing is left of it."""
+    after = mended(blocks_of(message), lambda place, block: mend(block, f"{path}.content[{place}]"))
+    if after is None:
+        return message
+    kept = [block for block in after if block is not None]
+    return {**message, "content": Raw(_encode(kept))} if kept else None
+
+
+def said_in(words: Conversed) -> bytes:
+    """Give the conversation as it was written."""
+    return bytes(words.fields.get("messages", _NULL))
+
+
+def has_tools(words: Conversed) -> bool:
+    """Tell whether there may be calls or results."""
+    said = said_in(words)
+    return b'"tool_use"' in said or b'"tool_result"' in said
+
+
+def blocks_of(message: Fields) -> list[Fields]:
+    """Give the blocks of a message; [] where its content is words."""
+    return read(message.get("content", _NULL), MANY) or []
+
+
+def role_of(message: Fields) -> str:
+    """Give the role of a message."""
+    return name_of(message, "role")
+
+
+def kind_of(block: Fields) -> str:
+    """Give the type of a block."""
+    return name_of(block, "type")
+
+
+def name_of(fields: Fields, name: str) -> str:
+    """Read a member that is text; "" when it is something else."""
+    return read(fields.get(name, _NULL), TEXT) or ""
