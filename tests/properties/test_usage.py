@@ -97,7 +97,7 @@ def earlier(upstream: DialectName, count: int) -> Any:
 COUNTED_LAST = {"usageMetadata": {"promptTokenCount": 50, "candidatesTokenCount": 20, "totalTokenCount": 70}}
 
 
-# One that an answer may have; above what a database holds; above what JSON is writable with here.
+# One that an answer may have; above what a database holds; above what JSON can be written with here.
 @pytest.mark.parametrize("count", [1, 2**63, 10**30])
 @UPSTREAM
 @EXAMPLES

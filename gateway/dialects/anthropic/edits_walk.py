@@ -28,12 +28,6 @@ class _Target(Protocol):
     def refused(self) -> Collection[str]: ...
 
 
-def given_in(message: Fields) -> Sequence[object]:
-    """Give the blocks of a message; words alone are one."""
-    text = read(message.get("content", _NULL), TEXT)
-    return blocks_of(message) if text is None else [{"type": "text", "text": text}] if text else []
-
-
 Conversed = Words[_Target]
 _Mend = Callable[[Fields, str], Fields | None]  # of one block, with its path; None leaves it out
 
@@ -96,3 +90,9 @@ def kind_of(block: Fields) -> str:
 def name_of(fields: Fields, name: str) -> str:
     """Read a member that is text; "" when it is something else."""
     return read(fields.get(name, _NULL), TEXT) or ""
+
+
+def given_in(message: Fields) -> Sequence[object]:
+    """Give the blocks of a message; words alone are one."""
+    text = read(message.get("content", _NULL), TEXT)
+    return blocks_of(message) if text is None else [{"type": "text", "text": text}] if text else []

@@ -238,9 +238,11 @@ def in_words(request: ir.Request, target: OpenAITarget, abilities: Abilities) ->
     others take is not known until they refuse it, nor which model has which name at Azure.
     """
     schema = request.output.schema
-    if schema is not None and not target.schemas:
+    if schema is None:
+        return ""
+    if not target.schemas:
         return json_instruction(schema)
-    if schema is None or request.dialect in OPENAI or (abilities.efforts is None and not target.objects):
+    if request.dialect in OPENAI or (abilities.efforts is None and not target.objects):
         return ""
     return "" if is_of_objects(mended(schema)) else json_instruction(schema)
 
