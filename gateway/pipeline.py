@@ -19,9 +19,9 @@ from gateway.gate import Gate
 from gateway.registry import load, names, path_of
 from gateway.services import Services
 
-__all__ = ["REQUIRED", "Middleware", "Unusable", "build", "misordered", "propose", "resolve", "violations"]
+__all__ = ["Middleware", "Unusable", "build", "misordered", "propose", "resolve", "violations"]
 
-REQUIRED = ("protocol", "model_map")
+_REQUIRED = ("protocol", "model_map")
 _WATCHING = ("request_id", "access_log", "metrics")  # they see what the gate refuses, too
 _ORDER: KeyPath = ("pipeline", "order")
 _DEFAULT = PipelineConfig().order
@@ -95,7 +95,7 @@ def _way_out(order: Mapping[str, type], *, anonymous: bool) -> str:
 
 
 def _needed(*, anonymous: bool) -> tuple[str, ...]:
-    return REQUIRED if anonymous else ("auth", *REQUIRED)
+    return _REQUIRED if anonymous else ("auth", *_REQUIRED)
 
 
 def _place(name: str, config: Config, key: Literal["use", "options"]) -> KeyPath:

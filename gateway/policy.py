@@ -21,9 +21,9 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import DialectName
 from gateway.upstream import ModelInfo, Target
 
-__all__ = ["FALLBACK_MAX_TOKENS", "prepare", "refusal", "speaks", "takes"]
+__all__ = ["prepare", "refusal", "speaks", "takes"]
 
-FALLBACK_MAX_TOKENS = 8192
+_FALLBACK_MAX_TOKENS = 8192
 
 # the dialect in which an upstream is asked, by its type; its `api` and the family of the model say more
 _SPOKEN: Final[Mapping[str, str]] = {
@@ -202,7 +202,7 @@ def _sampling(sampling: ir.Sampling, case: _Case) -> dict[str, object]:
     if case.dialect == "anthropic" and sampling.max_tokens is None and "max_tokens" not in filled:
         # Anthropic's own API demands it; callers of the replaced proxies leave it out
         limit = case.info.max_output if case.info is not None else None
-        filled["max_tokens"] = limit or FALLBACK_MAX_TOKENS
+        filled["max_tokens"] = limit or _FALLBACK_MAX_TOKENS
         case.note("max_tokens", filled["max_tokens"], "defaults", "max_tokens")
     return {"sampling": replace(sampling, **filled), "filled": frozenset(filled)} if filled else {}
 

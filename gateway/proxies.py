@@ -10,15 +10,15 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
-__all__ = ["ANY", "UNIX", "Proxies", "misspelt"]
+__all__ = ["ANY", "Proxies", "misspelt"]
 
 ANY: Final = "*"
-UNIX: Final = "unix:"  # whoever connects through a socket that is a file
+_UNIX: Final = "unix:"  # whoever connects through a socket that is a file
 
 _FOR: Final = b"x-forwarded-for"
 _PROTO: Final = b"x-forwarded-proto"
 _SCHEMES: Final = frozenset({b"http", b"https"})
-_WORDS: Final = frozenset({ANY, UNIX})
+_WORDS: Final = frozenset({ANY, _UNIX})
 
 
 def misspelt(entry: str) -> str:
@@ -30,7 +30,7 @@ def misspelt(entry: str) -> str:
     except ValueError as error:
         if "host bits" in str(error):
             return f'"{entry}" has host bits set: write "{ip_network(entry, strict=False)}"'
-        return f'"{entry}" is not an address, a network such as "10.0.0.0/8", "{UNIX}" or "{ANY}"'
+        return f'"{entry}" is not an address, a network such as "10.0.0.0/8", "{_UNIX}" or "{ANY}"'
     return ""
 
 
@@ -40,7 +40,7 @@ class Proxies:
     def __init__(self, trusted: Iterable[str]) -> None:
         entries = frozenset(trusted)
         self._all = ANY in entries
-        self._unix = UNIX in entries
+        self._unix = _UNIX in entries
         self._networks = [ip_network(entry) for entry in entries - _WORDS]
         self._trusts = lru_cache(maxsize=4096)(self._contained)
 

@@ -18,10 +18,10 @@ from gateway.errors import GatewayError, Unauthenticated
 from gateway.registry import load
 from gateway.routes import DialectName, Route
 
-__all__ = ["LONG_WAIT_S", "codec", "dialect_of", "refuse", "written"]
+__all__ = ["codec", "dialect_of", "refuse", "written"]
 
 _REST_S: Final = 1.0
-LONG_WAIT_S = 60  # clients sleep as long as they are told: beyond this they are also told not to retry
+_LONG_WAIT_S = 60  # clients sleep as long as they are told: beyond this they are also told not to retry
 
 
 def dialect_of(context: RequestContext) -> Dialect:
@@ -70,7 +70,7 @@ def written(error: GatewayError, route: Route, request_id: str) -> tuple[int, li
     if error.retry_after is not None:
         wait = max(1, math.ceil(error.retry_after))
         headers.append((b"retry-after", str(wait).encode()))
-        in_vain = in_vain or wait > LONG_WAIT_S
+        in_vain = in_vain or wait > _LONG_WAIT_S
     if in_vain and "x-should-retry" not in error.headers:
         headers.append((b"x-should-retry", b"false"))
     return status, headers, body

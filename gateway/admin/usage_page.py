@@ -26,9 +26,9 @@ from gateway.services import Services
 from gateway.store.journal import Ended
 from gateway.store.reports import BY, Only
 
-__all__ = ["PERIODS", "UsagePage"]
+__all__ = ["UsagePage"]
 
-PERIODS: Final = {"1h": "hour", "24h": "24 hours", **{f"{days}d": f"{days} days" for days in (7, 30, 90, 400)}}
+_PERIODS: Final = {"1h": "hour", "24h": "24 hours", **{f"{days}d": f"{days} days" for days in (7, 30, 90, 400)}}
 _PATH: Final = "/admin/usage"
 _CSV: Final = "/admin/usage/requests.csv"
 _SHOWN: Final = 50  # requests on one page
@@ -70,7 +70,7 @@ class UsagePage:
             "asked": asked,
             "after": after,
             "every_by": BY,
-            "periods": PERIODS,
+            "periods": _PERIODS,
             "upstreams": list(self._services.adapters),
             "report": None,
         }
@@ -126,7 +126,7 @@ async def _lines(ledger: Ledger, since: float, until: float, only: Only) -> Asyn
 def _asked(query: Mapping[str, str]) -> _Asked:
     since = query.get("since", "7d")
     begin, end = query.get("begin", "").strip(), query.get("end", "").strip()
-    if since not in PERIODS:  # a link of ours, or of a program's
+    if since not in _PERIODS:  # a link of ours, or of a program's
         begin, since, end = begin or since, "7d", end or query.get("until", "")
     return _Asked(query.get("by", "key"), since, begin, end, only_of(query))
 

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.raw import TEXT, read
+from gateway.dialects.raw import NULL, TEXT, read
 from gateway.errors import InvalidRequest
 from gateway.routes import Route
 
@@ -29,7 +29,7 @@ def read_uncertain(body: bytes, route: Route, refusal: InvalidRequest) -> ir.Req
     if _SAID.get(route.dialect, _NOTHING).isdisjoint(fields):
         raise refusal
     return ir.Request(
-        model=route.model or read(fields.get("model", Raw(b"null")), TEXT) or "",
+        model=route.model or read(fields.get("model", NULL), TEXT) or "",
         turns=(),
         dialect=route.dialect,
         native=ir.Native(dialect=route.dialect, body=Raw(body.strip()), refusal=refusal),

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, Struct
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NULL, TEXT, Fields, read
 from gateway.upstream import Edit
 
 __all__ = [
@@ -51,7 +51,6 @@ _Target_co = TypeVar("_Target_co", covariant=True)
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_NULL: Final = Raw(b"null")
 _QUOTE: Final = b'"'
 
 # why a signature does not go on
@@ -77,7 +76,7 @@ class Words(Generic[_Target_co]):
 
     def has(self, *names: str) -> bool:
         """Tell whether any of these is given; null is as good as absent."""
-        return any(not is_null(self.fields.get(name, _NULL)) for name in names)
+        return any(not is_null(self.fields.get(name, NULL)) for name in names)
 
     def get(self, name: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
         """Read a member; None when it is absent or something else."""
@@ -85,7 +84,7 @@ class Words(Generic[_Target_co]):
 
     def many(self, name: str) -> list[Fields]:
         """Read a member that is a list of objects; [] when it is something else."""
-        raw = self.fields.get(name, _NULL)
+        raw = self.fields.get(name, NULL)
         known = self._read.get(name)
         if known is None or known[0] is not raw:
             known = self._read[name] = (raw, read(raw, MANY) or [])

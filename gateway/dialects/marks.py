@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from gateway import ir
 
-__all__ = ["NOT_MARKED", "marked", "marks_of", "uncarried", "with_mark"]
+__all__ = ["marked", "marks_of", "uncarried", "with_mark"]
 
 _Marked = ir.Text | ir.Media | ir.ToolCall | ir.ToolResult
 
-NOT_MARKED: Final = "marks for the prompt cache are not carried"
+_NOT_MARKED: Final = "marks for the prompt cache are not carried"
 _KINDS: Final = (ir.Text, ir.Media, ir.ToolCall, ir.ToolResult)
 _NOTHING: Final = "there is nothing here that could be cached"
 
@@ -59,4 +59,4 @@ def marks_of(tools: Iterable[ir.Tool], system: Iterable[ir.Text], turns: Iterabl
 
 def uncarried(request: ir.Request) -> Iterator[ir.Loss]:
     """Tell that none of them goes on."""
-    return (ir.Loss(mark.path, NOT_MARKED, "hint") for mark in request.marks)
+    return (ir.Loss(mark.path, _NOT_MARKED, "hint") for mark in request.marks)

@@ -9,7 +9,7 @@ from gateway import ir
 from gateway.dialects.content import decode
 from gateway.dialects.edits import repeats
 from gateway.dialects.openai_chat.errors import write_error
-from gateway.dialects.raw import FIELDS, TEXT
+from gateway.dialects.raw import FIELDS, NULL, TEXT
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed
 from gateway.sse import event, json_line
 
@@ -18,7 +18,6 @@ __all__ = ["NATIVE", "broken", "check_answer", "read_making", "renamed"]
 NATIVE: Final = "openai"
 
 _encode: Final = msgspec.json.Encoder().encode
-_NULL: Final = Raw(b"null")
 _TRUE: Final = Raw(b"true")
 _ERROR: Final = "error"
 
@@ -26,7 +25,7 @@ _ERROR: Final = "error"
 def read_making(body: bytes, model: str = "") -> ir.Request:
     """Take a body as it is; raise InvalidRequest. `model`: from the path, in place of the body's."""
     fields = decode(body, dict[str, Raw])
-    name = model or _named(fields.get("model", _NULL))
+    name = model or _named(fields.get("model", NULL))
     if not name:
         raise InvalidRequest("model: required, but missing", param="model")
     native = ir.Native(dialect=NATIVE, body=Raw(body))
@@ -35,7 +34,7 @@ def read_making(body: bytes, model: str = "") -> ir.Request:
 
 
 def _named(raw: Raw) -> str:
-    if raw == _NULL:
+    if raw == NULL:
         return ""
     try:
         return TEXT.decode(raw)

@@ -8,7 +8,7 @@ from msgspec.json import Decoder
 
 from gateway import ir
 from gateway.dialects.content import decode
-from gateway.dialects.raw import FIELDS, Fields
+from gateway.dialects.raw import FIELDS, NULL, Fields
 from gateway.errors import InvalidRequest
 
 __all__ = ["ANY", "Place", "is_null"]
@@ -16,8 +16,6 @@ __all__ = ["ANY", "Place", "is_null"]
 ANY: Final[Decoder[object]] = Decoder(object)
 
 _T = TypeVar("_T")
-
-_NULL: Final = Raw(b"null")
 
 
 class Place:
@@ -74,7 +72,7 @@ class Place:
 
 def is_null(raw: Raw) -> bool:
     """Tell whether a raw value is null."""
-    return raw == _NULL
+    return raw == NULL
 
 
 def _join(path: str, key: str) -> str:

@@ -31,7 +31,7 @@ from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
-from gateway.dialects.raw import FIELDS, TEXT, read
+from gateway.dialects.raw import FIELDS, NULL, TEXT, read
 from gateway.upstream import Edit
 
 from .edits_messages import even, filled, headed, led, legal, shown, unmarked, unsealed
@@ -65,7 +65,6 @@ _Words = Words[Own]
 _INT: Final = msgspec.json.Decoder(int)
 _NUMBER: Final = msgspec.json.Decoder(float)
 
-_NULL: Final = Raw(b"null")
 _THINKING: Final = "thinking"
 _CHOICE: Final = "tool_choice"
 _FORCED: Final = ("any", "tool")
@@ -94,17 +93,17 @@ def _defaults(words: _Words) -> None:
 
 def _thinks(words: _Words) -> bool:
     thinking = words.get(_THINKING, FIELDS) or {}
-    return read(thinking.get("type", _NULL), TEXT) not in (None, "disabled")
+    return read(thinking.get("type", NULL), TEXT) not in (None, "disabled")
 
 
 def _fitted(words: _Words) -> None:
     """Keep a budget below the limit of the answer, as translate.thinking_conflict says."""
     thinking, limit = words.get(_THINKING, FIELDS), words.get("max_tokens", _INT)
-    budget = read((thinking or {}).get("budget_tokens", _NULL), _INT)
+    budget = read((thinking or {}).get("budget_tokens", NULL), _INT)
     interleaved = any(beta.startswith(_INTERLEAVED) for beta in words.request.betas)
     if thinking is None or limit is None or budget is None or budget < limit or interleaved:
         return
-    if read(thinking.get("type", _NULL), TEXT) != "enabled":
+    if read(thinking.get("type", NULL), TEXT) != "enabled":
         return
     planned = plan_budget(
         ir.Reasoning(mode="budget", budget=budget, visible=True),
@@ -167,9 +166,9 @@ def _undrawn(words: _Words, names: Iterable[str], why: str) -> None:
 def _unforced(words: _Words) -> None:
     """Let a model that thinks choose by itself: Anthropic refuses both at once."""
     choice = words.get(_CHOICE, FIELDS)
-    kind = read((choice or {}).get("type", _NULL), TEXT)
+    kind = read((choice or {}).get("type", NULL), TEXT)
     thinking = words.get(_THINKING, FIELDS) or {}
-    enabled = read(thinking.get("type", _NULL), TEXT) == "enabled"
+    enabled = read(thinking.get("type", NULL), TEXT) == "enabled"
     if choice is None or kind not in _FORCED or not (enabled or "choice" in words.target.refused):
         return
     kept = {name: value for name, value in choice.items() if name != "name"}

@@ -12,7 +12,7 @@ from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
 from gateway.dialects.gemini.names import map_id
-from gateway.dialects.raw import FIELDS, MANY, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NULL, TEXT, Fields, read
 from gateway.dialects.shown import OPENING, without_pictures
 
 from .edits_walk import (
@@ -35,7 +35,6 @@ __all__ = ["even", "filled", "headed", "led", "legal", "shown", "unmarked", "uns
 
 _encode: Final = msgspec.json.Encoder().encode
 
-_NULL: Final = Raw(b"null")
 _EMPTY: Final = Raw(b'""')
 _USER: Final = Raw(b'"user"')
 _MARK: Final = "cache_control"
@@ -102,7 +101,7 @@ def _leads_with_thoughts(words: Conversed) -> bool:
 
 
 def _thought(block: Fields, place: str, path: str, words: Conversed, *, refused: bool) -> Fields | None:
-    value = read(block.get(place, _NULL), TEXT)
+    value = read(block.get(place, NULL), TEXT)
     if refused or not value:
         words.lose(path, UNREADABLE if refused else _UNSIGNED)
         return None
@@ -129,7 +128,7 @@ def _searches(words: Conversed) -> frozenset[str]:
 
 
 def _is_own(block: Fields) -> bool:
-    results = read(block.get("content", _NULL), MANY)
+    results = read(block.get("content", NULL), MANY)
     return bool(results) and all(one.get("encrypted_content") == _EMPTY for one in results or ())
 
 
@@ -164,7 +163,7 @@ def filled(words: Conversed) -> None:
     """
 
     def mend(_: int, message: Fields) -> Fields | None:
-        content = message.get("content", _NULL)
+        content = message.get("content", NULL)
         said = read(content, MANY)
         if role_of(message) != "assistant" or _CONFIG in message:
             return message
@@ -201,7 +200,7 @@ def _filled(blocks: Sequence[Fields]) -> list[Fields]:
     kept: list[Fields] = []
     blanks: list[str] = []  # behind the last one
     for block in blocks:
-        text = read(block.get("text", _NULL), TEXT) if kind_of(block) == "text" else None
+        text = read(block.get("text", NULL), TEXT) if kind_of(block) == "text" else None
         if text is None or text.strip():
             _put_behind(kept, blanks)
             kept.append(block)
@@ -302,7 +301,7 @@ def headed(words: Conversed) -> None:
 
 
 def _system(words: Conversed) -> Sequence[object]:
-    return given_in({"content": words.fields.get("system", _NULL)})
+    return given_in({"content": words.fields.get("system", NULL)})
 
 
 def legal(words: Conversed) -> None:

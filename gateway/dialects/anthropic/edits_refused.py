@@ -4,11 +4,10 @@ from collections.abc import Collection
 from typing import Final, Protocol
 
 import msgspec
-from msgspec import Raw
 
 from gateway.dialects.edits import Words, mended
 from gateway.dialects.gemini.thinking import nearest
-from gateway.dialects.raw import FIELDS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 
 from .outbound_target import EFFORTS, MIDDLE_EFFORTS, NO_THINKING, NOT_STRICT
 from .outbound_thinking import NEAREST, Thinking
@@ -31,7 +30,6 @@ _Words = Words[_Target]
 
 _INT: Final = msgspec.json.Decoder(int)
 
-_NULL: Final = Raw(b"null")
 _THINKING: Final = "thinking"
 _CONFIG: Final = "output_config"
 _EFFORT: Final = "effort"
@@ -54,7 +52,7 @@ def rethought(words: _Words) -> None:
     """Say in this model's way how much it is to think, and how much effort it is to make."""
     thinking = words.get(_THINKING, FIELDS) or {}
     planned = words.target.thinking
-    kind = read(thinking.get("type", _NULL), TEXT) or ""
+    kind = read(thinking.get("type", NULL), TEXT) or ""
     if planned is None or _REFUSED_AS.get(kind) not in words.target.refused:
         _made(words, None)
         return
@@ -72,7 +70,7 @@ def rethought(words: _Words) -> None:
 def _made(words: _Words, planned: str | None) -> None:
     """Write the effort. `planned`: that of a caller who has none."""
     config, refused = words.get(_CONFIG, FIELDS) or {}, words.target.refused
-    given = read(config.get(_EFFORT, _NULL), TEXT)
+    given = read(config.get(_EFFORT, NULL), TEXT)
     effort = given or planned
     if _EFFORT in refused or _CONFIG in refused:
         effort = None

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.edits import Words, mended
-from gateway.dialects.raw import MANY, TEXT, Fields, read
+from gateway.dialects.raw import MANY, NULL, TEXT, Fields, read
 
 __all__ = [
     "Conversed",
@@ -32,8 +32,6 @@ Conversed = Words[_Target]
 _Mend = Callable[[Fields, str], Fields | None]  # of one block, with its path; None leaves it out
 
 _encode: Final = msgspec.json.Encoder().encode
-
-_NULL: Final = Raw(b"null")
 
 
 def mend_blocks(words: Conversed, mend: _Mend, roles: Collection[str] = ("assistant", "user")) -> None:
@@ -63,7 +61,7 @@ def _message(message: Fields, path: str, mend: _Mend) -> Fields | None:
 
 def said_in(words: Conversed) -> bytes:
     """Give the conversation as it was written."""
-    return bytes(words.fields.get("messages", _NULL))
+    return bytes(words.fields.get("messages", NULL))
 
 
 def has_tools(words: Conversed) -> bool:
@@ -74,7 +72,7 @@ def has_tools(words: Conversed) -> bool:
 
 def blocks_of(message: Fields) -> list[Fields]:
     """Give the blocks of a message; [] where its content is words."""
-    return read(message.get("content", _NULL), MANY) or []
+    return read(message.get("content", NULL), MANY) or []
 
 
 def role_of(message: Fields) -> str:
@@ -89,10 +87,10 @@ def kind_of(block: Fields) -> str:
 
 def name_of(fields: Fields, name: str) -> str:
     """Read a member that is text; "" when it is something else."""
-    return read(fields.get(name, _NULL), TEXT) or ""
+    return read(fields.get(name, NULL), TEXT) or ""
 
 
 def given_in(message: Fields) -> Sequence[object]:
     """Give the blocks of a message; words alone are one."""
-    text = read(message.get("content", _NULL), TEXT)
+    text = read(message.get("content", NULL), TEXT)
     return blocks_of(message) if text is None else [{"type": "text", "text": text}] if text else []

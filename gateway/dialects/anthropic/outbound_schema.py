@@ -19,10 +19,9 @@ from gateway.dialects.gemini.schema_root import rooted
 from gateway.dialects.modern_schema import modern
 from gateway.dialects.rewriting import Kept, decoded, rewriting
 
-__all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
+__all__ = ["MENDED", "Strict", "parameters", "strict"]
 
 MENDED: Final = "rewritten: Claude requires an object of JSON Schema draft 2020-12"
-NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
 _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}

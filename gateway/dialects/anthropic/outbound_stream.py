@@ -16,7 +16,7 @@ from gateway import ir
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_reader import BlockReader
-from gateway.dialects.raw import read
+from gateway.dialects.raw import NULL, read
 from gateway.errors import StreamBroken
 
 from . import outbound_wire as wire
@@ -44,7 +44,6 @@ _BLOCKS: Final[dict[str, Callable[[], Text | Thought]]] = {
 # the block that a delta belongs to where none has begun
 _DELTAS: Final = {"text_delta": "text", "citations_delta": "text", "thinking_delta": "thinking"}
 _CALL: Final = "tool_use"
-_NULL: Final = Raw(b"null")
 _NEEDED: Final = frozenset({*_BLOCKS, *_DELTAS, _CALL, "input_json_delta", "signature_delta"})
 _BLOCK: Final = msgspec.json.Decoder(wire.Block)
 _DELTA: Final = msgspec.json.Decoder(Delta)
@@ -96,7 +95,7 @@ class StreamReader(BlockReader):
         except ValueError as error:
             self._unreadable(read_details(body).message or mask(str(error)))
             return self._flushed()
-        if message.type == "error" or message.error != _NULL:
+        if message.type == "error" or message.error != NULL:
             self._fail(read_error(200, body, {}))
         elif message.content is None:
             self._unreadable(read_details(body).message or "it has no content")
@@ -110,7 +109,7 @@ class StreamReader(BlockReader):
         except ValueError as error:
             self._unreadable(mask(str(error)))
             return
-        if event.type == "error" or (not event.type and event.error != _NULL):
+        if event.type == "error" or (not event.type and event.error != NULL):
             self._fail(read_error(200, data.encode(), {}))
             return
         take = self._TAKE.get(event.type)  # what is not known says nothing

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects.outbound import latest
-from gateway.dialects.raw import read, require
+from gateway.dialects.raw import NULL, read, require
 
 __all__ = [
     "Block",
@@ -24,8 +24,6 @@ __all__ = [
     "read_event",
     "read_message",
 ]
-
-_NULL: Final = Raw(b"null")
 
 
 class StopDetails(Struct):
@@ -73,7 +71,7 @@ class Message(Struct):
     stop_details: Raw | UnsetType = UNSET
     usage: Raw | UnsetType = UNSET
     type: str = ""
-    error: Raw = _NULL
+    error: Raw = NULL
 
 
 class Event(Struct):
@@ -85,7 +83,7 @@ class Event(Struct):
     content_block: Raw | UnsetType = UNSET
     delta: Raw | UnsetType = UNSET
     usage: Raw | UnsetType = UNSET
-    error: Raw = _NULL
+    error: Raw = NULL
 
 
 class Head(Struct):

@@ -27,7 +27,7 @@ from gateway.dialects.edits import (
     table_of,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .inbound_signatures import opened
@@ -61,7 +61,6 @@ _Mend = Callable[[Fields, str], Fields | None]  # of one part, with its path; No
 
 _encode: Final = msgspec.json.Encoder().encode
 
-_NULL: Final = Raw(b"null")
 _CONFIG: Final = ("generationConfig", "generation_config")
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
@@ -105,7 +104,7 @@ def _defaults(words: _Words) -> None:
 
 def _speaker(words: _Words) -> None:
     """Call the user so: newer models refuse the older words for who gives results, and all take this one."""
-    raw = words.fields.get("contents", _NULL)
+    raw = words.fields.get("contents", NULL)
     given = bytes(raw)
     if not any(bytes(word) in given for word in _OLDER):
         return
@@ -119,7 +118,7 @@ def _own(words: _Words) -> None:
 
     Claude signs its thoughts: the calls behind them have no other.
     """
-    given = bytes(words.fields.get("contents", _NULL))
+    given = bytes(words.fields.get("contents", NULL))
     if not any(mark in given for mark in _MARKS):
         return
     before = len(words.losses)
@@ -164,7 +163,7 @@ def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
 
 def _lead(words: _Words) -> None:
     """Put the sentinel on the first call of each step, if it is not signed; SDKs keep a step's chunks in a row."""
-    contents = several(words.fields.get("contents", _NULL))
+    contents = several(words.fields.get("contents", NULL))
     called = False
 
     def mend(_: int, content: Fields) -> Fields:
@@ -172,13 +171,13 @@ def _lead(words: _Words) -> None:
         if content.get("role") != _MODEL:
             called = False
             return content
-        parts = several(content.get("parts", _NULL))
+        parts = several(content.get("parts", NULL))
         at = None if called else next((place for place, part in enumerate(parts) if _is_call(part)), None)
         if at is None:
             return content
         called = True
         name = _signature_of(parts[at]) or _SIGNATURES[0]
-        if read(parts[at].get(name, _NULL), TEXT):
+        if read(parts[at].get(name, NULL), TEXT):
             return content
         led = {**parts[at], name: Raw(_encode(SENTINEL))}
         return {**content, "parts": Raw(_encode([*parts[:at], led, *parts[at + 1 :]]))}
@@ -190,7 +189,7 @@ def _lead(words: _Words) -> None:
 
 def _alone(words: _Words) -> None:
     """Let what stands beside the results of calls follow all results of the turn."""
-    raw = words.fields.get("contents", _NULL)
+    raw = words.fields.get("contents", NULL)
     if not is_latest(words.target.model) or not any(mark in bytes(raw) for mark in RESULTS):
         return
     given = several(raw)
@@ -206,7 +205,7 @@ def _follows(content: Fields) -> bool:
 
 def _results(words: _Words) -> None:
     """Put the results of one turn's calls into one content."""
-    raw = words.fields.get("contents", _NULL)
+    raw = words.fields.get("contents", NULL)
     if sum(map(bytes(raw).count, RESULTS)) < 2:
         return
     given = several(raw)
@@ -217,7 +216,7 @@ def _results(words: _Words) -> None:
 
 def _apart(content: Fields) -> list[Fields]:
     """Part a content into the results in it, and the rest."""
-    parts = several(content.get("parts", _NULL))
+    parts = several(content.get("parts", NULL))
     results = [part for part in parts if _RESULT in map(camel, part)]
     if not results or len(results) == len(parts):
         return [content]
@@ -227,7 +226,7 @@ def _apart(content: Fields) -> list[Fields]:
 
 def mend_parts(words: _Words, mend: _Mend) -> None:
     """Mend each part of the conversation; a content of which none is left goes, too."""
-    raw = words.fields.get("contents", _NULL)
+    raw = words.fields.get("contents", NULL)
     at = f"contents{_which(raw)}"
     after = mended(several(raw), lambda place, one: _content(one, at.format(place), mend))
     if after is not None:
@@ -236,7 +235,7 @@ def mend_parts(words: _Words, mend: _Mend) -> None:
 
 def _content(content: Fields, path: str, mend: _Mend) -> Fields | None:
     """Mend the parts of a content; None where none is left."""
-    raw = content.get("parts", _NULL)
+    raw = content.get("parts", NULL)
     at = f"{path}.parts{_which(raw)}"
     after = mended(several(raw), lambda place, one: mend(one, at.format(place)))
     if after is None:
@@ -273,7 +272,7 @@ def together(contents: Sequence[Fields]) -> list[Fields]:
 
 def _beside_results(content: Fields) -> Fields | None:
     """Give what a content has beside its results; None where it does not hold results alone."""
-    parts = content.get("parts", _NULL)
+    parts = content.get("parts", NULL)
     if not any(mark in bytes(parts) for mark in RESULTS):
         return None
     if any([camel(name) for name in part] != [_RESULT] for part in several(parts)):
@@ -283,7 +282,7 @@ def _beside_results(content: Fields) -> Fields | None:
 
 def without_empty(content: Fields) -> Fields:
     """Leave out empty text: streams end with it, and SDKs put it into their history."""
-    raw = content.get("parts", _NULL)
+    raw = content.get("parts", NULL)
     if bytes(_EMPTY) not in bytes(raw):
         return content
     parts = read(raw, RAWS)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.edits import RequestEdit, Words
-from gateway.dialects.raw import FIELDS, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, Fields, read
 
 from .edits import Own, mend_parts
 from .inbound_wire import camel
@@ -21,13 +21,12 @@ _MARKS: Final = (
     *(b'"partMetadata"', b'"part_metadata"', b'"willContinue"', b'"will_continue"'),
     *(b'"toolCall"', b'"tool_call"', b'"toolResponse"', b'"tool_response"'),
 )
-_NULL: Final = Raw(b"null")
 _NOT_KNOWN: Final = "this upstream does not support it"
 
 
 def _parts(words: Words[Own]) -> None:
     """Leave out of the conversation what the Gemini API alone knows."""
-    said = bytes(words.fields.get("contents", _NULL))
+    said = bytes(words.fields.get("contents", NULL))
     if any(mark in said for mark in _MARKS):
         mend_parts(words, lambda part, path: _part(part, path, words))
 

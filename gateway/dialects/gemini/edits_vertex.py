@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import Edited, RequestEdit, Words, edited, table_of
-from gateway.dialects.raw import FIELDS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 
 from .edits import REQUESTS, RESULTS, Own, several, together, without_empty
 from .edits_parts import PARTS
@@ -32,7 +32,6 @@ _CALL: Final = ("functionCall", "function_call")
 _RESULT: Final = ("functionResponse", "function_response")
 _CALLS: Final = (*_CALL, *_RESULT)
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
-_NULL: Final = Raw(b"null")
 _NOT_KNOWN: Final = "this upstream does not support it"
 _encode: Final = msgspec.json.Encoder().encode
 _SAID_NOTHING: Final = Raw(_encode([{"text": EMPTY.text}]))
@@ -47,9 +46,9 @@ def _path(words: _Words) -> None:
 
 def _roles(words: _Words) -> None:
     """Say that what is nobody's is the user's."""
-    given = several(words.fields.get(_CONTENTS, _NULL))
-    if any(read(one.get("role", _NULL), TEXT) in (None, "") for one in given):
-        said = [one if read(one.get("role", _NULL), TEXT) else {**one, "role": _USER} for one in given]
+    given = several(words.fields.get(_CONTENTS, NULL))
+    if any(read(one.get("role", NULL), TEXT) in (None, "") for one in given):
+        said = [one if read(one.get("role", NULL), TEXT) else {**one, "role": _USER} for one in given]
         words.put(_CONTENTS, said)
 
 
@@ -58,7 +57,7 @@ def _filled(words: _Words) -> None:
 
     Where the user has the last word, and it is empty, the model is not to go on with its own.
     """
-    raw = words.fields.get(_CONTENTS, _NULL)
+    raw = words.fields.get(_CONTENTS, NULL)
     if _EMPTY not in bytes(raw):
         return
     given = several(raw)
@@ -72,7 +71,7 @@ def _filled(words: _Words) -> None:
 
 def _order(words: _Words) -> None:
     """Give the results of one turn's calls the order of the calls."""
-    raw = words.fields.get(_CONTENTS, _NULL)
+    raw = words.fields.get(_CONTENTS, NULL)
     if sum(map(bytes(raw).count, RESULTS)) < 2:
         return
     given = several(raw)
@@ -83,7 +82,7 @@ def _order(words: _Words) -> None:
 
 def _ids(words: _Words) -> None:
     """Take the ids out of calls and of their results."""
-    raw = words.fields.get(_CONTENTS, _NULL)
+    raw = words.fields.get(_CONTENTS, NULL)
     if _ID not in bytes(raw):
         return
     given = several(raw)
@@ -112,7 +111,7 @@ def _placed(contents: Sequence[Fields]) -> list[Fields]:
     for of_model, run in groupby(contents, lambda one: one.get("role") == _MODEL):
         said = list(run)
         if of_model:
-            parts = [part for one in said for part in several(one.get("parts", _NULL))]
+            parts = [part for one in said for part in several(one.get("parts", NULL))]
             calls = [_id(part) for part in parts if _is(_CALL, part)]
             called = {ident: place for place, ident in enumerate(calls)}
             called = called if len(called) == len(calls) else {}
@@ -122,7 +121,7 @@ def _placed(contents: Sequence[Fields]) -> list[Fields]:
 
 def _by_call(content: Fields, called: Mapping[str | None, int]) -> Fields:
     """Sort the results of a content, if their ids tell which calls they are of."""
-    parts = several(content.get("parts", _NULL))
+    parts = several(content.get("parts", NULL))
     results = [part for part in parts if _is(_RESULT, part)]
     if not {*map(_id, results)} <= called.keys():
         return content
@@ -138,11 +137,11 @@ def _is(names: Collection[str], part: Fields) -> bool:
 def _id(part: Fields) -> str | None:
     """Give the id of a call or of a result."""
     raw = next(value for name, value in part.items() if name in _CALLS)
-    return read((read(raw, FIELDS) or {}).get("id", _NULL), TEXT)
+    return read((read(raw, FIELDS) or {}).get("id", NULL), TEXT)
 
 
 def _content(content: Fields) -> Fields:
-    parts = several(content.get("parts", _NULL))
+    parts = several(content.get("parts", NULL))
     bare = [_part(part) for part in parts]
     return content if bare == parts else {**content, "parts": Raw(_encode(bare))}
 

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
 from .inbound_answer import JSON, breaks_off, encode, ended, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
@@ -25,7 +25,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _WORDS: Final = frozenset({"text", "thought"})
 _EMPTY: Final = Raw(b'""')
-_NOTHING: Final = (Raw(b"null"), Raw(b"{}"), Raw(b"[]"))
+_NOTHING: Final = (NULL, Raw(b"{}"), Raw(b"[]"))
 _LIKELY: Final = "logprobsResult"
 _CALL, _REASON = b'"functionCall"', b'"finishReason"'
 _STOP: Final = Raw(b'"STOP"')

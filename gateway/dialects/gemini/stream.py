@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments
+from gateway.dialects.raw import NOTHING
 from gateway.dialects.shown import fenced, link
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
@@ -74,7 +75,6 @@ _SOURCES: Final[dict[str, Callable[[Raw], list[ir.CitationDelta]]]] = {
 }
 # Callers take a chunk that begins so for an error, even with null in it.
 _ERROR: Final = re.compile(rb'\{\s*"error"\s*:')
-_NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
 _ID_DIGITS: Final = 24
 _UNCOUNTED: Final = ir.Usage()
 
@@ -188,7 +188,7 @@ class StreamReader:
                     self._events.insert(place, ir.Passed(bytes(native)))
 
     def _take(self, chunk: Chunk) -> None:
-        if chunk.error and bytes(chunk.error) not in _NOTHING:
+        if chunk.error and bytes(chunk.error) not in NOTHING:
             self._fail(read_error(200, b'{"error":%b}' % bytes(chunk.error), {}))
             return
         if chunk.usage_metadata is not None:
@@ -358,7 +358,7 @@ class StreamReader:
         self._whole(ir.BlockStarted(kind="text"), None, ir.TextDelta(words))
 
     def _source(self, kind: str, value: Raw) -> None:
-        if bytes(value) not in _NOTHING:
+        if bytes(value) not in NOTHING:
             self._sources[kind] = value  # comes again with every later chunk, and grows
 
     # blocks

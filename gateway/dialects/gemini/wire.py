@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from gateway import ir
-from gateway.dialects.raw import read
+from gateway.dialects.raw import NULL, read
 
 __all__ = [
     "Blob",
@@ -237,7 +237,7 @@ def _needed(value: Any) -> Any:
 
 
 class _Inner(Struct, gc=False):
-    response: Raw = Raw(b"null")
+    response: Raw = NULL
 
 
 _INNER: Final[msgspec.json.Decoder[_Inner | list[Raw]]] = msgspec.json.Decoder(_Inner | list[Raw])

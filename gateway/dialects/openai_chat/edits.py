@@ -31,7 +31,7 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
@@ -46,7 +46,6 @@ _BOOL: Final = msgspec.json.Decoder(bool)
 _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
-_NULL: Final = Raw(b"null")
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _DRAWN: Final = ("temperature", "top_p")
 _OPTIONS: Final = "stream_options"
@@ -59,7 +58,7 @@ _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_THERE: Final = "this upstream accepts back only its own items"
 _TOOLS: Final = "tools"
 _NO_LIST: Final = Raw(b"[]")
-_TOOLLESS: Final = (_NO_LIST, _NULL)
+_TOOLLESS: Final = (_NO_LIST, NULL)
 _ABOUT_TOOLS: Final = (_TOOLS, _CHOICE, _PARALLEL)
 _EMPTY: Final = Raw(b"{}")
 
@@ -111,14 +110,14 @@ def _count(words: _Words) -> None:
     if _OPTIONS in words.target.refused or not words.request.stream:
         return
     options = words.get(_OPTIONS, FIELDS) or {}
-    if read(options.get(_USAGE, _NULL), _BOOL) is not True:
+    if read(options.get(_USAGE, NULL), _BOOL) is not True:
         words.put(_OPTIONS, {**options, _USAGE: True})
 
 
 def _parallel(words: _Words) -> None:
     """Leave out what is said about tools where there are none."""
     fields = words.fields
-    if fields.keys().isdisjoint(_ABOUT_TOOLS) or fields.get(_TOOLS, _NULL) not in _TOOLLESS:
+    if fields.keys().isdisjoint(_ABOUT_TOOLS) or fields.get(_TOOLS, NULL) not in _TOOLLESS:
         return
     if fields.get(_TOOLS) == _NO_LIST:
         words.drop(_TOOLS)
@@ -130,7 +129,7 @@ def _parallel(words: _Words) -> None:
 
 def _own(words: _Words) -> None:
     """Take out what this gateway hung on messages that another upstream made."""
-    given = bytes(words.fields.get("messages", _NULL))
+    given = bytes(words.fields.get("messages", NULL))
     if not any(map(given.__contains__, _MARKS)):
         return
     messages = read(Raw(given), RAWS) or []
@@ -141,11 +140,11 @@ def _own(words: _Words) -> None:
 
 def _message(raw: Raw, path: str, words: _Words) -> Raw:
     before = read(raw, FIELDS)
-    if before is None or read(before.get("role", _NULL), TEXT) != "assistant":
+    if before is None or read(before.get("role", NULL), TEXT) != "assistant":
         return raw
     signed = _Signed(words)
     fields = signed.taken(before, path)
-    calls = read(fields.get("tool_calls", _NULL), MANY)
+    calls = read(fields.get("tool_calls", NULL), MANY)
     after = mended(calls or [], lambda place, one: signed.taken(one, f"{path}.tool_calls[{place}]"))
     if after is not None:
         fields = {**fields, "tool_calls": Raw(_encode(after))}
@@ -173,16 +172,16 @@ class _Signed:
 
     def taken(self, fields: Fields, path: str) -> Fields:
         """Give the members with a signature of this family bare, and without what else is of this gateway."""
-        extra = read(fields.get(_EXTRA, _NULL), FIELDS)
+        extra = read(fields.get(_EXTRA, NULL), FIELDS)
         if extra is None:
             return fields
-        google = read(extra.get("google", _NULL), FIELDS) or {}
-        value = read(google.get("thought_signature", _NULL), TEXT)
+        google = read(extra.get("google", NULL), FIELDS) or {}
+        value = read(google.get("thought_signature", NULL), TEXT)
         sealed = value is not None and ir.is_sealed(value)
         if not sealed and "gateway" not in extra:
             return fields
         self.ours = True
-        if not is_null((read(extra.get("gateway", _NULL), FIELDS) or {}).get("blocks", _NULL)):
+        if not is_null((read(extra.get("gateway", NULL), FIELDS) or {}).get("blocks", NULL)):
             self._words.lose(f"{path}.{_EXTRA}.gateway.blocks", FOREIGN)
         others = {name: one for name, one in extra.items() if name not in ("gateway", "google")}
         bare = self._bare(value, f"{path}.{_EXTRA}.google.thought_signature") if sealed and value else value
@@ -263,21 +262,21 @@ def _uncounted(fields: Fields, _: Answering) -> Fields | None:
     """
     if "usage" not in fields:
         return fields
-    if not read(fields.get("choices", _NULL), RAWS) and "error" not in fields:
+    if not read(fields.get("choices", NULL), RAWS) and "error" not in fields:
         return None
     return {name: value for name, value in fields.items() if name != "usage"}
 
 
 def _unfilled(fields: Fields, _: Answering) -> Fields | None:
     """Leave out what holds no choice: Azure's word on the prompt. Tokens that were asked for come so, too."""
-    if read(fields.get("choices", _NULL), RAWS) != [] or not is_null(fields.get("usage", _NULL)):
+    if read(fields.get("choices", NULL), RAWS) != [] or not is_null(fields.get("usage", NULL)):
         return fields
     return None
 
 
 def _hollow(fields: Fields, _: Answering) -> Fields | None:
     """Leave out choices without a delta; one that ends its answer gets an empty one."""
-    choices = read(fields.get("choices", _NULL), MANY)
+    choices = read(fields.get("choices", NULL), MANY)
     if not choices or all("delta" in one for one in choices):
         return fields
     given = [one if "delta" in one else {**one, "delta": _EMPTY} for one in choices if "delta" in one or _ends(one)]
@@ -285,7 +284,7 @@ def _hollow(fields: Fields, _: Answering) -> Fields | None:
 
 
 def _ends(choice: Fields) -> bool:
-    return not is_null(choice.get("finish_reason", _NULL))
+    return not is_null(choice.get("finish_reason", NULL))
 
 
 def _has_asked(answering: Answering) -> bool:

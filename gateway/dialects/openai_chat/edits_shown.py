@@ -12,7 +12,7 @@ from gateway import ir
 from gateway.dialects.edits import Words
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK
 from gateway.dialects.outbound import OpenAITarget
-from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, read
+from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, read
 from gateway.dialects.shown import OPENING, without_pictures
 
 from .outbound_parts import image
@@ -20,13 +20,12 @@ from .outbound_parts import image
 __all__ = ["shown"]
 
 
-_NULL: Final = Raw(b"null")
 _MARK: Final = OPENING.encode()
 
 
 def shown(words: Words[OpenAITarget]) -> None:
     """Let the user show the pictures among what the model said: as words each costs a million tokens."""
-    said = words.fields.get("messages", _NULL)
+    said = words.fields.get("messages", NULL)
     if _MARK not in bytes(said):
         return
     before = read(said, RAWS) or []
@@ -39,11 +38,11 @@ def _messages(given: list[Raw], words: Words[OpenAITarget]) -> Iterator[object]:
     waiting: list[object] = []  # until the results of the calls beside it have been told
     for place, raw in enumerate(given):
         message, path = read(raw, FIELDS) or {}, f"messages[{place}]"
-        role = read(message.get("role", _NULL), TEXT)
+        role = read(message.get("role", NULL), TEXT)
         if role != "tool":
             yield from waiting
             waiting = []
-        content, pictures = _parted(message.get("content", _NULL), path) if role == "assistant" else (None, [])
+        content, pictures = _parted(message.get("content", NULL), path) if role == "assistant" else (None, [])
         if not pictures:
             yield raw
             continue
@@ -61,7 +60,7 @@ def _parted(content: Raw, path: str) -> tuple[object, list[ir.Media]]:
         left, pictures = without_pictures(text, path)
         return left or None, pictures
     parts = read(content, MANY) or []
-    apart = [without_pictures(read(part.get("text", _NULL), TEXT) or "", path) for part in parts]
+    apart = [without_pictures(read(part.get("text", NULL), TEXT) or "", path) for part in parts]
     kept = [
         {**part, "text": said} if found else part
         for part, (said, found) in zip(parts, apart, strict=True)

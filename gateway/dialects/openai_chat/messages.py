@@ -15,6 +15,7 @@ from gateway import ir
 from gateway.dialects.content import arguments, wrapped
 from gateway.dialects.marks import marked, with_mark
 from gateway.dialects.place import Place
+from gateway.dialects.raw import NULL
 from gateway.dialects.shown import read_shown
 from gateway.errors import InvalidRequest
 
@@ -46,7 +47,7 @@ _unread: Final = {role: attrgetter(*fields) for role, fields in _UNREAD.items()}
 _thoughts: Final = attrgetter(*THOUGHTS)
 _marks: Final = attrgetter(*wire.MARKS)
 _PICTURES: Final = Decoder(list[wire.Picture])
-_NOTHING: Final = (Raw(b"null"), Raw(b"[]"), Raw(b"{}"))
+_NOTHING: Final = (NULL, Raw(b"[]"), Raw(b"{}"))
 
 _UNSIGNED: Final[tuple[None, tuple[str, ...]]] = (None, ())
 

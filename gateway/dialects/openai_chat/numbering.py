@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from gateway.dialects import Answering
 from gateway.dialects.edits import mended
-from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
 from .outbound_blocks import Blocks
 from .outbound_wire import Call, arguments_of
@@ -42,7 +42,6 @@ _INDEX: Final = msgspec.json.Decoder(int)
 _encode: Final = msgspec.json.Encoder().encode
 
 _KINDS: Final = frozenset({"function", "custom"})
-_NULL: Final = Raw(b"null")
 
 
 def tells_of_calls(delta: Raw) -> bool:
@@ -69,17 +68,17 @@ class Numbers:
 
     def __call__(self, fields: Fields, _: Answering) -> Fields:
         """Number the pieces in one chunk."""
-        choices = read(fields.get("choices", _NULL), MANY) or []
+        choices = read(fields.get("choices", NULL), MANY) or []
         after = mended(choices, lambda _, one: self._choice(one))
         return fields if after is None else {**fields, "choices": Raw(_encode(after))}
 
     def _choice(self, choice: Fields) -> Fields:
-        delta = choice.get("delta", _NULL)
+        delta = choice.get("delta", NULL)
         if not (PIECES in bytes(delta) if self.moved else tells_of_calls(delta)):
             return choice
-        blocks = self._choices[read(choice.get("index", _NULL), _INDEX) or 0]
+        blocks = self._choices[read(choice.get("index", NULL), _INDEX) or 0]
         said = read(delta, FIELDS) or {}
-        given = read(said.get("tool_calls", _NULL), RAWS) or []  # words may be spelt so, too
+        given = read(said.get("tool_calls", NULL), RAWS) or []  # words may be spelt so, too
         pieces = mended(given, lambda _, one: self._piece(one, blocks))
         return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
 
@@ -103,11 +102,11 @@ class Numbers:
 
 def _once(fields: Fields, given: str, called: str) -> Fields:
     """Leave out of a piece what an earlier one of its call has said: SDKs would hang an id or a name on itself."""
-    again = {"id", "type"} if given and read(fields.get("id", _NULL), TEXT) else set[str]()
+    again = {"id", "type"} if given and read(fields.get("id", NULL), TEXT) else set[str]()
     kept: Fields = {key: value for key, value in fields.items() if key not in again}
     for kind in _KINDS & kept.keys():
         inner = read(kept[kind], FIELDS) or {}
-        if called and read(inner.get("name", _NULL), TEXT) == called:
+        if called and read(inner.get("name", NULL), TEXT) == called:
             kept[kind] = Raw(_encode({key: value for key, value in inner.items() if key != "name"}))
             again.add("name")
     return kept if again else fields

@@ -20,7 +20,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.outbound_reader import NO_CALL, BlockReader
 from gateway.dialects.places import Places
-from gateway.dialects.raw import RAWS, TEXT, read
+from gateway.dialects.raw import NOTHING, RAWS, TEXT, read
 from gateway.dialects.shown import picture
 from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamMalformed, UpstreamUnavailable
 
@@ -45,7 +45,6 @@ _FINISHED: Final[dict[str, ir.FinishReason]] = {
 _FAILED: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource", "network_error"})
 _MALFORMED: Final = "function_call_filter"  # Google's, which adds its own word: `content_filter: SAFETY`
 _DONE: Final = "[DONE]"
-_NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
 _LEGACY: Final = -1  # the index of the older function_call, of which there is one
 
 
@@ -374,7 +373,7 @@ class StreamReader(BlockReader):
 
 def _says(error: Raw) -> bool:
     """Tell an error from what some servers write where there is none."""
-    return bytes(error) not in _NOTHING
+    return bytes(error) not in NOTHING
 
 
 def _thought(delta: Delta) -> str:

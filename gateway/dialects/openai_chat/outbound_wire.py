@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from gateway.dialects.raw import TEXT, read, require
+from gateway.dialects.raw import NULL, TEXT, read, require
 
 __all__ = ["Call", "Choice", "Chunk", "Delta", "Function", "Usage", "arguments_of", "read_chunk"]
 
@@ -114,7 +114,7 @@ def read_chunk(data: str | bytes) -> Chunk:
 
 def arguments_of(raw: Raw | UnsetType) -> str:
     """Give arguments as JSON text, which some servers write without the quotes."""
-    if raw is UNSET or raw == Raw(b"null"):
+    if raw is UNSET or raw == NULL:
         return ""
     text = read(raw, TEXT)
     return bytes(raw).decode() if text is None else text

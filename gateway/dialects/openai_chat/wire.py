@@ -12,6 +12,7 @@ from msgspec.json import Decoder
 from gateway import ir
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.place import Place
+from gateway.dialects.raw import NULL
 from gateway.dialects.services import Location, SearchContextSize
 from gateway.errors import InvalidRequest
 
@@ -414,9 +415,6 @@ class Body(Struct, kw_only=True):
     top_logprobs: int | None = None
 
 
-_NULL: Final = Raw(b"null")
-
-
 def given(raw: Raw | UnsetType) -> TypeGuard[Raw]:
     """Tell whether the caller wrote more than null."""
-    return raw is not UNSET and raw != _NULL
+    return raw is not UNSET and raw != NULL

@@ -31,7 +31,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
 from .answer import ITEM_ID
 
@@ -44,7 +44,6 @@ _FLAG: Final = msgspec.json.Decoder(bool)
 _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
-_NULL: Final = Raw(b"null")
 _ERROR: Final = Raw(b'"error"')
 _REASONING: Final = "reasoning"
 _INCLUDE: Final = "include"
@@ -125,7 +124,7 @@ def _unseal(words: _Words) -> None:
 
 def _own(words: _Words) -> None:
     """Take thoughts out of the envelope of this gateway, and leave out those of another family or account."""
-    given = words.fields.get("input", _NULL)
+    given = words.fields.get("input", NULL)
     if words.target.keeps and not any(mark in bytes(given) for mark in _THOUGHTS):
         return
     items = read(given, RAWS) or []
@@ -140,16 +139,16 @@ def _item(raw: Raw, path: str, words: _Words, *, nameless: bool) -> Raw | None:
     fields = read(raw, FIELDS)
     if fields is None:
         return raw
-    kind = read(fields.get("type", _NULL), TEXT)
+    kind = read(fields.get("type", NULL), TEXT)
     if kind in _SAID and nameless and "id" in fields:
         return _unnamed(fields)
     if kind != _REASONING:
         return raw
-    seal = read(fields.get(_SEAL, _NULL), TEXT)
+    seal = read(fields.get(_SEAL, NULL), TEXT)
     if seal and not words.target.signatures:
         words.lose(path, UNREADABLE)
         return None
-    ours = ITEM_ID.fullmatch(read(fields.get("id", _NULL), TEXT) or "")
+    ours = ITEM_ID.fullmatch(read(fields.get("id", NULL), TEXT) or "")
     if not seal and (ours or not words.target.keeps):  # the upstream would look for what it never made
         words.lose(path, FOREIGN_THOUGHTS if ours else _ELSEWHERE)
         return None

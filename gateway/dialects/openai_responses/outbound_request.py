@@ -22,7 +22,7 @@ from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_wo
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
-from gateway.dialects.raw import FIELDS
+from gateway.dialects.raw import FIELDS, NULL
 from gateway.errors import InvalidRequest
 
 from .outbound_items import ItemWriter
@@ -44,7 +44,6 @@ _NOT_HERE: Final = {"top_k": None, "seed": None, "presence_penalty": 0, "frequen
 _SHARED: Final = frozenset({"metadata", "prompt_cache_options", "prompt_cache_retention", "service_tier"})
 # What a caller of this dialect may say, and the gateway says itself.
 _OURS: Final = frozenset({"background", "conversation", "include", "previous_response_id", "store", "stream"})
-_NULL: Final = Raw(b"null")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -105,8 +104,8 @@ class _Writer:
     def _echoed(self, name: str) -> dict[str, Raw]:
         """Give the members of an option as a caller of this dialect wrote them."""
         thread = self.request.thread
-        raw = thread.echo.get(name, _NULL) if thread is not None else _NULL
-        return {} if raw == _NULL else FIELDS.decode(raw)
+        raw = thread.echo.get(name, NULL) if thread is not None else NULL
+        return {} if raw == NULL else FIELDS.decode(raw)
 
     # conversation
 
@@ -186,9 +185,9 @@ class _Writer:
             return {}
         reasoning, said = self.request.reasoning, self._echoed("reasoning")
         shown = reasoning.visible if reasoning.include is None else reasoning.include
-        named = (said.get(name, _NULL) for name in ("summary", "generate_summary"))
-        summary = next((one for one in named if one != _NULL), "auto")
-        fields: JSON = {name: said[name] for name in ("mode", "context") if said.get(name, _NULL) != _NULL}
+        named = (said.get(name, NULL) for name in ("summary", "generate_summary"))
+        summary = next((one for one in named if one != NULL), "auto")
+        fields: JSON = {name: said[name] for name in ("mode", "context") if said.get(name, NULL) != NULL}
         if effort is not None:
             fields["effort"] = effort
         if shown and reasoning.mode != "off" and self.target.summaries:

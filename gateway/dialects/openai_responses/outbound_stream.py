@@ -20,12 +20,13 @@ from gateway.dialects.openai_chat.outbound_blocks import Blocks
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
 from gateway.dialects.openai_chat.outbound_wire import arguments_of
 from gateway.dialects.outbound_reader import BlockReader
+from gateway.dialects.raw import NULL
 from gateway.errors import GatewayError, StreamBroken, UpstreamUnavailable
 
 from .items import DIALECT
 from .outbound_executed import INTERPRETER, executed
 from .outbound_output import Call, Message, Output, Reasoning
-from .outbound_wire import MAKING, NULL, Event, Item, Part, Response, read_event, read_item, read_response
+from .outbound_wire import MAKING, Event, Item, Part, Response, read_event, read_item, read_response
 
 __all__ = ["ReadOptions", "StreamReader"]
 

@@ -15,7 +15,7 @@ from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
-from gateway.dialects.raw import MANY
+from gateway.dialects.raw import MANY, NULL
 from gateway.dialects.services import FILTERS, RESPONSES, carried, located
 
 from .outbound_parts import JSON
@@ -25,7 +25,6 @@ __all__ = ["ToolWriter"]
 _Declared = Mapping[str, Raw]
 
 _NAMESPACE: Final = b'"namespace"'
-_NOTHING: Final = Raw(b"null")
 _NO_TOOLS: Final = "there are no tools to choose from"
 _SERVICES: Final[dict[str, JSON]] = {
     "web_search": {"type": "web_search"},
@@ -102,8 +101,8 @@ class ToolWriter:
 
     def _said(self, path: str) -> object:
         """Give the description that stands in the caller's own words, without that of a namespace."""
-        raw = self._declared.get(f"{path}.description", _NOTHING)
-        return None if raw == _NOTHING else raw
+        raw = self._declared.get(f"{path}.description", NULL)
+        return None if raw == NULL else raw
 
     def _tool(self, tool: ir.Tool, name: str, description: object) -> JSON:
         said: JSON = {"name": name} if description is None else {"name": name, "description": description}
@@ -120,10 +119,10 @@ class ToolWriter:
 
     def _form(self, tool: ir.Tool) -> object:
         """Give the form of the text for a free-form tool, None for any text."""
-        said = self._declared.get(f"{tool.path}.format", _NOTHING)
+        said = self._declared.get(f"{tool.path}.format", NULL)
         grammar = tool.grammar
-        if said != _NOTHING or grammar is None:
-            return None if said == _NOTHING else said
+        if said != NULL or grammar is None:
+            return None if said == NULL else said
         return {"type": "grammar", "syntax": grammar.syntax, "definition": grammar.definition}
 
     def _strict(self, tool: ir.Tool, schema: Raw) -> bool | None:
@@ -138,7 +137,7 @@ class ToolWriter:
         fields = {
             key.removeprefix(f"{tool.path}."): raw
             for key, raw in self._declared.items()
-            if key.startswith(f"{tool.path}.") and raw != _NOTHING
+            if key.startswith(f"{tool.path}.") and raw != NULL
         }
         if fields:
             return dict(fields)

@@ -12,11 +12,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway import ir
 from gateway.dialects.outbound import latest
 from gateway.dialects.places import Places
-from gateway.dialects.raw import read, require
+from gateway.dialects.raw import NULL, read, require
 
 __all__ = [
     "MAKING",
-    "NULL",
     "Event",
     "Item",
     "Part",
@@ -27,7 +26,6 @@ __all__ = [
     "read_response",
 ]
 
-NULL: Final = Raw(b"null")
 MAKING: Final = frozenset({"queued", "in_progress"})  # an answer that an upstream still works on
 
 

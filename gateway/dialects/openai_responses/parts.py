@@ -12,6 +12,7 @@ from gateway.dialects.marks import with_mark
 from gateway.dialects.openai_chat.parts import audio_part, image_of, own_files_only, refusal_part, text_part
 from gateway.dialects.openai_chat.wire import AudioPart, Marked, RefusalPart, TextPart, given
 from gateway.dialects.place import Place
+from gateway.dialects.raw import NULL
 
 from . import wire
 
@@ -19,7 +20,7 @@ __all__ = ["Given", "read_content"]
 
 Given = ir.Text | ir.Media
 
-_EMPTY: Final = (Raw(b"null"), Raw(b"[]"))
+_EMPTY: Final = (NULL, Raw(b"[]"))
 
 
 def read_content(content: str | Sequence[wire.Part], place: Place) -> Iterator[Given]:

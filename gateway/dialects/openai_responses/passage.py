@@ -13,7 +13,7 @@ from msgspec import Raw
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import encode
 from gateway.dialects.passage import Passage, payloads
-from gateway.dialects.raw import FIELDS, read
+from gateway.dialects.raw import FIELDS, NULL, read
 from gateway.errors import GatewayError
 from gateway.sse import event as sse_event
 from gateway.sse import json_line
@@ -31,7 +31,6 @@ _BEGUN: Final = b"response.created"
 _NOTED: Final = (*_ENDS, _ITEM, _BEGUN)
 _TRUE: Final = Raw(b"true")
 _FAILED: Final = "response.failed"
-_NULL: Final = Raw(b"null")
 
 
 class ResponsesPassage(Passage):
@@ -63,11 +62,11 @@ class ResponsesPassage(Passage):
     def _note(self, whole: bytes) -> None:
         for data in payloads(whole):
             fields = read(Raw(data), FIELDS) or {}
-            kind = bytes(fields.get("type", _NULL)).strip(b'"')
+            kind = bytes(fields.get("type", NULL)).strip(b'"')
             if kind in _ENDS and "response" in fields:
                 self.response = bytes(fields["response"])
             elif kind == _BEGUN:
-                begun = read(fields.get("response", _NULL), FIELDS) or {}
+                begun = read(fields.get("response", NULL), FIELDS) or {}
                 self.response = bytes(fields["response"]) if begun.get("background") == _TRUE else None
             elif kind == _ITEM and "item" in fields:
                 self._items.append(fields["item"])

@@ -14,7 +14,7 @@ from gateway.dialects.marks import marks_of
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
 from gateway.dialects.place import Place, is_null
-from gateway.dialects.raw import FIELDS, TEXT
+from gateway.dialects.raw import FIELDS, NULL, TEXT
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -22,10 +22,10 @@ from .items import DIALECT, Conversation
 from .options import read_output, read_reasoning, read_sampling
 from .tools import read_choice, read_tools
 
-__all__ = ["ECHOED", "read_request", "read_unread", "resume"]
+__all__ = ["read_request", "read_unread", "resume"]
 
 # What the Response object repeats of its request, or is made by
-ECHOED: Final = (
+_ECHOED: Final = (
     "background",
     "include",
     "instructions",
@@ -64,7 +64,6 @@ _DISABLED: Final = Raw(b'"disabled"')
 _PREVIOUS: Final = "previous_response_id"
 _ELSEWHERE: Final = "this item is only referenced by its ID, and stored elsewhere; send the item itself"
 _encode: Final = msgspec.json.Encoder().encode
-_NULL: Final = Raw(b"null")
 
 
 def read_request(body: bytes) -> ir.Request:
@@ -102,7 +101,7 @@ def read_request(body: bytes) -> ir.Request:
             references=tuple(said.references),
             previous=asked.previous_response_id or None,
             store=asked.store is not False,
-            echo={name: fields[name] for name in ECHOED if not is_null(fields.get(name, _NULL))},
+            echo={name: fields[name] for name in _ECHOED if not is_null(fields.get(name, NULL))},
         ),
     )
 
