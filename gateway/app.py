@@ -32,8 +32,10 @@ from gateway.config import (
     OtherConfig,
     Problem,
     Refuses,
+    files_of,
     load,
     read_again,
+    stamp,
 )
 from gateway.config.problems import one_line
 from gateway.context import route_path
@@ -183,6 +185,7 @@ class Gateway:
         self.shares: bool = before.shares if before else True  # other processes may serve the same configuration
         self.claims = True  # what has limits stops the start, unless it can be counted; else a parent has seen to it
         self.started = False
+        self._judged = loaded.stamp, False  # the last look at the file, and whether it was refused
 
     @property
     def usable(self) -> bool:
@@ -301,13 +304,30 @@ class Gateway:
             self.ledger.count = count
 
     async def _standing(self) -> Standing:
-        """Say how the upstreams and Redis are, for the metrics."""
+        """Say how the upstreams, Redis and the configuration file are, for the metrics."""
         pools = {name: adapter for name, adapter in self.adapters.items() if isinstance(adapter, Pooling)}
         return Standing(
             states={name: pool.states() for name, pool in pools.items()},
             cooldowns={name: _cooldowns(pool, self.clock.time()) for name, pool in pools.items()},
             redis=await self.shared.ask() if self.shared is not None else None,
+            rejected=await self._rejected(),
         )
+
+    async def _rejected(self) -> bool | None:
+        """Tell whether no reload would take the file as it is now, read once after each edit; None without a file."""
+        if self.loaded.file is None:
+            return None
+        now = stamp(files_of(self.loaded.file))
+        if now != self._judged[0]:
+            self._judged = now, await asyncio.to_thread(self._is_refused)
+        return self._judged[1]
+
+    def _is_refused(self) -> bool:
+        try:
+            self.read_again()
+        except ConfigError:
+            return True
+        return False
 
     async def claim(self) -> None:
         """Make sure that no other process counts the same limits by itself; raise NotAlone."""

@@ -57,6 +57,9 @@ class _Numbers(Collector):
         yield self._cooldowns()
         if self._standing.redis is not None:
             yield _one("redis_up", "Whether Redis responds to the worker that answers here.", self._standing.redis)
+        if self._standing.rejected is not None:
+            help_ = "Whether the configuration file is now invalid, so that the previous configuration stays in use."
+            yield _one("config_rejected", help_, self._standing.rejected)
         yield _one("workers", "Processes that count together.", self._totals.workers)
         yield InfoMetricFamily(f"{_PREFIX}build", "The version of the gateway.", {"version": __version__})
 

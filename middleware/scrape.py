@@ -24,12 +24,14 @@ class Standing(Struct, frozen=True, kw_only=True):
     """What is not counted but looked at, by the worker that answers.
 
     `states`: of each upstream's credentials how many are in which; `cooldowns`: how many models they rest for; `redis`:
-    whether it answers, None = there is none.
+    whether it answers, None = there is none; `rejected`: whether the configuration file, as it is now, is invalid, None
+    = there is none.
     """
 
     states: Mapping[str, Mapping[str, int]] = {}
     cooldowns: Mapping[str, int] = {}
     redis: bool | None = None
+    rejected: bool | None = None
 
 
 Write: TypeAlias = Callable[[Totals, Standing, str], tuple[bytes, str]]

@@ -3,7 +3,7 @@
 from gateway.config.again import NEEDS_RESTART, Again, Refuses, read_again
 from gateway.config.check import Row, report
 from gateway.config.decisions import Decision
-from gateway.config.edits import EVERY_S, Edits, files_of
+from gateway.config.edits import EVERY_S, Edits, files_of, stamp
 from gateway.config.extras import missing_extras
 from gateway.config.hidden import secrets_of
 from gateway.config.limits import LIMIT_KEYS, Limit, of_keys, parse_limits, write_limits
@@ -134,6 +134,7 @@ __all__ = [
     "rules_of",
     "schema_keys",
     "secrets_of",
+    "stamp",
     "targets_of",
     "write_limits",
 ]

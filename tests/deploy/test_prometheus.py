@@ -22,8 +22,8 @@ BOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "gateway.json"
 PANELS: list[dict[str, Any]] = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 ALERTS = re.findall(r"alert: (\w+)", (DEPLOY / "alerts.yml").read_text("utf-8"))
 # what an ordinary gateway with a few answers and a refusal has nothing of
-EMPTY = {"Over a limit of ours", "Retries", "Store and Redis", "Stalls", "Cool-downs begun"}
-EMPTY |= {"Losses by pair", "Failures by upstream and reason", "Credentials by state", "Cool-downs now"}
+EMPTY = {"Rejected by a limit", "Retries", "Store, Redis and configuration", "Stalls", "Cooldowns begun"}
+EMPTY |= {"Losses by pair", "Failures by upstream and reason", "Credentials by state", "Current cooldowns"}
 
 KEYS = '[auth]\nkeys = ["sk-1"]\n[usage.price.demo]\ninput = 1.0\noutput = 2.0\n'
 
@@ -116,6 +116,7 @@ NAMES = {f"gateway_{one.name}{'_total' * (one.kind == 'counter')}" for one in FA
     "gateway_credentials",
     "gateway_cooldowns",
     "gateway_redis_up",
+    "gateway_config_rejected",
     "gateway_workers",
     "gateway_build_info",
 }

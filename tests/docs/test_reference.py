@@ -108,6 +108,7 @@ METRICS = {f"gateway_{one.name}{'_total' * (one.kind == 'counter')}": one.labels
     "gateway_credentials": ("upstream", "state"),
     "gateway_cooldowns": ("upstream",),
     "gateway_redis_up": (),
+    "gateway_config_rejected": (),
     "gateway_workers": (),
     "gateway_build_info": ("version",),
 }

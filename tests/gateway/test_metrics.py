@@ -314,6 +314,10 @@ async def test_without_redis_nothing_is_said_of_it(tmp_path: Path) -> None:
         assert await redis_up(made) is None
 
 
+async def test_without_a_file_nothing_is_said_of_it(tmp_path: Path) -> None:
+    assert Numbers((await scrape(app(tmp_path))).body.decode()).get("config_rejected") is None
+
+
 async def test_a_redis_that_answers_later_than_a_request_waits_is_up(tmp_path: Path, redis: RedisServer) -> None:
     made = app(tmp_path, store={"redis": redis.url})
 

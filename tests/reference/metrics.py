@@ -25,7 +25,7 @@ What `GET /metrics` shows. [Metrics](../reference.md#metrics) says who may read 
 the labels mean.
 """
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
-_SEEN: Final = Standing(states={"openai": {"active": 1}}, cooldowns={"openai": 0}, redis=True)
+_SEEN: Final = Standing(states={"openai": {"active": 1}}, cooldowns={"openai": 0}, redis=True, rejected=False)
 _SUFFIX: Final = {"counter": "_total", "info": "_info"}
 _KINDS: Final = {"info": "gauge"}
 

@@ -136,6 +136,21 @@ def test_a_bad_file_is_said_once_though_it_is_noticed_twice(folder: Path) -> Non
     assert program.output.count(REFUSED) == 1
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_bad_file_shows_in_the_metrics_until_it_is_mended(folder: Path, count: int) -> None:
+    def rejected() -> float | None:
+        return Numbers(httpx.get(f"{program.url}/metrics", timeout=20).text).get("config_rejected")
+
+    with gateway(folder, "--workers", str(count), toml=keyed("sk-a")) as program:
+        assert rejected() == 0
+        hang_up(program, folder, BAD)
+        program.says(REFUSED)
+        assert rejected() == 1
+        hang_up(program, folder, keyed("sk-a"))
+        program.says("the configuration again matches the one in use")
+        assert rejected() == 0
+
+
 def test_an_old_stream_may_end_while_the_gateway_drains(folder: Path) -> None:
     lasting, toml = f"!slow {max(3, patient(0.6)):.0f}", f"{KEEPALIVE}[server]\ndrain = 600\n"  # beyond the change
     with (
