@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.failures import Cause, Failure, Rule, Rules
+from gateway.adapters.room import NO_ROOM, room_of
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.upstream import Edit
 
@@ -63,6 +64,7 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "penalties": {"penalties": False},
     "logprobs": {"logprobs": False},
     "batch": {},  # texts to be embedded one by one, which says nothing about an answer
+    "room": {},  # a shorter answer, as the request says then
 }
 # What else to leave out where a cause, as it stands, changes nothing or has not been enough.
 _FURTHER: Final[Mapping[Cause, Cause]] = {"unsigned": "signatures", "drawing_thinking": "drawing"}
@@ -84,6 +86,7 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
     (_400, "penalty is not enabled", "penalties"),
     (_400, "logprobs is not enabled", "logprobs"),
     (_400, "logprobs is not supported", "logprobs"),
+    *NO_ROOM,
 )
 SCHEMAS: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = tuple(
     (_400, name, "schemas")
@@ -181,13 +184,14 @@ class Draft(Generic[_W]):
             return False
         refused: frozenset[Cause] = frozenset((cause,))
         amended = self._without | refused
-        written = self._write(self._request, amended)
-        if self._strict and any(loss.severity != "hint" for loss in self._request.lost(written.losses)):
+        request = replace(self._request, room=room_of(said)) if cause == "room" else self._request
+        written = self._write(request, amended)
+        if self._strict and any(loss.severity != "hint" for loss in request.lost(written.losses)):
             return False
         if _sent(written) == _sent(self.written):
             return False  # what was refused stands elsewhere
-        self._lacks.note(self._request, cause, said)
-        self._without, self.written = amended, written
+        self._lacks.note(request, cause, said)
+        self._request, self._without, self.written = request, amended, written
         return True
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, blamed, of_service
+from gateway.adapters.room import NO_ROOM
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
 from gateway.errors import (
@@ -41,6 +42,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "drawing_thinking",
     "both",
     "limit",
+    "room",
     "system_turns",
     "structured",
     "output_config",
@@ -108,6 +110,7 @@ _CAUSES: Final = Causes(
         *((_400, f"{name}: extra inputs", "drawing") for name in ("temperature", "top_p", "top_k")),
         (_400, "which is the maximum allowed number of output tokens", "limit"),
         (_400, "cannot be greater than max_model_len", "limit"),  # vLLM
+        *NO_ROOM,
         # what else a model may not know
         (_400, "unexpected role system", "system_turns"),
         (_400, "role system is not supported", "system_turns"),

@@ -100,7 +100,7 @@ class Writer:
         traits = traits_of(request.model).told(self._learnt.abilities.get(request.model))
         return AnthropicTarget(
             model=request.model,
-            max_output=self._max_output(request),
+            max_output=request.within(self._max_output(request)),
             adaptive="budget" in causes or (traits.adaptive and "adaptive" not in causes),
             efforts=_efforts(traits, causes),
             rests=traits.rests and "stopping" not in causes,

@@ -72,6 +72,7 @@ Cause = Literal[
     "penalties",
     "logprobs",
     "limit",
+    "room",
     "old_limit",
     "new_limit",
     "thoughts",

@@ -164,21 +164,22 @@ class OpenAI(KeyedUpstream):
             return None
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAIWritten:
-        target = self._target(request.model, causes)
+        target = self._target(request, causes)
         name = self._settings.server.name(request.model)
         if request.native is not None:
             return self._backend.api.take(request, request.native.body, replace(target, model=name))
         written = _without(self._backend.api.write(request, target), request, causes)
         return written if name == request.model else replace(written, body=written.body | {"model": name})
 
-    def _target(self, model: str, causes: frozenset[Cause]) -> OpenAITarget:
+    def _target(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAITarget:
+        model = request.model
         field = self._limit_field(model, causes)
         official, wanted = self._settings.official, self._settings.max_tokens_field
         return OpenAITarget(
             model=model,
             reasoning=not causes & _EFFORT,
             max_tokens_field=field,
-            max_output=self._backend.longest.get(model) or self.info(model).max_output,
+            max_output=request.within(self._backend.longest.get(model) or self.info(model).max_output),
             signatures=self._signatures and not causes & _SEALED,
             summaries="summaries" not in causes,
             objects="objects" in causes,

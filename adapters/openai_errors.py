@@ -26,6 +26,7 @@ from gateway.adapters.failures import (
     blamed,
     of_service,
 )
+from gateway.adapters.room import NO_ROOM
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.dialects.outbound import IDENTITY
 from gateway.dialects.raw import read
@@ -37,6 +38,7 @@ __all__ = ["AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure"
 # What is written otherwise, or left out, once a 400 has named it.
 AMENDABLE: Final[tuple[Cause, ...]] = (
     "limit",
+    "room",
     "old_limit",
     "new_limit",
     "thoughts",
@@ -142,6 +144,7 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
         *((_BAD, words, "limit") for words in _TOO_LONG),
+        *NO_ROOM,
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),

@@ -129,7 +129,7 @@ class V1Internal(PooledUpstream[Account]):
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
             return pass_through(request, request.native, causes)
-        target = self._target(request.model, self.info(request.model).max_output)
+        target = self._target(request.model, request.within(self.info(request.model).max_output))
         return write_request(request, without(target, causes))
 
     def _describe(self, model: str, max_output: int | None) -> GeminiTarget:

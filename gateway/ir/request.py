@@ -309,7 +309,8 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     `marks`: all of them, in the order of tools, system and turns. `filled`: what of `sampling` the caller did not say.
     `betas`: what an Anthropic caller opts into by `anthropic-beta`.
     `native`: set where the upstream may get the caller's own words instead of a translation. `thread`: set by a
-    dialect whose conversations the server keeps.
+    dialect whose conversations the server keeps. `room`: what the context leaves for the answer, in tokens, as far as
+    the upstream has said.
     """
 
     model: str
@@ -333,6 +334,11 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     thread: Thread | None = None
     marks: tuple[Mark, ...] = ()
     filled: frozenset[str] = frozenset()
+    room: int | None = None
+
+    def within(self, limit: int | None) -> int | None:
+        """Give how long the answer may be at most, of a model with this limit; None = nobody has said."""
+        return limit if self.room is None or (limit is not None and limit < self.room) else self.room
 
     def lost(self, losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
         """Add the `losses` on the way upstream to those of the reader; nobody misses what was filled in."""

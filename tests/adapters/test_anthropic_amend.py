@@ -198,6 +198,38 @@ async def test_a_limit_above_a_whole_context_of_vllm_is_cut_to_it(anthropic: Ant
     assert sent(anthropic, "max_tokens") == [32_000, 8192]
 
 
+FULL = "input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000, decrease input length"
+
+
+@pytest.mark.parametrize("asked", [ir.Sampling(), ir.Sampling(max_tokens=64_000)])
+async def test_an_answer_is_as_long_as_the_prompt_leaves_of_the_context(
+    anthropic: AnthropicSite, asked: ir.Sampling
+) -> None:
+    await anthropic.open()
+    anthropic.fake.script.push(refusal(FULL))
+    for _ in range(2):
+        await anthropic.ask(model=OLD, attempts=1, sampling=asked)
+    assert sent(anthropic, "max_tokens") == [64_000, 10_000, 64_000]  # the next prompt is another one
+
+
+async def test_a_callers_own_words_ask_for_what_the_prompt_leaves(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    body = {"model": OLD, "max_tokens": 64_000, "messages": [{"role": "user", "content": "hi"}]}
+    anthropic.fake.script.push(refusal(FULL))
+    native = ir.Native(dialect="anthropic", body=Raw(json.dumps(body).encode()))
+    assert await losses(anthropic, OLD, native=native) == [("max_tokens", "hint")]
+    assert [call.request for call in anthropic.calls] == [body, {**body, "max_tokens": 10_000}]
+
+
+async def test_no_budget_goes_beyond_what_the_prompt_leaves(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    anthropic.fake.script.push(refusal(FULL))
+    reasoning = ir.Reasoning(mode="budget", budget=32_000, visible=True)
+    await anthropic.ask(model=OLD, attempts=1, reasoning=reasoning, sampling=ir.Sampling(max_tokens=64_000))
+    assert sent(anthropic, "max_tokens") == [64_000, 10_000]
+    assert sent(anthropic, "thinking")[1]["budget_tokens"] < 10_000
+
+
 async def test_a_beta_for_longer_answers_leaves_the_limit_to_the_upstream(anthropic: AnthropicSite) -> None:
     adapter = await anthropic.open()
     call = asking("hi", OLD, sampling=ir.Sampling(max_tokens=100_000), betas=("output-128k-2025-02-19",))

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from gateway import ir
-from gateway.errors import UpstreamRejected
+from gateway.errors import ContextTooLong, UpstreamRejected
 from tests.adapters.site import OpenAISite, asking
 from tests.fakes.openai_api import FakeOpenAI
 
@@ -225,6 +225,50 @@ async def test_a_limit_above_a_whole_context_of_vllm_is_cut_to_it(openai: OpenAI
     assert await openai.ask(attempts=1, sampling=ir.Sampling(max_tokens=32_000)) == "hi"
     sent = [call.request[name] for call in openai.calls for name in LIMITS if name in call.request]
     assert sent == [32_000, 8192]
+
+
+FULL = (
+    "This model's maximum context length is 32768 tokens. However, you requested 37000 tokens (%d in the messages, "
+    "32000 in the completion). Please reduce the length of the messages or completion."
+)
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_an_answer_is_as_long_as_the_prompt_leaves_of_the_context(openai: OpenAISite, api: str) -> None:
+    await openai.open(api=api)
+    asked = ir.Sampling(max_tokens=32_000)
+    openai.fake.script.push(refusal(FULL % 5000))
+    begun = await openai.begin(attempts=1, sampling=asked)
+    begun.answer.close()
+    begun.journey.done(None)
+    assert [(loss.path, loss.severity) for loss in begun.journey.losses] == [("max_tokens", "hint")]
+    assert await openai.ask(attempts=1, sampling=asked) == "hi"
+    sent = [call.request[name] for call in openai.calls for name in LIMITS if name in call.request]
+    assert sent == [32_000, 27_768, 32_000]  # the next prompt is another one
+
+
+async def test_what_is_left_goes_on_to_count_with_the_next_amendment(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fake.script.push(refusal(FULL % 5000), refusal("Unsupported parameter: 'top_p' is not supported"))
+    await openai.ask(attempts=1, sampling=ir.Sampling(max_tokens=32_000, top_p=0.5))
+    sent = [call.request[name] for call in openai.calls for name in LIMITS if name in call.request]
+    assert sent == [32_000, 27_768, 27_768]
+
+
+async def test_a_prompt_that_leaves_too_little_is_too_long(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fake.script.push(refusal(FULL % 32_000))
+    with pytest.raises(ContextTooLong, match="maximum context length"):
+        await openai.ask(sampling=ir.Sampling(max_tokens=32_000))
+    assert len(openai.calls) == 1
+
+
+async def test_a_server_that_says_it_again_is_believed(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fake.script.push(refusal(FULL % 5000), refusal(FULL % 6000))
+    with pytest.raises(ContextTooLong):
+        await openai.ask(sampling=ir.Sampling(max_tokens=32_000))
+    assert len(openai.calls) == 2
 
 
 async def test_a_schema_that_a_server_does_not_take_is_asked_for_in_words(openai: OpenAISite) -> None:

@@ -127,7 +127,7 @@ def _refused(words: _Words) -> None:
     refused = words.target.refused
     if not refused:
         return
-    if "limit" in refused:
+    if "limit" in refused or "room" in refused:
         shortened(words)
     rethought(words)
     if "thinking" in refused and _thinks(words):
