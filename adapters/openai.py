@@ -188,7 +188,7 @@ class OpenAI(KeyedUpstream):
             draws=self._settings.draws,
             upstream=self.name,
             renames_limit=wanted is not None or bool(causes & _LIMITED) or limit_field(model, official=False) != _OLD,
-            refused=tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names),
+            refused=_left_out(causes) if causes else (),
             thoughtless=official or "thoughts" in causes,
             keeps="kept" not in causes,
         )
@@ -213,6 +213,11 @@ class OpenAI(KeyedUpstream):
         except Failure as failure:
             without_key(failure, secret)
             raise
+
+
+def _left_out(causes: frozenset[Cause]) -> tuple[str, ...]:
+    """Name what is left out of a caller's own words."""
+    return tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names)
 
 
 def _is_official(base: str) -> bool:
