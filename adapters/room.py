@@ -29,8 +29,8 @@ _SAID: Final = tuple(
     re.compile(words.replace("ALL", r"(?P<all>\d{1,9})").replace("PROMPT", r"(?P<prompt>\d{1,9})"))
     for words in (
         # vLLM, DeepSeek, OpenAI's older models; OpenRouter, which counts "about"
-        r"context length is ALL tokens\. however, you requested (?:about )?\d{1,9} tokens \(PROMPT (?:in|of) ",
-        r"context length is ALL tokens and your request has PROMPT input tokens",  # vLLM
+        r"context length is {1,20}ALL tokens\. however, you requested (?:about )?\d{1,9} tokens \(PROMPT (?:in|of) ",
+        r"context length is {1,20}ALL tokens and your request has PROMPT input tokens",  # vLLM
         r"passed PROMPT input tokens and requested \d{1,9} output tokens\. .{1,60}is only ALL tokens",  # vLLM
         r"context length of ALL tokens\. you requested a total of \d{1,9} tokens: PROMPT tokens from",  # SGLang
         r"must be <= ALL\. given: PROMPT .?inputs.? tokens",  # TGI, Together

@@ -31,7 +31,8 @@ TGI = (
     "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 32768. Given: 5000 `inputs` tokens and "
     "32000 `max_new_tokens`"
 )
-OPENAI = (CLASSIC, SGLANG, OPENROUTER, VLLM, NEWER_VLLM, TGI)
+PADDED = VLLM.replace("is 32768", "is     32768")
+OPENAI = (CLASSIC, SGLANG, OPENROUTER, VLLM, NEWER_VLLM, PADDED, TGI)
 ANTHROPIC = "input length and `max_tokens` exceed context limit: 5000 + 32000 > 32768, decrease input length"
 
 

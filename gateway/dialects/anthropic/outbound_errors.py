@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.dialects.openai_chat import outbound_errors as common
 from gateway.dialects.raw import read
-from gateway.errors import ContextTooLong, GatewayError, UpstreamRateLimited
+from gateway.errors import GatewayError, UpstreamRateLimited
 
 __all__ = ["Details", "read_details", "read_error"]
 
@@ -35,7 +35,6 @@ _STATUSES: Final = {
     "overloaded_error": 529,
 }
 _UNPAID: Final = "credit balance is too low"  # comes as a 400
-_TOO_LONG: Final = ("exceed context limit", "exceeds the context window")
 _LIMIT: Final = "anthropic-ratelimit-"
 _COUNTED: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 
@@ -71,11 +70,8 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: flo
     details = read_details(body)
     code = status if status >= 400 else details.status or status
     error = common.read_error(code, body, headers, now=now)
-    words = details.message.lower()
-    if _UNPAID in words:
+    if _UNPAID in details.message.lower():
         error = UpstreamRateLimited(details.message, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after)
-    elif code == 400 and any(one in words for one in _TOO_LONG):
-        error = ContextTooLong(details.message)
     if error.retry_after is None and now is not None and isinstance(error, UpstreamRateLimited):
         error.retry_after = _until_reset({name.lower(): value for name, value in headers.items()}, now)
     return error

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from gateway import errors
+from gateway.dialects.overlong import is_overlong
 from gateway.dialects.raw import read
 from gateway.errors import GatewayError
 from gateway.redact import redact
@@ -85,12 +86,6 @@ _WORDS: Final[dict[type[GatewayError], str]] = {
     errors.UpstreamTimeout: "the upstream did not respond in time",
     errors.UpstreamMalformed: "the upstream's response cannot be used",
 }
-_TOO_LONG: Final = (
-    "prompt is too long",
-    "exceeds the maximum number of tokens",
-    "input token count",
-    "exceed context limit",
-)
 
 
 def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: float | None = None) -> GatewayError:
@@ -250,7 +245,7 @@ def _validation_link(reason: str | None, links: dict[str, str]) -> str | None:
 def _cause(code: int, details: Details) -> type[GatewayError]:
     if details.reason in _REASONS:
         return _REASONS[details.reason]
-    if code == 400 and any(words in details.message.lower() for words in _TOO_LONG):
+    if code == 400 and is_overlong(details.message):
         return errors.ContextTooLong
     if code in (429, 503) and details.message.startswith("No capacity available"):
         return errors.UpstreamOverloaded

@@ -15,6 +15,7 @@ from msgspec import Struct
 from gateway import errors
 from gateway.dialects.gemini import errors as google
 from gateway.dialects.gemini.errors import duration, header_wait, mask
+from gateway.dialects.overlong import is_overlong
 from gateway.dialects.raw import RAWS, read
 from gateway.errors import GatewayError
 
@@ -110,7 +111,6 @@ _ANY_STATUS: Final = frozenset(
     }
 )
 _QUOTAS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_TOO_LONG: Final = ("maximum context length", "context window", "context length", "prompt is too long", "context size")
 _WORDS: Final[dict[_Cause, str]] = {
     errors.UpstreamCredential: "the upstream rejects the gateway's credential",
     errors.UpstreamUnavailable: "the upstream failed",
@@ -224,11 +224,10 @@ def _masked(text: str) -> str:
 def _cause(status: int, details: Details) -> _Cause:
     if details.code in _ANY_STATUS:
         return _CODES[details.code]
-    words = details.message.lower()
-    if status in (0, 400, 413, 422) and any(one in words for one in _TOO_LONG):
+    if status in (0, 400, 413, 422) and is_overlong(details.message):
         return errors.ContextTooLong
     if status == 404:
-        if details.code in _CODES or "model" in (details.param or words):
+        if details.code in _CODES or "model" in (details.param or details.message.lower()):
             return errors.ModelNotFound
         of_request = bool(details.param)  # it names what is not there
         return errors.UpstreamRejected if of_request else errors.UpstreamUnavailable
