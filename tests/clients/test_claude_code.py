@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,16 @@ def accepting(fake: Google) -> Iterator[Google]:
 def claude_code(gateway: Program, node_modules: Path, tmp_path: Path) -> ClaudeCode:
     variables = {"ANTHROPIC_AUTH_TOKEN": KEY, "ANTHROPIC_SMALL_FAST_MODEL": "gemini-3-flash"}
     return ClaudeCode(gateway, node_modules, tmp_path, variables)
+
+
+def test_its_menu_gets_the_models_of_the_gateway(claude_code: ClaudeCode) -> None:
+    claude_code.run("!say hi", ANTHROPIC_MODEL="claude-sonnet-4-6", CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY="1")
+    (file,) = claude_code.home.rglob("gateway-models.json")
+    found = json.loads(file.read_text())
+    assert found["baseUrl"] == claude_code.gateway.url
+    names = [model["id"] for model in found["models"]]
+    assert "claude-sonnet-4-6" in names
+    assert "gemini-3-flash" not in names  # it keeps what has claude or anthropic in its name
 
 
 @MODELS
