@@ -20,7 +20,18 @@ from gateway.adapters.room import NO_ROOM, room_of
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.upstream import Edit
 
-__all__ = ["AMENDABLE", "AMENDED", "REFUSED", "SCHEMAS", "Draft", "Lacks", "Write", "Written", "without"]
+__all__ = [
+    "AMENDABLE",
+    "AMENDED",
+    "REFUSED",
+    "SCHEMAS",
+    "Draft",
+    "Lacks",
+    "Write",
+    "Written",
+    "without",
+    "without_force",
+]
 
 
 class Written(Protocol):
@@ -52,6 +63,7 @@ _W = TypeVar("_W", bound=Written)
 Write = Callable[[ir.Request, frozenset[Cause]], _W]  # without what these causes are about
 
 _400: Final = frozenset({400})
+_NOT_FORCED: Final = "this model cannot think while a tool call is forced: the call was made optional"
 _encode: Final = msgspec.json.Encoder().encode
 
 # How a request is written once a cause is known.
@@ -126,6 +138,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "output_config",
         "turn_config",
         "strictness",
+        "patterns",
     }
 )
 _WHILE_IT_THINKS: Final[frozenset[Cause]] = frozenset({"drawing", "logprobs"})  # and may take while it does not
@@ -205,3 +218,12 @@ def without(target: GeminiTarget, causes: Collection[Cause]) -> GeminiTarget:
         return target
     changes = {name: value for cause in causes for name, value in _CHANGES[cause].items()}
     return replace(target, **changes)
+
+
+def without_force(request: ir.Request) -> tuple[ir.Request, tuple[ir.Loss, ...]]:
+    """Leave it to the model whether it calls a tool, and tell what is lost by that."""
+    choice = request.tool_choice
+    if choice is None or choice.mode not in ("required", "named"):
+        return request, ()
+    lost = ir.Loss(request.paths.get("tool_choice", "tool_choice"), _NOT_FORCED, "change")
+    return replace(request, tool_choice=replace(choice, mode="auto", names=())), (lost,)

@@ -48,6 +48,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "output_config",
     "turn_config",
     "strictness",
+    "patterns",
     "choice",
     "betas",
 )
@@ -122,6 +123,7 @@ _CAUSES: Final = Causes(
         (_400, "output_config: extra inputs", "output_config"),
         (_400, "strict: extra inputs", "strictness"),
         (_400, "does not support strict tools", "strictness"),
+        (_400, "is not a regex", "patterns"),  # DeepSeek and others that have Anthropic's API
         (_400, "for the anthropic-beta header", "betas"),
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 409: "server", 503: "capacity"},

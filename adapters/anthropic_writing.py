@@ -11,6 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.adapters.amendments import without_force
 from gateway.adapters.anthropic_models import Traits, traits_of
 from gateway.adapters.failures import Cause
 from gateway.config import TranslateConfig
@@ -25,6 +26,7 @@ from gateway.dialects.anthropic.outbound_target import (
     AnthropicTarget,
 )
 from gateway.dialects.anthropic.outbound_thinking import plan
+from gateway.dialects.patterns import PATTERNS, readable
 from gateway.upstream import ModelInfo
 
 __all__ = ["Learnt", "Writer"]
@@ -36,7 +38,6 @@ _EFFORTLESS: Final = frozenset[Cause](("effort", "output_config"))
 _NO_THOUGHTS: Final = ir.Reasoning(mode="off", visible=False)
 _NEITHER: Final = frozenset[Cause](("adaptive", "budget"))
 _WAYS: Final = _NEITHER | frozenset[Cause](("stopping",))  # in which a model may be told how much to think
-_NOT_FORCED: Final = "this model cannot think while a tool call is forced: the call was made optional"
 
 
 class Learnt:
@@ -134,13 +135,17 @@ def _asked(request: ir.Request, causes: frozenset[Cause]) -> tuple[ir.Request, t
         if request.reasoning.mode not in ("unset", "off"):
             lost.append(ir.Loss(request.paths.get("thinking", "thinking"), NO_THINKING, "change"))
         request = replace(request, reasoning=_NO_THOUGHTS)
-    choice = request.tool_choice
-    if "choice" in causes and choice is not None and choice.mode in ("required", "named"):
-        lost.append(ir.Loss(request.paths.get("tool_choice", "tool_choice"), _NOT_FORCED, "change"))
-        request = replace(request, tool_choice=replace(choice, mode="auto", names=()))
+    if "choice" in causes:
+        request, unforced = without_force(request)
+        lost += unforced
     if "strictness" in causes and any(tool.strict for tool in request.tools):
         lost += (ir.Loss(_strict(tool), NOT_STRICT, "hint") for tool in request.tools if tool.strict)
         request = replace(request, tools=tuple(replace(tool, strict=None) for tool in request.tools))
+    if "patterns" in causes:
+        tools = tuple(replace(tool, schema=readable(tool.schema)) if tool.schema else tool for tool in request.tools)
+        changed = (old for old, new in zip(request.tools, tools, strict=True) if old.schema != new.schema)
+        lost += (ir.Loss(f"{tool.path}.{tool.schema_path}".rstrip("."), PATTERNS, "hint") for tool in changed)
+        request = replace(request, tools=tools)
     return request, tuple(lost)
 
 

@@ -103,6 +103,7 @@ Cause = Literal[
     "betas",
     "choice",
     "strictness",
+    "patterns",
     "batch",
     "address",
     "final",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.adapters.amendments import Write
+from gateway.adapters.amendments import Write, without_force
 from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure
@@ -168,7 +168,10 @@ class OpenAI(KeyedUpstream):
         name = self._settings.server.name(request.model)
         if request.native is not None:
             return self._backend.api.take(request, request.native.body, replace(target, model=name))
-        written = _without(self._backend.api.write(request, target), request, causes)
+        asked, unforced = without_force(request) if "choice" in causes else (request, ())
+        written = _without(self._backend.api.write(asked, target), request, causes)
+        if unforced:
+            written = replace(written, losses=(*written.losses, *unforced))
         return written if name == request.model else replace(written, body=written.body | {"model": name})
 
     def _target(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAITarget:

@@ -55,6 +55,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "summaries",
     "sealing",
     "silence",
+    "choice",
     "objects",
     "schemaless",
 )
@@ -155,6 +156,9 @@ CAUSES: Final = Causes(
         (_400, "response_format of type json_schema is not supported", "schemaless"),  # OpenAI's older models
         (_BAD, "response_format, type), msg: input should be text or json_object", "schemaless"),  # llama-cpp-python
         (_BAD, "assistantmessage, content), msg: input should be a valid string", "silence"),  # llama-cpp-python
+        (_BAD, "does not support this tool_choice", "choice"),  # DeepSeek, which thinks unless told otherwise
+        (_BAD, "tool_choice parameter does not support", "choice"),  # Qwen
+        (_BAD, "is incompatible with thinking enabled", "choice"),  # Moonshot
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),

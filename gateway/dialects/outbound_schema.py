@@ -14,11 +14,14 @@ from gateway.dialects.gemini.schema_join import Schema
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.dialects.gemini.schema_root import rooted
 from gateway.dialects.modern_schema import modern, written_within
+from gateway.dialects.patterns import without_foreign
 from gateway.dialects.rewriting import rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
 
-MENDED: Final = "rewritten: OpenAI requires an object of JSON Schema draft 2020-12, and items for arrays"
+MENDED: Final = (
+    "rewritten: OpenAI requires an object of JSON Schema draft 2020-12, items for arrays, and patterns for Python's re"
+)
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
 _BESIDE: Final = frozenset({"$ref", "$defs", "definitions", "$schema", "$id", "title", "description"})  # says no more
@@ -28,7 +31,7 @@ _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
 @rewriting
 def mended(schema: object) -> object:
     """Give a schema that OpenAI takes; one that it takes anyway is itself."""
-    whole = _filled(modern(schema))
+    whole = _sound(schema)
     if not is_object(whole):
         return whole
     root = _followed(whole)
@@ -38,7 +41,7 @@ def mended(schema: object) -> object:
 @rewriting
 def parameters(schema: object) -> object:
     """Give the parameters of a function that OpenAI takes; those that it takes anyway are themselves."""
-    whole = _filled(modern(schema))
+    whole = _sound(schema)
     return _named(rooted(whole)) if is_object(whole) else whole
 
 
@@ -56,6 +59,10 @@ def _followed(root: Schema) -> Schema:
 
 def _named(root: Schema) -> Schema:
     return root if root.get("properties") is not None else {**root, "properties": {}}
+
+
+def _sound(schema: object) -> object:
+    return _filled(without_foreign(modern(schema)))
 
 
 def _filled(node: object) -> object:

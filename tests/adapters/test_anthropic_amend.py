@@ -238,6 +238,19 @@ async def test_a_beta_for_longer_answers_leaves_the_limit_to_the_upstream(anthro
 
 # what else a model may not know
 
+
+async def test_patterns_that_a_server_cannot_read_are_said_in_words_and_remembered(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    schema = Raw(rb'{"type":"object","properties":{"a":{"type":"string","pattern":"^\\p{L}+$"}}}')
+    tools = (ir.Tool(name="f", schema=schema, path="tools[0]", schema_path="input_schema"),)
+    said = "Invalid schema for function 'f': '^\\p{L}+$' is not a 'regex'"
+    await twice(anthropic, NEW, said, tools=tools)
+    asked = [tools[0]["input_schema"]["properties"]["a"] for tools in sent(anthropic, "tools")]
+    plain = {"type": "string", "description": "(pattern: ^\\p{L}+$)"}
+    assert asked == [{"type": "string", "pattern": "^\\p{L}+$"}, plain, plain]
+    assert await losses(anthropic, NEW, tools=tools) == [("tools[0].input_schema", "hint")]
+
+
 RULED = (
     ir.Turn(role="user", parts=(ir.Text(text="!say done"),)),
     ir.Turn(role="assistant", parts=(ir.Text(text="a"),)),

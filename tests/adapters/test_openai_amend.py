@@ -271,6 +271,31 @@ async def test_a_server_that_says_it_again_is_believed(openai: OpenAISite) -> No
     assert len(openai.calls) == 2
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Thinking mode does not support this tool_choice",
+        "deepseek-reasoner does not support this tool_choice",
+        "The tool_choice parameter does not support being set to required or object in thinking mode",
+        "tool_choice 'specified' is incompatible with thinking enabled",
+    ],
+)
+@pytest.mark.parametrize("choice", [ir.ToolChoice(mode="required"), ir.ToolChoice(mode="named", names=("f",))])
+async def test_a_model_that_thinks_may_call_a_tool_where_it_cannot_be_forced(
+    openai: OpenAISite, message: str, choice: ir.ToolChoice
+) -> None:
+    await openai.open()
+    tools = (ir.Tool(name="f", schema=Raw(b'{"type":"object","properties":{}}'), path="tools[0]"),)
+    openai.fake.script.push(refusal(message))
+    begun = await openai.begin(attempts=1, tools=tools, tool_choice=choice)
+    begun.answer.close()
+    begun.journey.done(None)
+    assert [(loss.path, loss.severity) for loss in begun.journey.losses] == [("tool_choice", "change")]
+    forced, free = (call.request["tool_choice"] for call in openai.calls)
+    assert forced != "auto"
+    assert free == "auto"
+
+
 async def test_a_schema_that_a_server_does_not_take_is_asked_for_in_words(openai: OpenAISite) -> None:
     await openai.open()
     openai.fake.script.push(refusal("This response_format type is unavailable now"))

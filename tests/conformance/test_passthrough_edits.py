@@ -1024,6 +1024,20 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
             {"tools": [{"name": "f"}, {"name": "g"}]},
         ),
         (
+            MESSAGES | {"tools": [{"name": "f", "input_schema": {"pattern": "\\p{Cc}"}}, {"name": "g"}]},
+            Own(model="m", refused={"patterns"}),
+            {},
+            ["refused"],
+            {"tools": [{"name": "f", "input_schema": {"description": "(pattern: \\p{Cc})"}}, {"name": "g"}]},
+        ),
+        (
+            MESSAGES | {"tools": [{"name": "f", "input_schema": {"pattern": "^a"}}, {"name": "g"}]},
+            Own(model="m", refused={"patterns"}),
+            {},
+            [],
+            {},
+        ),
+        (
             MESSAGES | {"system": "be", "messages": [USER, RULE, SAID, RULES, USER]},
             Own(model="m", refused={"system_turns"}),
             {},

@@ -45,13 +45,13 @@ def input_schema(value: Any, path: str, _: Betas) -> None:
         raise bad(joined(path, "type"), "Input should be 'object'")
     if value.keys() & {"oneOf", "allOf", "anyOf"}:
         raise bad(path, TOP_LEVEL)
-    if not well_formed(value):
+    if not well_formed(value, patterns=False):  # those of JavaScript are taken
         raise bad(path, LEARN_MORE)
 
 
 def strict_schema(schema: Any, path: str) -> None:
     """Take a schema that answers will be held to."""
-    if not well_formed(schema):
+    if not well_formed(schema, patterns=False):
         raise bad(path, LEARN_MORE)
     _not_circular(schema, path)
     for node in _nodes(schema):

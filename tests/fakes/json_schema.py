@@ -10,9 +10,9 @@ from jsonschema_rs import Draft202012Validator
 __all__ = ["well_formed"]
 
 
-def well_formed(schema: Any) -> bool:
-    """Say whether the meta-schema accepts it, its patterns and references included."""
-    return _META.is_valid(schema)
+def well_formed(schema: Any, *, patterns: bool = True) -> bool:
+    """Say whether the meta-schema accepts it, its references included; `patterns`: also what `re` makes of those."""
+    return (_META if patterns else _LOOSE).is_valid(schema)
 
 
 def _pattern(text: str) -> bool:
@@ -24,6 +24,6 @@ def _pattern(text: str) -> bool:
     return True
 
 
-_META: Final = Draft202012Validator(
-    {"$ref": "https://json-schema.org/draft/2020-12/schema"}, validate_formats=True, formats={"regex": _pattern}
-)
+_URL: Final = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
+_META: Final = Draft202012Validator(_URL, validate_formats=True, formats={"regex": _pattern})
+_LOOSE: Final = Draft202012Validator(_URL, validate_formats=True, formats={"regex": lambda _: True})

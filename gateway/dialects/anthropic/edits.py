@@ -35,7 +35,7 @@ from gateway.dialects.raw import FIELDS, NULL, TEXT, read
 from gateway.upstream import Edit
 
 from .edits_messages import even, filled, headed, led, legal, shown, unmarked, unsealed
-from .edits_refused import loosened, rethought, shortened
+from .edits_refused import loosened, rethought, shortened, spelt
 from .edits_results import answered, ordered
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING
@@ -139,6 +139,8 @@ def _refused(words: _Words) -> None:
         headed(words)
     if "strictness" in refused:
         loosened(words)
+    if "patterns" in refused:
+        spelt(words)
     if "drawing" in refused:
         _undrawn(words, _DRAWING, _DRAWN)
     if "both" in refused and words.has("temperature"):

@@ -7,12 +7,13 @@ import msgspec
 
 from gateway.dialects.edits import Words, mended
 from gateway.dialects.gemini.thinking import nearest
+from gateway.dialects.patterns import PATTERNS, readable
 from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 
 from .outbound_target import EFFORTS, MIDDLE_EFFORTS, NO_THINKING, NOT_STRICT
 from .outbound_thinking import NEAREST, Thinking
 
-__all__ = ["loosened", "rethought", "shortened"]
+__all__ = ["loosened", "rethought", "shortened", "spelt"]
 
 
 class _Target(Protocol):
@@ -34,6 +35,7 @@ _THINKING: Final = "thinking"
 _CONFIG: Final = "output_config"
 _EFFORT: Final = "effort"
 _STRICT: Final = "strict"
+_SCHEMA: Final = "input_schema"
 _REFUSED_AS: Final = {"enabled": "budget", "adaptive": "adaptive", "disabled": "stopping"}  # type: cause
 _CUT: Final = "cut to the model's limit of {}"
 _SAID_OTHERWISE: Final = "this model has another way to set how much it thinks"
@@ -97,6 +99,22 @@ def loosened(words: _Words) -> None:
             return tool
         words.lose(f"tools[{place}].{_STRICT}", NOT_STRICT)
         return {name: value for name, value in tool.items() if name != _STRICT}
+
+    after = mended(words.many("tools"), mend)
+    if after is not None:
+        words.put("tools", after)
+
+
+def spelt(words: _Words) -> None:
+    """Say in words the patterns that only JavaScript reads."""
+
+    def mend(place: int, tool: Fields) -> Fields:
+        schema = tool.get(_SCHEMA, NULL)
+        plain = schema if schema == NULL else readable(schema)
+        if plain == schema:
+            return tool
+        words.lose(f"tools[{place}].{_SCHEMA}", PATTERNS)
+        return {**tool, _SCHEMA: plain}
 
     after = mended(words.many("tools"), mend)
     if after is not None:

@@ -9,9 +9,7 @@ joined into one schema. Nothing here raises, whatever JSON comes.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
 from typing import Final
 
 from msgspec import Struct
@@ -30,6 +28,7 @@ from gateway.dialects.gemini.schema_join import (
 from gateway.dialects.gemini.schema_keywords import SILENT, is_property_map
 from gateway.dialects.gemini.schema_read import MAX_DEPTH, MAX_NODES
 from gateway.dialects.gemini.schema_refs import MISSING, name_of, resolve
+from gateway.dialects.patterns import is_pattern
 
 __all__ = ["lighten"]
 
@@ -42,8 +41,6 @@ _READ_TOGETHER: Final = frozenset(
 )
 _UNNAMED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _MAX_NAME: Final = 64
-# what re reads a pattern with: to compile one takes a millisecond for each class of characters, and callers write them
-_read_pattern: Final[Callable[[str], object]] = import_module("re._parser").parse
 
 
 def lighten(schema: object, *, parameters: bool) -> tuple[Schema, tuple[Dropped, ...]]:
@@ -262,12 +259,7 @@ def _words(value: object) -> object:
 def _pattern(light: _Light, value: object, _: _At) -> object:
     if not isinstance(value, str) or not light.affords_text(value):
         return MISSING
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            _read_pattern(value)
-        except (re.error, RecursionError, OverflowError):  # the API refuses what is no regular expression
-            return MISSING
-    return value
+    return value if is_pattern(value) else MISSING  # the API refuses what is no regular expression
 
 
 def _kept(value: object) -> object:

@@ -1,0 +1,51 @@
+"""Regular expressions in schemas: some servers read them with Python's `re`, and refuse what only JavaScript knows.
+
+Claude Code has a tool with Unicode classes in a pattern: OpenAI and DeepSeek answer 400 to it, whatever else is asked.
+"""
+
+import re
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
+
+from gateway.dialects.gemini.schema_facets import is_object
+from gateway.dialects.modern_schema import written_within
+from gateway.dialects.rewriting import rewriting
+
+__all__ = ["PATTERNS", "is_pattern", "readable", "without_foreign"]
+
+PATTERNS: Final = "patterns that only JavaScript reads became part of the descriptions"
+# what re reads a pattern with: to compile one takes a millisecond for each class of characters, and callers write them
+_read: Final[Callable[[str], object]] = import_module("re._parser").parse
+
+
+def is_pattern(value: object) -> bool:
+    """Tell whether Python's `re` reads a regular expression."""
+    if not isinstance(value, str):
+        return False
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            _read(value)
+        except (re.error, RecursionError, OverflowError):
+            return False
+    return True
+
+
+def without_foreign(node: object) -> object:
+    """Say a pattern in words where it is none for Python; one that names properties goes with what it says of them."""
+    if not is_object(node):
+        return node
+    written = written_within(node, without_foreign)
+    if "pattern" in node and not is_pattern(node["pattern"]):
+        del written["pattern"]
+        if isinstance(node["pattern"], str):
+            words, said = f"(pattern: {node['pattern']})", node.get("description")
+            written["description"] = f"{said} {words}" if said else words
+    named = written.get("patternProperties")
+    if is_object(named):
+        written["patternProperties"] = {pattern: schema for pattern, schema in named.items() if is_pattern(pattern)}
+    return written
+
+
+readable: Final = rewriting(without_foreign)
