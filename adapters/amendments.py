@@ -139,8 +139,10 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "turn_config",
         "strictness",
         "patterns",
+        "unknown",
     }
 )
+_AGAIN: Final[frozenset[Cause]] = frozenset({"unknown"})  # each time about something else
 _WHILE_IT_THINKS: Final[frozenset[Cause]] = frozenset({"drawing", "logprobs"})  # and may take while it does not
 _NONE: Final[frozenset[Cause]] = frozenset()
 
@@ -193,7 +195,7 @@ class Draft(Generic[_W]):
         return cause in _FURTHER and self._amended(_FURTHER[cause], failure.error.message)
 
     def _amended(self, cause: Cause, said: str) -> bool:
-        if cause in self._without:
+        if cause in self._without and cause not in _AGAIN:
             return False
         refused: frozenset[Cause] = frozenset((cause,))
         amended = self._without | refused

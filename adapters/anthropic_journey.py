@@ -123,6 +123,8 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
             return Step(counted=False) if learnt.refused(said, self._betas()) else None
         if failure.cause == "limit":
             learnt.limit(self._model, said)
+        if failure.cause == "unknown" and not learnt.field(self._model, said):
+            return None
         return super()._anew(failure, rule)
 
     async def _call(self, credential: _C) -> Answer:

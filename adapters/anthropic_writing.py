@@ -26,11 +26,14 @@ from gateway.dialects.anthropic.outbound_target import (
     AnthropicTarget,
 )
 from gateway.dialects.anthropic.outbound_thinking import plan
+from gateway.dialects.anthropic.unknown import Path, unknown_field, without_field
+from gateway.dialects.anthropic.unknown import lost as lost_with
 from gateway.dialects.patterns import PATTERNS, readable
 from gateway.upstream import ModelInfo
 
 __all__ = ["Learnt", "Writer"]
 
+_MOST_UNKNOWN: Final = 16  # fields of one model
 _LONGER: Final = "output-"  # betas with which an answer may be longer than a list says
 _LIMIT: Final = re.compile(r"(?:max_tokens: \d{1,12} > |greater than max_model_len=)(\d{1,12})")
 _FORMLESS: Final = frozenset[Cause](("structured", "output_config"))
@@ -47,12 +50,21 @@ class Learnt:
         self.abilities: Mapping[str, Abilities] = {}
         self.limits: dict[str, int] = {}
         self.betas: frozenset[str] = frozenset()
+        self.unknown: dict[str, tuple[Path, ...]] = {}
 
     def limit(self, model: str, said: str) -> None:
         """Take the limit that a refusal names."""
         found = _LIMIT.search(said)
         if found is not None:
             self.limits[model] = int(found[1])
+
+    def field(self, model: str, said: str) -> bool:
+        """Take the field that a refusal names; False when it can only be the caller's to leave out."""
+        path, known = unknown_field(said), self.unknown.get(model, ())
+        if path is None or path in known or len(known) >= _MOST_UNKNOWN:
+            return False
+        self.unknown[model] = (*known, path)
+        return True
 
     def refused(self, said: str, sent: tuple[str, ...]) -> bool:
         """Take the betas that a refusal names; False when it names none that was sent."""
@@ -88,6 +100,7 @@ class Writer:
                 both_samplings=target.both_samplings,
                 thinking_conflict=target.thinking_conflict,
                 refused=causes,
+                unknown=self._learnt.unknown.get(target.model, ()),
                 thinking=plan(_asked(request, causes)[0], target) if causes & _WAYS else None,
             )
             return pass_through(request, request.native.body, own)
@@ -95,7 +108,11 @@ class Writer:
             return write_request(request, target)
         asked, lost = _asked(request, causes)
         written = write_request(asked, target)
-        return replace(written, losses=(*written.losses, *lost))
+        body: object = written.body
+        places: list[str] = []
+        for path in self._learnt.unknown.get(target.model, ()):
+            body = without_field(body, path, "", places)
+        return replace(written, body=body, losses=(*written.losses, *lost, *lost_with(places)))
 
     def _target(self, request: ir.Request, causes: frozenset[Cause]) -> AnthropicTarget:
         traits = traits_of(request.model).told(self._learnt.abilities.get(request.model))

@@ -104,6 +104,7 @@ Cause = Literal[
     "choice",
     "strictness",
     "patterns",
+    "unknown",
     "batch",
     "address",
     "final",

@@ -239,6 +239,57 @@ async def test_a_beta_for_longer_answers_leaves_the_limit_to_the_upstream(anthro
 # what else a model may not know
 
 
+EXTRA = "Extra inputs are not permitted"
+
+
+async def test_fields_that_a_server_does_not_know_are_left_out_one_after_the_other_and_remembered(
+    anthropic: AnthropicSite,
+) -> None:
+    """The fake does not know `context_management` without its beta."""
+    await anthropic.open()
+    body = {
+        "model": NEW,
+        "max_tokens": 100,
+        "context_management": {"edits": []},
+        "tools": [{"name": "f", "input_schema": {"type": "object"}, "eager_input_streaming": True}],
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    native = ir.Native(dialect="anthropic", body=Raw(json.dumps(body).encode()))
+    said = json.dumps({"message": f"tools.0.custom.eager_input_streaming: {EXTRA}"})
+    anthropic.fake.script.push(refusal(f"{said}. Received Model Group=x"))  # as LiteLLM hands it on
+    lost = [("context_management", "hint"), ("tools[0].eager_input_streaming", "hint")]
+    for _ in range(2):
+        assert await losses(anthropic, NEW, native=native) == lost
+    plain = {
+        **{name: value for name, value in body.items() if name != "context_management"},
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+    }
+    assert [call.status for call in anthropic.calls] == [400, 400, 200, 200]
+    assert [call.request for call in anthropic.calls[2:]] == [plain, plain]
+
+
+async def test_a_field_that_is_written_for_a_server_that_does_not_know_it_is_left_out(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    anthropic.fake.script.push(refusal(f"thinking.adaptive.display: {EXTRA}"))
+    assert await losses(anthropic, NEW, reasoning=THINKS) == [("thinking.display", "hint")]
+    assert [thinking.keys() for thinking in sent(anthropic, "thinking")] == [{"type", "display"}, {"type"}]
+
+
+@pytest.mark.parametrize("said", [f"response_format: {EXTRA}", f"tools.0.custom.input_schema.ttl: {EXTRA}", EXTRA])
+async def test_what_no_client_says_by_itself_is_the_callers_to_mend(anthropic: AnthropicSite, said: str) -> None:
+    await anthropic.open()
+    with pytest.raises(UpstreamRejected):
+        await anthropic.ask(refusal(said), model=NEW)
+    assert len(anthropic.calls) == 1
+
+
+async def test_a_field_that_is_refused_again_is_the_callers_to_know(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    with pytest.raises(UpstreamRejected):
+        await anthropic.ask(refusal(f"context_management: {EXTRA}"), model=NEW)
+    assert len(anthropic.calls) == 1  # nothing of the kind was sent
+
+
 async def test_patterns_that_a_server_cannot_read_are_said_in_words_and_remembered(anthropic: AnthropicSite) -> None:
     await anthropic.open()
     schema = Raw(rb'{"type":"object","properties":{"a":{"type":"string","pattern":"^\\p{L}+$"}}}')

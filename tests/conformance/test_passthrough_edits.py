@@ -1031,6 +1031,31 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
             {"tools": [{"name": "f", "input_schema": {"description": "(pattern: \\p{Cc})"}}, {"name": "g"}]},
         ),
         (
+            MESSAGES
+            | {
+                "context_management": {"edits": []},
+                "tools": [{"name": "f", "input_examples": [{}], "input_schema": {"input_examples": {}}}, {"name": "g"}],
+                "system": [{"type": "text", "text": "be", "cache_control": {"type": "ephemeral", "scope": "global"}}],
+            },
+            Own(
+                model="m",
+                refused={"unknown"},
+                unknown=(
+                    ("context_management",),
+                    ("tools", "custom", "input_examples"),
+                    ("system", "cache_control", "ephemeral", "scope"),
+                    ("speed",),
+                ),
+            ),
+            {},
+            ["refused"],
+            {
+                "context_management": None,
+                "tools": [{"name": "f", "input_schema": {"input_examples": {}}}, {"name": "g"}],
+                "system": [{"type": "text", "text": "be", "cache_control": {"type": "ephemeral"}}],
+            },
+        ),
+        (
             MESSAGES | {"tools": [{"name": "f", "input_schema": {"pattern": "^a"}}, {"name": "g"}]},
             Own(model="m", refused={"patterns"}),
             {},

@@ -5,7 +5,7 @@ All else of a request and of its answer passes byte for byte. What is mended in 
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -35,11 +35,12 @@ from gateway.dialects.raw import FIELDS, NULL, TEXT, read
 from gateway.upstream import Edit
 
 from .edits_messages import even, filled, headed, led, legal, shown, unmarked, unsealed
-from .edits_refused import loosened, rethought, shortened, spelt
+from .edits_refused import bared, loosened, rethought, shortened, spelt
 from .edits_results import answered, ordered
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING
 from .outbound_thinking import Thinking
+from .unknown import Path
 
 __all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "hears", "pass_through", "screen"]
 
@@ -47,8 +48,8 @@ __all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "hears", "pass_through", "scre
 class Own(Struct, frozen=True, kw_only=True):
     """Whom a caller's own words are for. `sampling`, `both_samplings`: see AnthropicTarget.
 
-    `refused`: the causes of refusals that are known, or have just come. `thinking`: how this model is told to think as
-    much as the caller wants, once it has refused the caller's way.
+    `refused`: the causes of refusals that are known, or have just come; `unknown`: the fields that these were about.
+    `thinking`: how this model is told to think as much as the caller wants, once it has refused the caller's way.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Own(Struct, frozen=True, kw_only=True):
     both_samplings: bool = True
     thinking_conflict: Conflict = "clamp"
     refused: Collection[str] = frozenset()
+    unknown: Collection[Path] = ()
     thinking: Thinking | None = None
 
 
@@ -125,26 +127,36 @@ def _fitted(words: _Words) -> None:
 def _refused(words: _Words) -> None:
     """Leave out, or say otherwise, what this upstream or model has refused before."""
     refused = words.target.refused
-    if not refused:
-        return
-    if "limit" in refused or "room" in refused:
-        shortened(words)
-    rethought(words)
-    if "thinking" in refused and _thinks(words):
+    if refused:
+        rethought(words)
+        for cause, mend in _MENDS.items():
+            if cause in refused:
+                mend(words)
+
+
+def _thoughtless(words: _Words) -> None:
+    if _thinks(words):
         words.drop(_THINKING)
         words.lose(_THINKING, NO_THINKING, "change")
-    if "turn_config" in refused:
-        even(words)
-    if "system_turns" in refused:
-        headed(words)
-    if "strictness" in refused:
-        loosened(words)
-    if "patterns" in refused:
-        spelt(words)
-    if "drawing" in refused:
-        _undrawn(words, _DRAWING, _DRAWN)
-    if "both" in refused and words.has("temperature"):
+
+
+def _alone(words: _Words) -> None:
+    if words.has("temperature"):
         _undrawn(words, ("top_p",), _DRAWN)
+
+
+_MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a refusal
+    "limit": shortened,
+    "room": shortened,
+    "thinking": _thoughtless,
+    "turn_config": even,
+    "system_turns": headed,
+    "strictness": loosened,
+    "patterns": spelt,
+    "unknown": bared,
+    "drawing": lambda words: _undrawn(words, _DRAWING, _DRAWN),
+    "both": _alone,
+}
 
 
 def _untuned(words: _Words) -> None:

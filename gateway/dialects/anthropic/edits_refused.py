@@ -12,8 +12,9 @@ from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 
 from .outbound_target import EFFORTS, MIDDLE_EFFORTS, NO_THINKING, NOT_STRICT
 from .outbound_thinking import NEAREST, Thinking
+from .unknown import Path, lost, without_field
 
-__all__ = ["loosened", "rethought", "shortened", "spelt"]
+__all__ = ["bared", "loosened", "rethought", "shortened", "spelt"]
 
 
 class _Target(Protocol):
@@ -22,6 +23,9 @@ class _Target(Protocol):
 
     @property
     def refused(self) -> Collection[str]: ...
+
+    @property
+    def unknown(self) -> Collection[Path]: ...
 
     @property
     def thinking(self) -> Thinking | None: ...
@@ -119,3 +123,20 @@ def spelt(words: _Words) -> None:
     after = mended(words.many("tools"), mend)
     if after is not None:
         words.put("tools", after)
+
+
+def bared(words: _Words) -> None:
+    """Leave out the fields that this server does not know."""
+    for path in words.target.unknown:
+        name, places = path[0], list[str]()
+        if not words.has(name):
+            continue
+        if len(path) == 1:
+            words.drop(name)
+            places.append(name)
+        else:
+            whole = msgspec.json.decode(words.fields[name])
+            after = without_field(whole, path[1:], name, places)
+            if places:
+                words.put(name, after)
+        words.losses += lost(places)
