@@ -39,10 +39,10 @@ def words(min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
     return st.text(_letters, min_size=min_size, max_size=max_size)
 
 
-def signatures() -> st.SearchStrategy[ir.Signature]:
-    """Signatures of any family, and bare ones."""
+def signatures(issuers: Sequence[ir.Family] = get_args(ir.Family)) -> st.SearchStrategy[ir.Signature]:
+    """Signatures of these families, and bare ones."""
     value = st.binary(min_size=1, max_size=12).map(lambda raw: b64encode(raw).decode())
-    issuer: st.SearchStrategy[ir.Family | None] = st.sampled_from((*get_args(ir.Family), None))
+    issuer: st.SearchStrategy[ir.Family | None] = st.sampled_from((*issuers, None))
     return st.builds(ir.Signature, issuer, value, st.sampled_from(("t", "f")))
 
 
@@ -118,7 +118,8 @@ def _blocks(draw: st.DrawFn, number: int, kinds: Sequence[ir.BlockKind]) -> list
         start = ir.BlockStarted(kind=kind, id=f"call_{number}", name=draw(st.sampled_from(("f", "g"))))
     inner = _DELTAS[kind](draw)
     if draw(st.booleans()):
-        inner.insert(draw(st.integers(0, len(inner))), ir.SignatureDelta(draw(signatures())))
+        signed = signatures(("gemini",)) if kind == "text" else signatures()  # only Gemini signs words
+        inner.insert(draw(st.integers(0, len(inner))), ir.SignatureDelta(draw(signed)))
     return [start, *inner, ir.BlockEnded()]
 
 

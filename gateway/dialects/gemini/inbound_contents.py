@@ -215,7 +215,8 @@ class Conversation:
         if thought and (role == "user" or kind == "functionCall"):
             place.lose("thought", "only parts of the model can be thoughts")
         if kind == "text":
-            return _words(fields, place, signature, thought=thought and role == "assistant")
+            thought = role == "assistant" and (thought or _of_thought(signature))
+            return _words(fields, place, signature, thought=thought)
         if kind == "functionCall":
             return self._call(fields[kind], place.at(kind), signature)
         if kind == "functionResponse":
@@ -321,6 +322,11 @@ def _signature(fields: Fields, kind: str, place: Place) -> ir.Signature | None:
         return None
     value = place.read(fields["thoughtSignature"], TEXT, "thoughtSignature")
     return read_signature(value, place, call=kind == "functionCall")
+
+
+def _of_thought(signature: ir.Signature | None) -> bool:
+    """Tell a thought that litellm sends as text: only Gemini signs words."""
+    return signature is not None and signature.issuer in ("claude", "openai")
 
 
 def _lose_beside(fields: Fields, kind: str, place: Place) -> None:

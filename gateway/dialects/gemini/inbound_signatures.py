@@ -17,13 +17,14 @@ from .signatures import SENTINEL
 __all__ = ["opened", "read_signature", "write_signature"]
 
 _HEAD: Final = "Z3cxL"  # "gw1." in base64
+_NONE: Final = ("", SENTINEL, b64encode(SENTINEL.encode()).decode())
 _TAIL: Final = re.compile(r"\.[0-9a-f]{8}\Z")
 _DAMAGE: Final = re.compile(r"[^A-Za-z0-9+/]")
 
 
 def read_signature(value: str, place: Place, *, call: bool) -> ir.Signature | None:
     """Read the signature of a part."""
-    if not value or value == SENTINEL:  # clients put it where no signature has come
+    if value in _NONE:  # clients put a sentinel where no signature has come
         return None
     text = opened(value)
     if text is None:

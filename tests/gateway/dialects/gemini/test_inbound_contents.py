@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway import ir
+from gateway.dialects.gemini.inbound_signatures import write_signature
 from gateway.errors import InvalidRequest
 
 from .caller import ask, contents
@@ -54,6 +55,20 @@ def test_the_model_is_the_assistant() -> None:
 )
 def test_a_thought(given: Any) -> None:
     assert part(given) == ir.Thinking(text="hm", signature=ir.Signature(None, "QUJD"))
+
+
+@pytest.mark.parametrize("issuer", ["claude", "openai"])
+def test_a_thought_is_known_by_its_signature(issuer: ir.Family) -> None:
+    """litellm sends it as text."""
+    signature = ir.Signature(issuer, "QUJD")
+    given = {"text": "hm", "thoughtSignature": write_signature(signature, sealed=True)}
+    assert part(given) == ir.Thinking(text="hm", signature=signature)
+
+
+def test_gemini_signs_words_too() -> None:
+    signature = ir.Signature("gemini", "QUJD")
+    given = {"text": "hm", "thoughtSignature": write_signature(signature, sealed=True)}
+    assert part(given) == ir.Text(text="hm", signature=signature)
 
 
 def test_a_chat_keeps_each_chunk_of_a_stream_as_a_turn_of_the_model() -> None:

@@ -183,9 +183,12 @@ def test_what_signs_a_call_and_is_lost_leaves_the_sentinel() -> None:
     assert written["contents"][0]["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
 
 
-def test_the_sentinel_of_clients_is_no_signature() -> None:
+@pytest.mark.parametrize(
+    "sentinel", ["skip_thought_signature_validator", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="]
+)
+def test_the_sentinel_of_clients_is_no_signature(sentinel: str) -> None:
     """Gemini CLI puts it to each call that came without one; what is remembered of the call goes before."""
-    part = {"functionCall": {"name": "f"}, "thoughtSignature": "skip_thought_signature_validator"}
+    part = {"functionCall": {"name": "f"}, "thoughtSignature": sentinel}
     (called,) = ask({"contents": [{"role": "model", "parts": [part]}]}).turns[0].parts
     assert isinstance(called, ir.ToolCall)
     assert called.signature is None
