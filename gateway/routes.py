@@ -119,6 +119,7 @@ _CALLS: Final[dict[str, DialectName]] = {
 }
 _ENDS: Final = (*_CALLS, "/models")
 _MISLED: Final = re.compile(rf"/v1beta(?:/v1)?({'|'.join(_CALLS)})/?")  # by a base URL that is Google's
+_OF_CLAUDE: Final = "/publishers/anthropic/models/"  # as Vertex AI's clients call it
 _VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
 _BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
 # OpenAI has some of these names, too
@@ -276,6 +277,8 @@ def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes, *, called:
 
 def _meant(path: str) -> str:
     """Suggest the path that was missed by too much or too little in a base URL, or by a slash; "" = it is like none."""
+    if _OF_CLAUDE in path:
+        return "; did you mean /v1/messages?"
     asked = path.rstrip("/")
     of_model = _called(asked)[:200]
     end = of_model or next((end for end in _ENDS if asked.endswith(end)), "")

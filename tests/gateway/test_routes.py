@@ -290,6 +290,7 @@ def test_other_paths_are_passed_on_to_nobody(path: str) -> None:
         ("POST", "/api/models/qwen3:8b:countTokens", "/v1beta/models/qwen3:8b:countTokens"),
         ("POST", "/v1beta/v1beta/models/m:streamGenerateContent", "/v1beta/models/m:streamGenerateContent"),
         ("POST", "/v1beta/v1/models/m:countTokens", "/v1beta/models/m:countTokens"),
+        ("POST", "/v1/projects/p/locations/l/publishers/anthropic/models/m:streamRawPredict", "/v1/messages"),
     ],
 )
 def test_a_path_that_a_wrong_base_url_makes_is_answered_with_the_right_one(method: str, path: str, meant: str) -> None:
