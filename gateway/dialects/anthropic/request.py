@@ -199,7 +199,7 @@ def _by_effort(thinking: wire.Thinking | None) -> bool:
 def _output(request: wire.Request, place: Place) -> ir.Output:
     form, older = request.output_config and request.output_config.format, request.output_format
     if form and older:
-        place.lose("output_format", "output_config.formatalready says it")
+        place.lose("output_format", "output_config.format already says it")
     form = form or older
     if form is None:
         return _FREE

@@ -34,7 +34,7 @@ def _format(words: Words[Own]) -> None:
     if text is not None:
         for one in [one for one in kept if camel(one) in _OLDER]:
             if not is_null(kept.pop(one)):
-                place.lose(camel(one), "responseFormatalready says it")
+                place.lose(camel(one), "responseFormat already says it")
         kept |= _older(text)
     words.put(name, kept)
 

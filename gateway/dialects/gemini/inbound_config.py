@@ -149,7 +149,7 @@ def _newer(text: Text, config: wire.Config, place: Place) -> ir.Output:
         "responseSchema": config.response_schema is not UNSET,
     }
     for name in (name for name, given in older.items() if given):
-        place.lose(name, "responseFormatalready says it")
+        place.lose(name, "responseFormat already says it")
     return _formed(text.form, "mimeType", {"schema": text.given.schema}, text.place)
 
 
@@ -174,7 +174,7 @@ def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
                 f"{thinking.thinking_level!r} is not one of {', '.join(sorted(_LEVELS))}", "thinkingLevel"
             )
         if thinking.thinking_budget is not None:
-            place.lose("thinkingBudget", "thinkingLevelalready says it")
+            place.lose("thinkingBudget", "thinkingLevel already says it")
         return ir.Reasoning(mode="level", level=level, visible=visible)
     budget = thinking.thinking_budget
     if budget is None:

@@ -79,7 +79,7 @@ def _limit(words: _Words) -> None:
     if words.target.renames_limit and words.has(other):
         if words.has(wanted):
             words.drop(other)
-            words.lose(other, f"{wanted}already says it")
+            words.lose(other, f"{wanted} already says it")
         else:
             words.rename(other, wanted)
 

@@ -30,7 +30,7 @@ _spellings: Final = attrgetter("reasoning_effort", "reasoning", "thinking", "goo
 def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
     """Read how the answer is drawn."""
     if body.max_tokens and body.max_completion_tokens:
-        losses.append(ir.Loss("max_tokens", "max_completion_tokensalready says it", "hint"))
+        losses.append(ir.Loss("max_tokens", "max_completion_tokens already says it", "hint"))
     stop = (body.stop,) if isinstance(body.stop, str) else body.stop
     return ir.Sampling(
         max_tokens=body.max_completion_tokens or body.max_tokens,
@@ -58,7 +58,7 @@ def read_reasoning(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Reasoning
         if amount.mode == "unset":
             amount, said = read, path
         elif read.mode != "unset":
-            losses.append(ir.Loss(path, f"{said}already says it", "hint"))
+            losses.append(ir.Loss(path, f"{said} already says it", "hint"))
     if not given:
         return amount, said
     if amount.mode == "off":

@@ -130,7 +130,7 @@ def _unread(body: wire.Body) -> list[ir.Loss]:
     if body.top_logprobs and not body.logprobs:
         losses.append(ir.Loss("top_logprobs", "ignored without logprobs", "hint"))
     if body.user and body.safety_identifier:
-        losses.append(ir.Loss("safety_identifier", "useralready says it", "hint"))
+        losses.append(ir.Loss("safety_identifier", "user already says it", "hint"))
     if body.stream_options is not None:
         losses += _of_streams(body.stream_options, stream=bool(body.stream))
     return losses

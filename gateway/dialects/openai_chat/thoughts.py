@@ -28,7 +28,7 @@ def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss]) -> li
     """Read the thoughts of a message, each with where it stood, and how many calls stand before it."""
     spelt = ((field, list(read(message, f"{path}.{field}", losses))) for field, read in _SPELLINGS.items())
     given = [(field, said) for field, said in spelt if said]
-    losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]}already says it", "hint") for field, _ in given[1:]]
+    losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]} already says it", "hint") for field, _ in given[1:]]
     losses += _unused(message, path)
     return given[0][1] if given else []
 

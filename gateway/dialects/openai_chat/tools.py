@@ -174,7 +174,7 @@ def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Los
     choice = _legacy_choice(body.function_call) if legacy else _choice(body.tool_choice, losses)
     check_names(choice, tools, "function_call" if legacy else "tool_choice")
     if body.function_call is not None and not legacy:
-        losses.append(ir.Loss("function_call", "tool_choicealready says it", "hint"))
+        losses.append(ir.Loss("function_call", "tool_choice already says it", "hint"))
     if not tools:
         losses += [ir.Loss(field, NO_TOOLS, "hint") for field in _AROUND if getattr(body, field) is not None]
         return None

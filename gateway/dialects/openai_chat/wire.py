@@ -59,7 +59,7 @@ class Marked(Closed):
             for name, read in _READ.items()
             if given(raw := getattr(self, name)) and (mark := read(raw, Place(f"{path}.{name}", losses)))
         ]
-        losses += [ir.Loss(other.path, "cache_controlalready says it", "hint") for other in found[1:]]
+        losses += [ir.Loss(other.path, "cache_control already says it", "hint") for other in found[1:]]
         return found[0] if found else None
 
 

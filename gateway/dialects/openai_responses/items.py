@@ -214,7 +214,7 @@ class Conversation:
         item = read_known(raw, wire.REASONING, place)
         text = "\n\n".join(words.text for words in item.content or item.summary or ())
         if item.content and item.summary:
-            place.lose("summary", "contentalready says it")
+            place.lose("summary", "content already says it")
         signature = _signature(item.encrypted_content, place)
         if signature is not None and signature.kind == "f":
             if self._speaker != "assistant":

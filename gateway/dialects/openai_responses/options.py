@@ -56,7 +56,7 @@ def _lose_included(include: Sequence[str], place: Place) -> None:
 
 def _shown(control: wire.Reasoning, place: Place) -> bool:
     if control.summary is not None and control.generate_summary is not None:
-        place.lose("generate_summary", "summaryalready says it")
+        place.lose("generate_summary", "summary already says it")
     wanted = control.summary or control.generate_summary
     return wanted is not None and wanted != "none"
 

@@ -58,7 +58,7 @@ def _image(part: wire.InputImage, place: Place) -> ir.Media:
 def _file(part: wire.InputFile, place: Place) -> ir.Media:
     own_files_only(part.file_id, f"{place.path}.file_id", "file_data")
     if part.file_data is not None and part.file_url is not None:
-        place.lose("file_url", "file_dataalready says it")
+        place.lose("file_url", "file_data already says it")
     field = "file_url" if part.file_data is None and part.file_url is not None else "file_data"
     found = media(
         data=part.file_data,

@@ -196,7 +196,7 @@ def _instructions(text: str | None) -> list[ir.Text]:
 
 def _losses(asked: wire.Body, place: Place) -> tuple[ir.Loss, ...]:
     if asked.user and asked.safety_identifier:
-        place.lose("safety_identifier", "useralready says it")
+        place.lose("safety_identifier", "user already says it")
     options = asked.stream_options
     if options is not None and options.include_obfuscation is not None:
         place.lose("stream_options.include_obfuscation", "events are not padded")

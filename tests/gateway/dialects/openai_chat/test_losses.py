@@ -160,6 +160,20 @@ def test_options_that_say_nothing_beside_others(fields: Json, paths: list[str]) 
 
 
 @pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"max_tokens": 5, "max_completion_tokens": 6}, "max_completion_tokens already says it"),
+        ({"user": "u", "safety_identifier": "s"}, "user already says it"),
+        ({"reasoning_effort": "low", "thinking": {"type": "adaptive"}}, "reasoning_effort already says it"),
+        ({"tools": [F], "tool_choice": "auto", "function_call": "none"}, "tool_choice already says it"),
+        ({"messages": [assistant(reasoning="t", reasoning_content="t")]}, "reasoning_content already says it"),
+    ],
+)
+def test_what_counts_in_its_place_is_named(fields: Json, reason: str) -> None:
+    assert [loss.reason for loss in read(*fields.pop("messages", ()), **fields).losses] == [reason]
+
+
+@pytest.mark.parametrize(
     ("fields", "paths"),
     [
         ({"reasoning_effort": "low", "reasoning": {"effort": "high"}}, ["reasoning"]),
