@@ -117,6 +117,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "new_limit",
         "thoughts",
         "effort",
+        "spelling",
         "drawing",
         "drawing_thinking",
         "stops",

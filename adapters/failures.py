@@ -78,6 +78,7 @@ Cause = Literal[
     "thoughts",
     "effort",
     "effort_value",
+    "spelling",
     "drawing",
     "drawing_thinking",
     "stops",

@@ -29,7 +29,15 @@ from gateway.adapters.openai_server import Settings
 from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
-from gateway.dialects.outbound import DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.outbound import (
+    DRAWING,
+    IDENTITY,
+    SPELLED,
+    MaxTokensField,
+    OpenAITarget,
+    OpenAIWritten,
+    lost_with,
+)
 from gateway.errors import GatewayError, NotFound, PreviousNotFound
 from gateway.forwarding import NativeAnswer
 from gateway.logs import logger_for
@@ -60,6 +68,7 @@ _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
+    "spelling": (SPELLED,),  # first: then comes what takes its place
     "effort": ("reasoning_effort",),
     "effort_value": ("reasoning_effort",),
     "drawing": tuple(DRAWING),

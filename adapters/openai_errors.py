@@ -28,7 +28,7 @@ from gateway.adapters.failures import (
 )
 from gateway.adapters.room import NO_ROOM
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
-from gateway.dialects.outbound import IDENTITY
+from gateway.dialects.outbound import IDENTITY, SPELLINGS
 from gateway.dialects.raw import read
 from gateway.errors import ModelNotFound, NotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
@@ -44,6 +44,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "thoughts",
     "effort",
     "effort_value",
+    "spelling",
     "drawing",
     "stops",
     "parallel",
@@ -94,6 +95,7 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "logprobs": "logprobs",
     "top_logprobs": "logprobs",
     "message.output_text.logprobs": "logprobs",
+    **dict.fromkeys(SPELLINGS, "spelling"),  # last: other names begin like these
 }
 _UNKNOWN: Final = (
     "{} is not supported",

@@ -12,6 +12,8 @@ from gateway.upstream import Edit
 __all__ = [
     "DRAWING",
     "IDENTITY",
+    "SPELLED",
+    "SPELLINGS",
     "MaxTokensField",
     "OpenAITarget",
     "OpenAIWritten",
@@ -24,6 +26,8 @@ __all__ = [
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
+SPELLINGS: Final = ("reasoning", "thinking")  # of how much to think, beside `reasoning_effort`
+SPELLED: Final = "spellings"  # stands for them among the fields that are left out
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}

@@ -82,6 +82,8 @@ def test_published_refusals(name: str) -> None:
         ("max_tokens=32000 cannot be greater than max_model_len=8192. Please request fewer output tokens.", "limit"),
         ("Invalid 'max_completion_tokens': integer below minimum value.", "final"),
         ("Unrecognized request argument supplied: reasoning_effort", "effort"),
+        ("Unrecognized request argument supplied: reasoning", "spelling"),
+        ("Unknown parameter: 'thinking'.", "spelling"),
         ("Unknown parameter: 'messages[1].reasoning_content'.", "thoughts"),
         ("Unsupported parameter: 'reasoning.effort' is not supported with this model.", "effort"),
         ("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.", "effort_value"),

@@ -103,6 +103,34 @@ async def test_a_model_that_refuses_a_verbosity_is_asked_without(
         assert "verbosity" not in json.dumps(served.sent)
 
 
+@pytest.mark.parametrize(
+    ("model", "asked", "sent", "statuses"),
+    [
+        ("gpt-5.2", {"reasoning": {"effort": "high"}}, "high", [400, 200, 200]),  # OpenRouter's
+        ("gpt-5.2", {"reasoning": {"max_tokens": 1024}, "reasoning_effort": "low"}, "low", [400, 200, 200]),
+        ("gpt-5.2", {"thinking": {"type": "enabled", "budget_tokens": 1024}}, "low", [400, 200, 200]),  # Anthropic's
+        ("gpt-4.1", {"reasoning": {"enabled": True}}, None, [400, 200, 200]),
+    ],
+)
+async def test_a_server_that_refuses_other_words_for_the_effort_gets_its_own(
+    chat: OpenAIServed, model: str, asked: Json, sent: str | None, statuses: list[int]
+) -> None:
+    answers = [await chat.post(CHAT, "hi", model=model, **asked) for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert [call.status for call in chat.calls] == statuses
+    assert chat.sent.get("reasoning_effort") == sent
+    assert chat.sent.keys().isdisjoint(("reasoning", "thinking"))
+
+
+async def test_a_server_that_knows_no_word_for_the_effort_gets_none(plain: OpenAIServed) -> None:
+    error = {"message": "Unknown parameter: 'reasoning_effort'.", "type": "invalid_request_error"}
+    plain.openai.script.push("!refuse " + json.dumps({"status": 400, "error": error}))
+    answers = [await plain.post(CHAT, "hi", model="m", reasoning={"effort": "high"}) for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert [call.status for call in plain.calls] == [400, 400, 200, 200]
+    assert plain.sent.keys().isdisjoint(("reasoning", "reasoning_effort"))
+
+
 async def test_parallel_calls_are_not_spoken_of_without_tools(chat: OpenAIServed) -> None:
     """B14"""
     response = await chat.post(CHAT, "hi", parallel_tool_calls=False)

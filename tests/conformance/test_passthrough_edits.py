@@ -18,7 +18,7 @@ from gateway.dialects.anthropic.edits import pass_through as pass_messages
 from gateway.dialects.anthropic.outbound_thinking import Thinking
 from gateway.dialects.openai_chat.edits import pass_through as pass_chat
 from gateway.dialects.openai_responses.edits import pass_through as pass_responses
-from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.outbound import SPELLED, OpenAITarget
 from gateway.dialects.shown import markdown
 from gateway.dialects.tables import TABLES
 from tests.conformance.raw import digest, passing
@@ -133,6 +133,14 @@ def test_the_tables_are_closed() -> None:
             ["refused"],
             {"reasoning_effort": None},
         ),
+        (
+            CHAT | {"reasoning": {"effort": "low"}},
+            OpenAITarget(model="m", refused=(SPELLED,)),
+            {"reasoning": ir.Reasoning(mode="level", level="low")},
+            ["refused"],
+            {"reasoning": None, "reasoning_effort": "low"},
+        ),
+        (CHAT | {"reasoning": {"effort": "low"}}, OpenAITarget(model="m"), {}, [], {}),
         (CHAT | {"parallel_tool_calls": False}, None, {}, ["parallel"], {"parallel_tool_calls": None}),
         (CHAT | {"tools": []}, None, {}, ["parallel"], {"tools": None}),
         (

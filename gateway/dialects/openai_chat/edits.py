@@ -29,13 +29,14 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.outbound import SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
+from .outbound_models import abilities_of, effort_of
 from .tools import NO_TOOLS
 
 __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
@@ -48,6 +49,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _DRAWN: Final = ("temperature", "top_p")
+_EFFORT: Final = "reasoning_effort"
 _OPTIONS: Final = "stream_options"
 _USAGE: Final = "include_usage"
 _CHOICE, _PARALLEL = "tool_choice", "parallel_tool_calls"
@@ -98,11 +100,26 @@ def _defaults(words: _Words) -> None:
 def _refused(words: _Words) -> None:
     """Leave out what this upstream or model has refused before."""
     for name in words.target.refused:
-        if words.has(name):
+        if name == SPELLED:
+            _spell(words)
+        elif words.has(name):
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
             if severity is not None:
                 words.lose(name, "this model does not support it", severity)
+
+
+def _spell(words: _Words) -> None:
+    """Say how much to think as OpenAI does, if the caller has not: only that is left."""
+    given = [name for name in SPELLINGS if words.has(name)]
+    words.drop(*given)
+    if not given or words.has(_EFFORT):
+        return
+    effort, reason = effort_of(words.request.reasoning, abilities_of(words.target.model), plain=False)
+    if effort is not None:
+        words.put(_EFFORT, effort)
+    if reason:
+        words.lose(given[0], reason)
 
 
 def _count(words: _Words) -> None:
