@@ -105,7 +105,7 @@ def test_the_upstream_s_chunks_go_out_byte_for_byte(name: str) -> None:
 @NAME
 def test_the_array_holds_the_same_chunks(name: str) -> None:
     read = batches(name, [stream(name)], native=True)
-    assert write(read, "array") == b"[" + b",\r\n".join(events_of(write(read, "sse"))) + b"]"
+    assert write(read, "array") == b"[" + b",\r\n".join(one + b"\n" for one in events_of(write(read, "sse"))) + b"]"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if len(natives(name)) == 1 and name not in BROKEN_OFF])

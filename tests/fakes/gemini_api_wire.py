@@ -36,7 +36,7 @@ def streamed_list(chunks: Iterable[Json]) -> Iterator[bytes]:
     for place, chunk in enumerate(chunks):
         if before:
             yield before
-        before = (b",\r\n" if place else b"[") + printed(chunk)
+        before = (b",\r\n" if place else b"[") + printed(chunk) + b"\n"
     yield before + b"]" if before else b"[]"
 
 

@@ -78,7 +78,7 @@ class GeminiStream:
             self._out.append(b"".join(chunk))
             return
         if self._answering.array:
-            self._out += (b",\r\n" if self._begun else b"[", *chunk)
+            self._out += (b",\r\n" if self._begun else b"[", *chunk, b"\n")
         else:
             self._out += (b"data: ", *chunk, b"\r\n\r\n")
         self._begun = True

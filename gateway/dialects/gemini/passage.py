@@ -65,7 +65,7 @@ class GeminiPassage(Passage):
             return b"data: %b\r\n\r\n" % one_line(chunk)
         head = b",\r\n" if self._begun else b"["
         self._begun = True
-        return head + one_line(chunk)
+        return head + one_line(chunk) + b"\n"  # as the real service: there are readers that cut off "\n]"
 
     def _broken(self, error: GatewayError) -> bytes:
         return self._framed(super()._broken(error))

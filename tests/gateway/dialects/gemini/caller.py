@@ -91,7 +91,8 @@ def array(data: bytes) -> list[Json]:
     """Read a JSON array that comes element by element."""
     chunks: list[Json] = json.loads(data)
     assert data.startswith(b"[{")
-    assert data.count(b",\r\n{") == len(chunks) - 1
+    assert data.count(b"\n,\r\n{") == len(chunks) - 1  # each chunk ends its line, as those of the real service
+    assert data.endswith(b"}\n]")
     return chunks
 
 

@@ -66,10 +66,10 @@ def test_the_bytes_of_a_small_array() -> None:
     head = '{"candidates":[{"content":{"role":"model","parts":[{"text":"%s"}]},"index":0'
     assert [piece.decode() for piece in pieces] == [
         "",
-        "[" + head % "He" + "}]," + FRAME,
-        ",\r\n" + head % "llo" + "}]," + FRAME,
+        "[" + head % "He" + "}]," + FRAME + "\n",
+        ",\r\n" + head % "llo" + "}]," + FRAME + "\n",
         ",\r\n" + head % "" + ',"finishReason":"STOP"}],"usageMetadata":'
-        '{"promptTokenCount":3,"candidatesTokenCount":0,"totalTokenCount":3},' + FRAME + "]",
+        '{"promptTokenCount":3,"candidatesTokenCount":0,"totalTokenCount":3},' + FRAME + "\n]",
     ]
     assert writer.close() == b""
 
@@ -276,7 +276,7 @@ def test_the_bytes_of_an_error_in_a_stream() -> None:
 def test_the_bytes_of_an_error_in_an_array(events: Sequence[ir.Event], before: str) -> None:
     writer = Gemini().stream_writer(answering("array"))
     writer.feed(events)
-    assert writer.close().decode() == f"{before}{BROKEN}]"
+    assert writer.close().decode() == f"{before}{BROKEN}\n]"
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_an_upstream_s_own_chunks_go_out_as_they_came() -> None:
 
 def test_an_upstream_s_own_chunks_as_an_array() -> None:
     written = passed(NATIVE, answering("array"))
-    assert written == b'[{"a": 1.0},\r\n{"b":"\\u2028"},\r\n{ "c":  2}]'
+    assert written == b'[{"a": 1.0}\n,\r\n{"b":"\\u2028"}\n,\r\n{ "c":  2}\n]'
     assert array(written) == [{"a": 1.0}, {"b": "\u2028"}, {"c": 2}]
 
 
