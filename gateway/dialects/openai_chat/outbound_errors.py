@@ -2,7 +2,8 @@
 
     {"error": {"message", "type", "param", "code"}}      {"error": "…"}      {"message", "type", "code"}      {"detail"}
 
-How long to wait stands in a header, or in the words. What names an account or a key never gets into a message.
+How long to wait stands in a header, or in the words. What names an account or a key never gets into a message, nor does
+what the upstream repeats of the request.
 """
 
 import re
@@ -18,6 +19,8 @@ from gateway.dialects.gemini.errors import duration, header_wait, mask
 from gateway.dialects.overlong import is_overlong
 from gateway.dialects.raw import RAWS, read
 from gateway.errors import GatewayError
+
+from .echoes import without_echoes
 
 __all__ = ["Details", "read_details", "read_error", "unnamed", "unwrapped"]
 
@@ -153,15 +156,16 @@ def read_details(body: bytes) -> Details:
     """Read what an error body says; one that nobody knows gives a snippet as its message."""
     found = _find(body)
     if found is None:
-        return Details(message=_masked(google.read_details(body).message))
+        return Details(message=_masked(without_echoes(google.read_details(body).message)))
     code, status = _text(found.code), found.status if isinstance(found.status, int) else None
     if code.isascii() and code.isdigit() and len(code) == 3:
         code, status = "", int(code)
     message = found.message if found.message is not None else found.detail
     if message is None:
         message = ""
+    said = message if isinstance(message, str) else msgspec.json.encode(message).decode()
     return Details(
-        message=_masked(message if isinstance(message, str) else msgspec.json.encode(message).decode()),
+        message=_masked(without_echoes(said)),
         code=code,
         type=_text(found.type),
         param=_text(found.param),
