@@ -9,7 +9,7 @@ _WORDS: Final = (
     "context length",  # OpenAI, vLLM, DeepSeek, OpenRouter, Mistral, LM Studio, Ollama, SGLang
     "context window",  # OpenAI's Responses, MiniMax
     "context size",  # llama.cpp
-    "context limit",  # Anthropic
+    "exceed context limit",  # Anthropic
     "prompt is too long",  # Anthropic, Fireworks
     "input is too long for requested model",  # Bedrock
     "input token count",  # Google
@@ -22,6 +22,11 @@ _WORDS: Final = (
     "range of input length should be",  # Qwen
     "prompt token count of",  # GitHub's models
     "reduce the length of the messages",  # Groq, Cerebras
+    "tokens exceed the configured limit",  # OpenAI
+    "maximum context limit",
+    "exceeds model max length",  # OpenVINO
+    "model input length limit",  # MLC
+    "is too long >",  # LightLLM
     "inputs tokens + max_new_tokens",  # TGI, Together
     "inputs must have less than",  # TGI
 )

@@ -228,7 +228,7 @@ def _masked(text: str) -> str:
 def _cause(status: int, details: Details) -> _Cause:
     if details.code in _ANY_STATUS:
         return _CODES[details.code]
-    if status in (0, 400, 413, 422) and is_overlong(details.message):
+    if status in (0, 400, 412, 413, 417, 422) and is_overlong(details.message):
         return errors.ContextTooLong
     if status == 404:
         if details.code in _CODES or "model" in (details.param or details.message.lower()):

@@ -27,6 +27,10 @@ SAID = {
     "llama.cpp": "request (24071 tokens) exceeds the available context size (8192 tokens), try increasing it",
     "LM Studio": "The number of tokens to keep from the initial prompt is greater than the context length.",
     "Ollama": "prompt too long; exceeded max context length by 4 tokens",
+    "OpenAI's newer models": "Input tokens exceed the configured limit of 272000 tokens. Your messages have 300000.",
+    "OpenVINO": "Number of prompt tokens: 5000 exceeds model max length: 4096",
+    "MLC": "Request prompt has 5000 tokens in total, larger than the model input length limit 4096.",
+    "LightLLM": "the input prompt token len 5000 is too long > 4096",
     "SGLang": "The input (9000 tokens) is longer than the model's context length (8192 tokens).",
     "SGLang's scheduler": "Input length (9000 tokens) exceeds the maximum allowed length (8186 tokens).",
     "vLLM": "The decoder prompt (length 9000) is longer than the maximum model length of 8192.",
@@ -50,6 +54,12 @@ def error(reader: str, said: str) -> bytes:
 def test_it_is_understood(server: str, reader: str) -> None:
     found = READERS[reader](400, error(reader, SAID[server]), {})
     assert (type(found), found.message) == (ContextTooLong, SAID[server])
+
+
+@pytest.mark.parametrize("status", [400, 412, 413, 417, 422])
+def test_openai_compatible_servers_say_it_under_these(status: int) -> None:
+    """412 is OpenVINO's, 417 LightLLM's, 422 TGI's."""
+    assert type(read_openai(status, error("openai", SAID["OpenVINO"]), {})) is ContextTooLong
 
 
 @pytest.mark.parametrize("reader", READERS)
