@@ -61,10 +61,9 @@ class Learnt:
     def field(self, model: str, said: str) -> bool:
         """Take the field that a refusal names; False when it can only be the caller's to leave out."""
         path, known = unknown_field(said), self.unknown.get(model, ())
-        if path is None or path in known or len(known) >= _MOST_UNKNOWN:
-            return False
-        self.unknown[model] = (*known, path)
-        return True
+        if path is not None and path not in known and len(known) < _MOST_UNKNOWN:
+            self.unknown[model] = known = (*known, path)
+        return path in known
 
     def refused(self, said: str, sent: tuple[str, ...]) -> bool:
         """Take the betas that a refusal names; False when it names none that was sent."""

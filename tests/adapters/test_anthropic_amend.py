@@ -1,5 +1,6 @@
 """What is written otherwise, or left out, once a model of Anthropic's has refused it."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -266,6 +267,15 @@ async def test_fields_that_a_server_does_not_know_are_left_out_one_after_the_oth
     }
     assert [call.status for call in anthropic.calls] == [400, 400, 200, 200]
     assert [call.request for call in anthropic.calls[2:]] == [plain, plain]
+
+
+async def test_requests_at_once_learn_of_the_same_field(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    body = {"model": NEW, "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}], "context_management": {}}
+    native = ir.Native(dialect="anthropic", body=Raw(json.dumps(body).encode()))
+    answers = await asyncio.gather(*(losses(anthropic, NEW, native=native) for _ in range(3)))
+    assert answers == [[("context_management", "hint")]] * 3
+    assert [call.status for call in anthropic.calls] == [400] * 3 + [200] * 3
 
 
 async def test_a_field_that_is_written_for_a_server_that_does_not_know_it_is_left_out(anthropic: AnthropicSite) -> None:
