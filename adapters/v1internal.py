@@ -127,9 +127,10 @@ class V1Internal(PooledUpstream[Account]):
         return call if model == call.request.model else replace(call, request=replace(call.request, model=model))
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
+        limit = request.within(self.info(request.model).max_output)
         if request.native is not None:
-            return pass_through(request, request.native, causes)
-        target = self._target(request.model, request.within(self.info(request.model).max_output))
+            return pass_through(request, request.native, causes, limit)
+        target = self._target(request.model, limit)
         return write_request(request, without(target, causes))
 
     def _describe(self, model: str, max_output: int | None) -> GeminiTarget:

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.gemini.edits import pass_on, together, without_empty
-from gateway.dialects.gemini.edits_format import FORMAT
+from gateway.dialects.gemini.edits_format import FORMAT, LIMIT
 from gateway.dialects.gemini.edits_parts import PARTS
 from gateway.dialects.gemini.edits_services import SERVICES
 from gateway.dialects.gemini.names import NameMap
@@ -58,9 +58,9 @@ def _alternating(contents: _Contents) -> _Contents:
 _MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled, _alternating, together)
 
 
-def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str]) -> Written:
+def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str], limit: int | None = None) -> Written:
     """Take a caller's request as it is, but for the edits of its dialect."""
-    taken = pass_on(request, native.body, refused, SERVICES, FORMAT, PARTS)
+    taken = pass_on(request, native.body, refused, SERVICES, FORMAT, LIMIT, PARTS, limit=limit)
     fields = FIELDS.decode(taken.body)
     kept = {name: value for name, value in fields.items() if name not in _UNKNOWN}
     kept["contents"] = _mended(fields["contents"])

@@ -7,7 +7,7 @@ from gateway.upstream import Edit
 
 from .anthropic.edits import TABLE as ANTHROPIC
 from .gemini.edits import TABLE as GEMINI
-from .gemini.edits_format import FORMAT
+from .gemini.edits_format import FORMAT, LIMIT
 from .gemini.edits_vertex import TABLE as VERTEX
 from .openai_chat.edits import TABLE as CHAT
 from .openai_responses.edits import TABLE as RESPONSES
@@ -18,7 +18,7 @@ TABLES: Final[Mapping[str, tuple[Edit, ...]]] = {
     "openai-chat": CHAT,
     "openai-responses": RESPONSES,
     "anthropic": ANTHROPIC,
-    "gemini": (*GEMINI, *VERTEX, FORMAT),
+    "gemini": (*GEMINI, *VERTEX, FORMAT, LIMIT),
 }
 REPLY_EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     dialect: tuple(edit for edit in table if edit.on == "reply") for dialect, table in TABLES.items()

@@ -8,6 +8,8 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.adapters.v1internal_native import pass_through, with_session
+from gateway.dialects.gemini.inbound import Gemini
+from gateway.routes import Route
 
 CONTENTS = b'[{"role":"user","parts":[ {"text":"hi"} ]}]'
 
@@ -15,6 +17,12 @@ CONTENTS = b'[{"role":"user","parts":[ {"text":"hi"} ]}]'
 def passed(body: bytes, *tools: ir.Tool, model: str = "gemini-3-flash") -> Any:
     request = ir.Request(model=model, turns=(), tools=tools)
     return pass_through(request, ir.Native(dialect="gemini", body=Raw(body)), frozenset())
+
+
+def limited(config: str, limit: int | None) -> Any:
+    body = b'{"contents":%b,%b}' % (CONTENTS, config.encode())
+    request = Gemini().read_request(body, route=Route("gemini", "chat", "gemini-2.5-flash"))
+    return pass_through(request, ir.Native(dialect="gemini", body=Raw(body)), frozenset(), limit)
 
 
 def sent(body: bytes) -> bytes:
@@ -31,6 +39,28 @@ def sent(body: bytes) -> bytes:
 )
 def test_a_request_goes_up_as_it_is(body: bytes) -> None:
     assert sent(body) == body
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ('{"maxOutputTokens":65536,"topK":1.0}', '{"maxOutputTokens":65535,"topK":1.0}'),
+        ('{"max_output_tokens":"65536"}', '{"max_output_tokens":65535}'),
+    ],
+)
+def test_a_limit_above_the_model_s_is_cut(given: str, written: str) -> None:
+    """The Gemini API gives one token more for the same model."""
+    taken = limited(f'"generationConfig":{given}', 65535)
+    assert bytes(taken.native) == b'{"contents":%b,"generationConfig":%b}' % (CONTENTS, written.encode())
+    assert [(loss.path.partition(".")[0], loss.severity) for loss in taken.losses] == [("generationConfig", "hint")]
+    assert [edit.name for edit in taken.edits] == ["limit"]
+
+
+@pytest.mark.parametrize("limit", [65536, None])
+def test_a_limit_of_the_model_s_goes_up_as_it_is(limit: int | None) -> None:
+    taken = limited('"generationConfig":{"maxOutputTokens": 65536}', limit)
+    assert bytes(taken.native) == b'{"contents":%b,"generationConfig":{"maxOutputTokens": 65536}}' % CONTENTS
+    assert taken.losses == ()
 
 
 @pytest.mark.parametrize("name", ["model", "serviceTier", "service_tier", "store"])

@@ -100,6 +100,12 @@ async def test_of_the_configuration_the_defaults_are_added_alone(
     assert sent["generationConfig"] == {"temperature": 0.3, "maxOutputTokens": 77}
 
 
+async def test_a_limit_that_only_google_s_own_api_has_is_cut_to_the_model_s(served: Served) -> None:
+    response = await ask(served, "hi", generationConfig={"maxOutputTokens": 65536}, model=GEMINI_2)
+    assert response.status_code == 200
+    assert served.sent["generationConfig"] == {"maxOutputTokens": 65535}
+
+
 async def test_tools_are_neither_cleaned_nor_renamed(served: Served) -> None:
     given = tools("ns.tool:one", schema=SCHEMA)
     response = await ask(served, "hi", tools=given, model=GEMINI_2)

@@ -59,7 +59,7 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
             ("speaker", "own", "alone", "results", "roles", "parts", "empty", "order", "ids"), frozenset({"contents"})
         ),
         "services": frozenset({"tools", "toolConfig", "tool_config"}),
-        "format": frozenset({"generationConfig", "generation_config"}),
+        **dict.fromkeys(("format", "limit"), frozenset({"generationConfig", "generation_config"})),
         "unknown": frozenset({"store", "generationConfig", "generation_config", "toolConfig", "tool_config"}),
     },
 }

@@ -50,10 +50,14 @@ __all__ = [
 
 
 class Own(Struct, frozen=True):
-    """Whom the words are for: the upstream's name of the model. `refused`: the causes of refusals that have come."""
+    """Whom the words are for: the upstream's name of the model.
+
+    `refused`: the causes of refusals that have come. `limit`: of the model's tokens, where a request may be above it.
+    """
 
     model: str
     refused: Collection[str] = frozenset()
+    limit: int | None = None
 
 
 _Words = Words[Own]
@@ -326,7 +330,11 @@ TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES, FRAMING, ENDING))
 
 
 def pass_on(
-    request: ir.Request, body: Raw, refused: Collection[str] = frozenset(), *further: RequestEdit[Own]
+    request: ir.Request,
+    body: Raw,
+    refused: Collection[str] = frozenset(),
+    *further: RequestEdit[Own],
+    limit: int | None = None,
 ) -> Edited:
     """Take a caller's own request for one upstream, with the further edits of its own: these see it as it came."""
-    return edited(request, body, Own(request.model, refused), (*further, *REQUESTS))
+    return edited(request, body, Own(request.model, refused, limit), (*further, *REQUESTS))

@@ -1,4 +1,4 @@
-"""The further edit on Code Assist, which has only the older fields for the form of an answer."""
+"""The further edits on Code Assist, which has lower limits, and only the older fields for the form of an answer."""
 
 from typing import Final
 
@@ -13,13 +13,25 @@ from .edits import Own, config_of
 from .inbound_config import FORM, JSON, SCHEMAS, Text, text_of
 from .inbound_wire import camel
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMAT", "LIMIT"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
+_MOST: Final = "maxOutputTokens"
 _NEWER: Final = "responseFormat"
 _OLDER: Final = frozenset({FORM, *SCHEMAS})
 _SCHEMA: Final = SCHEMAS[1]  # of JSON, as the newer field has it
+
+
+def _limit(words: Words[Own]) -> None:
+    """Cut what is asked for to what the model can give."""
+    wanted, limit = words.request.sampling.max_tokens, words.target.limit
+    if wanted is None or limit is None or wanted <= limit:
+        return
+    name, config = config_of(words)
+    given = next((one for one in config if camel(one) == _MOST), _MOST)
+    words.lose(f"{name}.{given}", f"cut to the model's limit of {limit}")
+    words.put(name, {**config, given: limit})
 
 
 def _format(words: Words[Own]) -> None:
@@ -50,6 +62,9 @@ def _older(text: Text) -> Fields:
     return said
 
 
+LIMIT: Final[RequestEdit[Own]] = RequestEdit(
+    name="limit", why="Code Assist rejects a limit above the model's own, which is lower there", apply=_limit
+)
 FORMAT: Final[RequestEdit[Own]] = RequestEdit(
     name="format", why="Code Assist supports only the older names of responseFormat", apply=_format
 )
