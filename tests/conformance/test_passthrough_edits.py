@@ -35,6 +35,7 @@ MESSAGES: Json = {"model": "m", "max_tokens": 100, "messages": [USER]}
 GEMINIS = ir.seal(ir.Signature("gemini", "R0VN", "f"))
 CLAUDES = ir.seal(ir.Signature("claude", "Q0xB"))
 RULE: Json = {"role": "system", "content": "a rule"}
+ADDED: Json = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "f"}}
 RULES: Json = {"role": "system", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}]}
 SAID: Json = {"role": "assistant", "content": "two"}
 EFFORTFUL = Thinking(max_tokens=100, config={"type": "adaptive", "display": "summarized"}, effort="low")
@@ -1085,6 +1086,11 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
                     USER,
                 ],
             },
+        ),
+        *(
+            (MESSAGES | {"messages": [*before, {"role": "system", "content": [ADDED]}]}, way, {}, [], {})
+            for way in [Own(model="m", refused={"system_turns"})]
+            for before in ([USER], [USER, SAID])
         ),
         # 13: ahead of the conversation Anthropic takes no instructions as a message
         (

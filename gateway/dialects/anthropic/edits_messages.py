@@ -279,25 +279,37 @@ def led(words: Conversed) -> None:
 
 
 def headed(words: Conversed) -> None:
-    """Put instructions within the conversation ahead of it; the user says those that follow an answer."""
+    """Put instructions within the conversation ahead of it; the user says those that follow an answer.
+
+    What else stands there, such as a change of the tools, nothing else can say: the refusal is the caller's to know.
+    """
     if b'"system"' not in said_in(words):
         return
     head: list[object] = []
     kept: list[Fields] = []
     for place, message in enumerate(words.many("messages")):
-        if role_of(message) != "system":
+        rules = _rules(message)
+        if rules is None:
             kept.append(message)
         elif kept and role_of(kept[-1]) == "assistant":
-            rule = "\n".join(name_of(block, "text") for block in read(Raw(_encode(given_in(message))), MANY) or ())
+            rule = "\n".join(name_of(block, "text") for block in rules)
             kept.append({"role": _USER, "content": Raw(_encode(reminder(rule).text))})
             words.lose(f"messages[{place}]", _BEHIND)
         else:
-            head += given_in(message)
+            head += rules
             words.lose(f"messages[{place}]", _AHEAD)
     if head:
         words.put("system", [*_system(words), *head])
     if kept != words.many("messages"):
         words.put("messages", kept)
+
+
+def _rules(message: Fields) -> Sequence[Fields] | None:
+    """Give the blocks of instructions; None for a message that is none, or not words alone."""
+    if role_of(message) != "system":
+        return None
+    blocks = read(Raw(_encode(given_in(message))), MANY) or []
+    return None if any(kind_of(block) != "text" for block in blocks) else blocks
 
 
 def _system(words: Conversed) -> Sequence[object]:
