@@ -20,6 +20,7 @@ LEARN_MORE = (
     "JSON schema is invalid. It must match JSON Schema draft 2020-12 (https://json-schema.org/draft/2020-12). Learn "
     "more about tool use at https://docs.claude.com/en/docs/tool-use."
 )
+NULLABLE = ("properties", "required")  # of the root, as the types of the SDK say; its helper for MCP writes such a null
 TOP_LEVEL = "input_schema does not support oneOf, allOf, or anyOf at the top level"
 
 UNSUPPORTED = {
@@ -45,7 +46,8 @@ def input_schema(value: Any, path: str, _: Betas) -> None:
         raise bad(joined(path, "type"), "Input should be 'object'")
     if value.keys() & {"oneOf", "allOf", "anyOf"}:
         raise bad(path, TOP_LEVEL)
-    if not well_formed(value, patterns=False):  # those of JavaScript are taken
+    given = {name: one for name, one in value.items() if one is not None or name not in NULLABLE}
+    if not well_formed(given, patterns=False):  # those of JavaScript are taken
         raise bad(path, LEARN_MORE)
 
 

@@ -85,6 +85,9 @@ TAKEN: dict[str, dict[str, Any]] = {
     "system after a server's call": asking("a", said(*searched()["content"][:2]), system("b"), model=FIVE),
     "long name of a tool": asking(tools=[{**TOOL, "name": "x" * 128}]),
     "tool that waits": asking(tools=[TOOL, {**TOOL, "name": "g", "defer_loading": True, "type": None}]),
+    "tool whose schema has nulls": asking(
+        tools=[{**TOOL, "input_schema": {"type": "object", "properties": None, "required": None}}]
+    ),
     "strict tool": asking(tools=[{**TOOL, "strict": True, "input_schema": CLOSED}]),
     "server's tools": asking(tools=[SEARCH, {"type": "code_execution_20250825", "name": "code_execution"}]),
     "toolset": asking(tools=[{"type": "browser_toolset_20260801"}], model=FIVE),
