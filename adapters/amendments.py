@@ -124,6 +124,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "parallel",
         "verbosity",
         "counting",
+        "options",
         "identity",
         "summaries",
         "objects",

@@ -85,6 +85,7 @@ Cause = Literal[
     "parallel",
     "verbosity",
     "counting",
+    "options",
     "identity",
     "summaries",
     "objects",

@@ -76,6 +76,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "parallel": ("parallel_tool_calls",),
     "verbosity": ("verbosity",),
     "counting": (_COUNTING,),
+    "options": (f"{_COUNTING}.*",),
     "identity": IDENTITY,
     "summaries": ("reasoning_summary",),
     "sealing": ("reasoning.encrypted_content",),

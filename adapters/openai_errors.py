@@ -51,6 +51,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "verbosity",
     "logprobs",
     "counting",
+    "options",
     "identity",
     "signatures",
     "summaries",
@@ -172,6 +173,8 @@ CAUSES: Final = Causes(
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
+# stream_options beside the one that has the tokens counted, as Mistral's and vLLM's clients send them
+_OPTION: Final = re.compile(r"stream_options\.(?!include_usage)\w")
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
 _LOCATION: Final = "the upstream is not available in this gateway's region"
@@ -211,6 +214,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         cause = causes.find(code, details.code or details.type, details.message)
         if cause == "signatures" and _ACCOUNT in details.message.lower():
             cause = "kept"
+        elif cause == "counting" and _OPTION.search(details.message):
+            cause = "options"
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
         elif cause == "missing" and _NAMED in details.message and not isinstance(error, ModelNotFound):

@@ -104,6 +104,9 @@ def test_published_refusals(name: str) -> None:
         ("Argument not supported on this model: stop", "stops"),
         ("Argument not supported: stream_options", "counting"),
         ("property 'stream_options' is unsupported", "counting"),
+        ("Unknown parameter: 'stream_options'.", "counting"),
+        ("Unknown parameter: 'stream_options.include_usage'.", "counting"),
+        ("Unknown parameter: 'stream_options.stream_tool_calls'.", "options"),  # of Mistral's clients
         ("property 'prompt_cache_key' is unsupported", "identity"),  # Groq
         ("body.prompt_cache_key: property 'body.prompt_cache_key' is unsupported", "identity"),  # Cerebras
         ("property 'user' is unsupported", "identity"),

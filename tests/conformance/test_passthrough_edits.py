@@ -251,6 +251,21 @@ async def test_thoughts_that_a_server_refuses_are_left_out_in_one_more_call(tmp_
     assert [b"reasoning_content" in one.body for one in same.raw.asked] == [True, False]
 
 
+async def test_tokens_are_counted_though_another_option_of_streams_is_refused(tmp_path: Path) -> None:
+    """Mistral's clients ask for `stream_tool_calls`; all others of the model had no usage from then on."""
+    refusal = {"error": {"message": "Unknown parameter: 'stream_options.stream_tool_calls'."}}
+    counting = {"include_usage": True}
+    asked = CHAT | {"stream": True, "stream_options": counting | {"stream_tool_calls": True}}
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(json.dumps(refusal).encode(), status=400, kind=JSON)
+        for _ in range(3):
+            same.raw.says(*STREAMS["openai-chat"])
+        for body in (asked, asked, CHAT | {"stream": True}):
+            await same.post(json.dumps(body).encode())
+    sent = [json.loads(one.body)["stream_options"] for one in same.raw.asked]
+    assert sent == [asked["stream_options"], counting, counting, counting]
+
+
 @pytest.mark.parametrize(
     ("given", "refused", "sent"),
     [

@@ -51,12 +51,14 @@ _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _DRAWN: Final = ("temperature", "top_p")
 _EFFORT: Final = "reasoning_effort"
 _OPTIONS: Final = "stream_options"
+_OTHERS: Final = f"{_OPTIONS}.*"
 _USAGE: Final = "include_usage"
 _CHOICE, _PARALLEL = "tool_choice", "parallel_tool_calls"
 _FREE: Final = (Raw(b'"auto"'), Raw(b'"none"'))  # choices that a request without tools keeps
 _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
+_NOT_SUPPORTED: Final = "this model does not support it"
 _NOT_THERE: Final = "this upstream accepts back only its own items"
 _TOOLS: Final = "tools"
 _NO_LIST: Final = Raw(b"[]")
@@ -102,11 +104,23 @@ def _refused(words: _Words) -> None:
     for name in words.target.refused:
         if name == SPELLED:
             _spell(words)
+        elif name == _OTHERS:
+            _count_only(words)
         elif words.has(name):
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
             if severity is not None:
-                words.lose(name, "this model does not support it", severity)
+                words.lose(name, _NOT_SUPPORTED, severity)
+
+
+def _count_only(words: _Words) -> None:
+    """Leave out the options of a stream but for its tokens."""
+    options = words.get(_OPTIONS, FIELDS) or {}
+    others = [name for name in options if name != _USAGE]
+    if others:
+        words.put(_OPTIONS, {name: value for name, value in options.items() if name == _USAGE})
+        for name in others:
+            words.lose(f"{_OPTIONS}.{name}", _NOT_SUPPORTED)
 
 
 def _spell(words: _Words) -> None:
