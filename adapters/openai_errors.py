@@ -179,6 +179,7 @@ _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not ma
 _NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
 _LOCATION: Final = "the upstream is not available in this gateway's region"
 _ADDRESS: Final = "there is nothing at this URL of the upstream; base_url is given with /v1"
+_UNABLE: Final = "not allowed to generate embeddings from this model"  # OpenAI, with any key
 _UNMADE: Final = "the upstream has none; if it should, base_url lacks /v1"
 
 
@@ -240,8 +241,9 @@ def read_made(status: int, body: bytes, headers: Mapping[str, str], now: float) 
     failure = _read_unmade(status, body, headers, now)
     if failure.cause == "address":
         return Failure(NotFound(failure.error.message), "resource", status=failure.status)
-    if status == 501:  # llama.cpp, where it was not started for embeddings
-        return Failure(NotFound(read_details(body).message), "resource", status=status)
+    said = read_details(body).message
+    if status == 501 or (status == 403 and _UNABLE in said):  # llama.cpp, not started for embeddings; a chat model
+        return Failure(NotFound(said), "resource", status=status)
     return failure
 
 

@@ -252,6 +252,17 @@ async def test_a_server_that_has_chats_only_is_a_404_and_left_out_of_a_chain(
     assert served.status_code == 200
 
 
+async def test_a_model_that_only_chats_is_a_404_and_left_out_of_a_chain(
+    fake_openai: FakeOpenAI, tmp_path: Path
+) -> None:
+    alias = {"alias": {"mine": ["openai/gpt-4.1", f"openai/{SMALL}"]}}
+    async with standing(tmp_path, openai(fake_openai), models=alias) as http:
+        refused = await http.post(EMBED, json={"model": "openai/gpt-4.1", "input": "a"})
+        served = await http.post(EMBED, json={"model": "mine", "input": "a"})
+    assert (refused.status_code, served.status_code) == (404, 200)
+    assert "not allowed to generate embeddings" in refused.json()["error"]["message"]
+
+
 async def test_a_server_that_was_not_started_for_embeddings_is_a_404_and_left_out_of_a_chain(
     fake_openai: FakeOpenAI, tmp_path: Path
 ) -> None:
