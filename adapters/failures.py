@@ -236,8 +236,13 @@ _DAY_S: Final = 86_400.0
 _DENIED: Final = (401, 403)
 _BAD_GATEWAY: Final = 502
 _FAILED: Final = 500
-# What llama.cpp and llama-cpp-python say under it of requests that no further try makes better.
-_OF_REQUEST: Final = (" input is not supported - hint: ", "'loc': ('body'")
+# What llama.cpp, llama-cpp-python and Xinference say under it of requests that no further try makes better.
+_OF_REQUEST: Final = (
+    " input is not supported - hint: ",
+    "'loc': ('body'",
+    " validation error for Create",
+    " validation errors for Create",
+)
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
 

@@ -174,6 +174,13 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
             "final",
             UpstreamRejected,
         ),
+        # Xinference
+        (
+            500,
+            {"detail": "Internal Server Error: 1 validation error for CreateChatCompletion\nmax_tokens\n  not one"},
+            "final",
+            UpstreamRejected,
+        ),
         # xAI
         (400, {"code": "x", "error": "Incorrect API key provided: xa***."}, "key", UpstreamRejected),
         # OpenRouter

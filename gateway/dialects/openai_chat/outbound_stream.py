@@ -216,7 +216,8 @@ class StreamReader(BlockReader):
         if choice.message is not None and not self._heard():  # some servers repeat at the end what they have streamed
             self._delta(choice.message, whole=True)
         if choice.finish_reason:  # some servers write "" into each chunk
-            self._finish = choice.finish_reason
+            if self._finish is None or choice.finish_reason != "stop":  # Xinference says it again behind "length"
+                self._finish = choice.finish_reason
             if choice.error is not UNSET and _says(choice.error):
                 self._fail(read_error(200, b'{"error":%b}' % choice.error, {}))
 

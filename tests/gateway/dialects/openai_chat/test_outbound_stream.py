@@ -408,6 +408,13 @@ def test_finish_reasons(native: str, reason: ir.FinishReason) -> None:
     assert read(chunk({"content": "x"}), chunk({}, native))[-1] == ir.Finished(reason=reason, native=native)
 
 
+@pytest.mark.parametrize("first", ["length", "content_filter"])
+def test_a_stop_behind_another_finish_reason_takes_nothing_back(first: ir.FinishReason) -> None:
+    events = read(chunk({"content": "a"}), chunk({"content": ""}, first), chunk({}, "stop"))
+    assert events[-1] == ir.Finished(reason=first, native=first)
+    assert read(chunk({"content": "a"}, "stop"), chunk({}, first))[-1] == ir.Finished(reason=first, native=first)
+
+
 def test_an_empty_finish_reason_in_each_chunk_says_nothing() -> None:
     assert read(chunk({"content": "o"}, ""), chunk({"content": "k"}, "stop")) == [STARTED, *words("o", "k"), STOP]
 
