@@ -143,7 +143,11 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
         (r".*\.thinkingBudget", (0, ABSENT), "what Claude does by itself"),
         (r"generationConfig\.responseLogprobs", (False, ABSENT), "the default"),
         (r"generationConfig\.logprobs", (0, ABSENT), "the default"),
-        (r"generationConfig", ({"responseLogprobs": False}, ABSENT), "the default"),
+        (
+            r"generationConfig",
+            ({"responseLogprobs": False}, {"thinkingConfig": {"includeThoughts": False}}, ABSENT),
+            "the default",
+        ),
         (r"generationConfig\.candidateCount", (0, 1, ABSENT), "the default"),
         (r"generationConfig\.responseMimeType", ("text/plain", ABSENT), "the default"),
         (r"generationConfig\.responseModalities", (["TEXT"], ABSENT), "the default"),
