@@ -1,7 +1,8 @@
 """What models take of Chat Completions, read off their names, and how much they are told to think.
 
 OpenAI's own refuse what they do not know: before GPT-5.1 none can be kept from thinking, only later ones think `xhigh`,
-and what thinks is not told how to draw its answer. Of other models nothing is known: they get what the caller said.
+from GPT-5.6 on also `max`, and what thinks is not told how to draw its answer. Of other models nothing is known: they
+get what the caller said.
 """
 
 import re
@@ -53,7 +54,8 @@ _MODELS: Final = (
     (r"gpt-5-codex", _thinker(*_MIDDLE)),
     (r"gpt-5(?![.\d])", _thinker("minimal", *_MIDDLE)),
     (r"gpt-5\.1(?!\d)(?!-codex-max)", _thinker("none", *_MIDDLE)),
-    (r"gpt-(?:[5-9]|1\d)(?!\d)", _thinker("none", *_MIDDLE, "xhigh")),
+    (r"gpt-5\.[1-5](?!\d)", _thinker("none", *_MIDDLE, "xhigh")),
+    (r"gpt-(?:[5-9]|1\d)(?!\d)", _thinker("none", *_MIDDLE, "xhigh", "max")),
     (r"(?:chat)?gpt-", Abilities(efforts=(), subsets=True)),
 )
 _COMPILED: Final = tuple((re.compile(rf"(?<![a-z0-9]){pattern}"), abilities) for pattern, abilities in _MODELS)
