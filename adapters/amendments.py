@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.failures import Cause, Failure, Rule, Rules
-from gateway.adapters.room import NO_ROOM, room_of
+from gateway.adapters.room import room_of
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.upstream import Edit
 
@@ -98,7 +98,6 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
     (_400, "penalty is not enabled", "penalties"),
     (_400, "logprobs is not enabled", "logprobs"),
     (_400, "logprobs is not supported", "logprobs"),
-    *NO_ROOM,
 )
 SCHEMAS: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = tuple(
     (_400, name, "schemas")

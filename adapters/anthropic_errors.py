@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Struct
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, blamed, of_service
-from gateway.adapters.room import NO_ROOM
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
 from gateway.errors import (
@@ -112,7 +111,6 @@ _CAUSES: Final = Causes(
         *((_400, f"{name}: extra inputs", "drawing") for name in ("temperature", "top_p", "top_k")),
         (_400, "which is the maximum allowed number of output tokens", "limit"),
         (_400, "cannot be greater than max_model_len", "limit"),  # vLLM
-        *NO_ROOM,
         # what else a model may not know
         (_400, "unexpected role system", "system_turns"),
         (_400, "role system is not supported", "system_turns"),

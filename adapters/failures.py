@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
+from gateway.adapters.room import room_of
 from gateway.dialects.gemini.errors import Details, read_details, without
 from gateway.dialects.raw import read
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
@@ -236,6 +237,7 @@ _DAY_S: Final = 86_400.0
 _DENIED: Final = (401, 403)
 _BAD_GATEWAY: Final = 502
 _FAILED: Final = 500
+_NO_ROOM: Final = (400, 422)
 # What llama.cpp, llama-cpp-python and Xinference say under it of requests that no further try makes better.
 _OF_REQUEST: Final = (
     " input is not supported - hint: ",
@@ -264,6 +266,8 @@ class Causes(Struct, frozen=True):
         for statuses, words, cause in self.words:
             if code in statuses and words in said:
                 return cause
+        if code in _NO_ROOM and room_of(message) is not None:
+            return "room"
         return self.statuses.get(code) or ("server" if code >= 500 else "final")
 
 

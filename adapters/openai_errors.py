@@ -26,7 +26,6 @@ from gateway.adapters.failures import (
     blamed,
     of_service,
 )
-from gateway.adapters.room import NO_ROOM
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.dialects.outbound import IDENTITY, SPELLINGS
 from gateway.dialects.raw import read
@@ -148,7 +147,6 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
         *((_BAD, words, "limit") for words in _TOO_LONG),
-        *NO_ROOM,
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),

@@ -7,24 +7,9 @@ would end the answer at the end of its context.
 import re
 from typing import Final
 
-from gateway.adapters.failures import Cause
-
-__all__ = ["NO_ROOM", "room_of"]
+__all__ = ["room_of"]
 
 _LEAST: Final = 1024  # less than that is no answer, but a prompt that is too long
-_STATUSES: Final = frozenset({400, 422})
-# As `Causes` compares them: in lower case, without quotation marks.
-NO_ROOM: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = tuple(
-    (_STATUSES, words, "room")
-    for words in (
-        "tokens. however, you requested",
-        "tokens and your request has",
-        "output tokens. however, the models context length is only",
-        "tokens. you requested a total of",
-        "inputs tokens + max_new_tokens must be <=",
-        "input length and max_tokens exceed context limit",
-    )
-)
 _SAID: Final = tuple(
     re.compile(words.replace("ALL", r"(?P<all>\d{1,9})").replace("PROMPT", r"(?P<prompt>\d{1,9})"))
     for words in (
@@ -41,8 +26,9 @@ _SAID: Final = tuple(
 
 def room_of(said: str) -> int | None:
     """Give how many tokens a refusal leaves for the answer; None where it leaves too few, or does not say."""
+    said = said.lower()
     for words in _SAID:
-        found = words.search(said.lower())
+        found = words.search(said)
         if found is not None:
             room = int(found["all"]) - int(found["prompt"])
             return room if room >= _LEAST else None

@@ -1,6 +1,6 @@
 """What an Anthropic caller says as its model takes it, where the model behind the name has refused the caller's way."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 import msgspec
@@ -104,9 +104,7 @@ def loosened(words: _Words) -> None:
         words.lose(f"tools[{place}].{_STRICT}", NOT_STRICT)
         return {name: value for name, value in tool.items() if name != _STRICT}
 
-    after = mended(words.many("tools"), mend)
-    if after is not None:
-        words.put("tools", after)
+    _mend_tools(words, mend)
 
 
 def spelt(words: _Words) -> None:
@@ -120,6 +118,10 @@ def spelt(words: _Words) -> None:
         words.lose(f"tools[{place}].{_SCHEMA}", PATTERNS)
         return {**tool, _SCHEMA: plain}
 
+    _mend_tools(words, mend)
+
+
+def _mend_tools(words: _Words, mend: Callable[[int, Fields], Fields]) -> None:
     after = mended(words.many("tools"), mend)
     if after is not None:
         words.put("tools", after)
