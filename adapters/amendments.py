@@ -82,9 +82,9 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
 _FURTHER: Final[Mapping[Cause, Cause]] = {"unsigned": "signatures", "drawing_thinking": "drawing"}
 AMENDABLE: Final = tuple(_CHANGES)
 AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True))
+Words = tuple[tuple[frozenset[int], str, Cause], ...]
 # Words of a 400, as `Causes` compares them: in lower case, without quotation marks.
-REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
-    (_400, "expected thinking or redacted_thinking", "thinking"),
+SIGNED: Final[Words] = (
     (_400, "missing a thought_signature", "unsigned"),
     (_400, "missing a thought signature", "unsigned"),
     (_400, "thought_signature", "signatures"),
@@ -92,6 +92,10 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
     (_400, "thoughtsignature", "signatures"),
     (_400, "invalid signature", "signatures"),
     (_400, "signature: field required", "signatures"),
+)
+REFUSED: Final[Words] = (
+    (_400, "expected thinking or redacted_thinking", "thinking"),
+    *SIGNED,
     (_400, "thinking_level", "level"),
     (_400, "thinking level", "level"),
     (_400, "thinkinglevel", "level"),
@@ -99,7 +103,7 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
     (_400, "logprobs is not enabled", "logprobs"),
     (_400, "logprobs is not supported", "logprobs"),
 )
-SCHEMAS: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = tuple(
+SCHEMAS: Final[Words] = tuple(
     (_400, name, "schemas")
     for name in ("parametersjsonschema", "parameters_json_schema", "responsejsonschema", "response_json_schema")
 )

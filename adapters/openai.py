@@ -33,6 +33,7 @@ from gateway.dialects.outbound import (
     DRAWING,
     IDENTITY,
     SPELLED,
+    Carriers,
     MaxTokensField,
     OpenAITarget,
     OpenAIWritten,
@@ -48,6 +49,14 @@ __all__ = ["OpenAI"]
 
 _OPENAI: Final = "https://api.openai.com/v1"
 _HOST: Final = "api.openai.com"
+# Where what a model has signed comes and goes; anywhere else it is tried once its lack was refused.
+_CARRIERS: Final[Mapping[str, Carriers]] = {
+    "googleapis.com": ("extra_content",),
+    "openrouter.ai": ("reasoning_details",),
+    "ai-gateway.vercel.sh": ("reasoning_details",),
+}
+_COMMON: Final[Carriers] = ("extra_content",)
+_ANY: Final[Carriers] = ("extra_content", "reasoning_details")
 _NO_KEY: Final = Secret("")
 _OTHER: Final[Mapping[MaxTokensField, MaxTokensField]] = {
     "max_tokens": "max_completion_tokens",
@@ -114,6 +123,8 @@ class OpenAI(KeyedUpstream):
             described=settings.described,
             lists=settings.lists,
         )
+        self._carriers = settings.carriers or _COMMON
+        self._sentinels = settings.carriers is not None
         self._signatures = loaded.config.translate.signatures != "off"
         self._tokens = InputTokens(self._backend)
 
@@ -122,7 +133,7 @@ class OpenAI(KeyedUpstream):
         """Read the upstream's table."""
         assert isinstance(config, OpenAIConfig)
         base = config.base_url.rstrip("/") or _OPENAI
-        official = _is_official(base)
+        official = _is_at(base, _HOST)
         return Settings(
             base=base,
             secrets=config.api_key or ((_NO_KEY,) if config.base_url else ()),
@@ -137,6 +148,7 @@ class OpenAI(KeyedUpstream):
             draws=not official,
             shipped=SHIPPED if official else {},
             described=described if official else as_listed,
+            carriers=next((carriers for host, carriers in _CARRIERS.items() if _is_at(base, host)), None),
         )
 
     def open(self, call: Call) -> Journey:
@@ -188,12 +200,14 @@ class OpenAI(KeyedUpstream):
         model = request.model
         field = self._limit_field(model, causes)
         official, wanted = self._settings.official, self._settings.max_tokens_field
-        return OpenAITarget(
+        target = OpenAITarget(
             model=model,
             reasoning=not causes & _EFFORT,
             max_tokens_field=field,
             max_output=request.within(self._backend.longest.get(model) or self.info(model).max_output),
             signatures=self._signatures and not causes & _SEALED,
+            carriers=self._carriers,
+            sentinels=self._sentinels,
             summaries="summaries" not in causes,
             objects="objects" in causes,
             schemas="schemaless" not in causes,
@@ -205,6 +219,9 @@ class OpenAI(KeyedUpstream):
             thoughtless=official or "thoughts" in causes,
             keeps="kept" not in causes,
         )
+        if "unsigned" in causes:
+            return replace(target, carriers=self._settings.carriers or _ANY, sentinels=True)
+        return target
 
     def _limit_field(self, model: str, causes: frozenset[Cause]) -> MaxTokensField:
         field = self._settings.max_tokens_field or limit_field(model, official=self._settings.official)
@@ -233,9 +250,9 @@ def _left_out(causes: frozenset[Cause]) -> tuple[str, ...]:
     return tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names)
 
 
-def _is_official(base: str) -> bool:
-    host = urlsplit(base).hostname or ""
-    return host == _HOST or host.endswith(f".{_HOST}")
+def _is_at(base: str, host: str) -> bool:
+    found = urlsplit(base).hostname or ""
+    return found == host or found.endswith(f".{host}")
 
 
 def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Cause]) -> OpenAIWritten:

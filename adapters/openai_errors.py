@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from gateway.adapters.amendments import SIGNED
 from gateway.adapters.failures import (
     KEYED,
     STATUSES,
@@ -53,6 +54,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "options",
     "identity",
     "signatures",
+    "unsigned",
     "summaries",
     "sealing",
     "silence",
@@ -163,6 +165,8 @@ CAUSES: Final = Causes(
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
+        (_400, "reasoning details to be preserved", "unsigned"),  # OpenRouter, before Google's own words
+        *SIGNED,
         (frozenset({429}), "request too large for", "oversized"),  # for the limit of a minute, however little is used
         (_GONE, "items are not persisted when", "kept"),
         (_GONE, "response with id", "kept"),

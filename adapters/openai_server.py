@@ -9,7 +9,7 @@ from msgspec import Struct
 from gateway.adapters.failures import ReadFailure, Rules
 from gateway.adapters.model_list import Described, as_listed
 from gateway.config.upstreams import PoolConfig
-from gateway.dialects.outbound import MaxTokensField
+from gateway.dialects.outbound import Carriers, MaxTokensField
 from gateway.errors import ModelNotFound
 from gateway.redact import Secret
 from gateway.upstream import ModelInfo
@@ -58,7 +58,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What one upstream of this kind is configured to be.
 
     `official`: it is OpenAI itself. `draws`: its chat may be asked for pictures. `shipped`: the models of
-    one that gave no list yet; `described`: what their names tell; `lists`: it can be asked.
+    one that gave no list yet; `described`: what their names tell; `lists`: it can be asked. `carriers`: the fields that
+    take back what a model has signed, where that is known.
     """
 
     base: str
@@ -76,3 +77,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     shipped: Mapping[str, ModelInfo] = {}
     described: Described = as_listed
     lists: bool = True
+    carriers: Carriers | None = None

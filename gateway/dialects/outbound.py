@@ -14,6 +14,7 @@ __all__ = [
     "IDENTITY",
     "SPELLED",
     "SPELLINGS",
+    "Carriers",
     "MaxTokensField",
     "OpenAITarget",
     "OpenAIWritten",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
+Carriers = tuple[Literal["extra_content", "reasoning_details"], ...]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 SPELLINGS: Final = ("reasoning", "thinking")  # of how much to think, beside `reasoning_effort`
@@ -38,7 +40,9 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     """Whom a request is written for.
 
     `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
-    answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
+    answer. `signatures`: whether kept thoughts are sent back; `carriers`: the fields of Chat Completions that take what
+    signs them, and `sentinels`: whether calls of Gemini's that nobody signed are marked so. `summaries`: whether
+    Responses may be asked for thoughts.
     `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
     for pictures.
@@ -52,6 +56,8 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     max_tokens_field: MaxTokensField = "max_completion_tokens"
     max_output: int | None = None
     signatures: bool = True
+    carriers: Carriers = ("extra_content",)
+    sentinels: bool = False
     summaries: bool = True
     objects: bool = False
     schemas: bool = True

@@ -53,10 +53,11 @@ from .request import (
     ToolResult,
     Turn,
 )
-from .signature import Family, Signature, family_of, is_gemini, is_sealed, seal, unseal
+from .signature import REDACTED, Family, Signature, family_of, is_gemini, is_sealed, seal, unseal
 
 __all__ = [
     "MOST_TOKENS",
+    "REDACTED",
     "Alternative",
     "ArgumentsDelta",
     "BlockEnded",

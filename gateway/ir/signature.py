@@ -17,12 +17,14 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["Family", "Signature", "family_of", "is_gemini", "is_sealed", "seal", "unseal"]
+__all__ = ["REDACTED", "Family", "Signature", "family_of", "is_gemini", "is_sealed", "seal", "unseal"]
 
 Family = Literal["gemini", "claude", "openai"]
 
 _LETTERS: dict[Family, str] = {"gemini": "g", "claude": "c", "openai": "o"}
 _FAMILIES: dict[str, Family] = {letter: family for family, letter in _LETTERS.items()}
+# Stands before sealed thoughts where they travel as a signature; like an envelope, so that nobody takes them for one.
+REDACTED: Final = "gw1.redacted_thinking."
 _NOBODYS: Final = "unsigned"
 # bare signatures are base64 in either alphabet, which has no dot
 _FORM: Final = re.compile(r"gw1\..*|.{5}\.[tf]\.[\w-]*\.[0-9a-f]{8}", re.DOTALL | re.ASCII)

@@ -33,6 +33,7 @@ MORE = {
     "OPENAI_API_KEY_2": "sk-2",
     "VERTEX_PROJECT": "project",
     "DATABASE_URL": "postgresql://a:b@localhost/c",
+    "OPENROUTER_API_KEY": "a-key",
     "REDIS_URL": "redis://localhost:6379/0",
     "GATEWAY_ENCRYPTION_KEY": "6Jd2dIDZk1hNJPc0xIjOyT6ZMpKQiI1jAnKBbDlkBvw=",
     "GATEWAY_ADMIN_PASSWORD": "long enough",

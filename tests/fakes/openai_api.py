@@ -147,6 +147,14 @@ class FakeOpenAI(Fake[str]):
         self.generated += 1
         return plan
 
+    def judge(self, asked: Asked) -> None:
+        """Refuse what the service would refuse of a chat."""
+        judge_chat(asked)
+
+    def reply(self, asked: Asked, plan: Plan) -> ChatReply:
+        """Make the writer of an answer."""
+        return ChatReply(asked, plan, self.generated)
+
     async def _method(self, request: web.Request, record: Record, key: str, *, name: str) -> web.StreamResponse:
         if record.method == CHAT:
             return await self._chat(request, record)
@@ -175,9 +183,9 @@ class FakeOpenAI(Fake[str]):
 
     async def _chat(self, request: web.Request, record: Record) -> web.StreamResponse:
         asked = Asked(record.body, self._model(record.body), self.plain)
-        judge_chat(asked)
+        self.judge(asked)
         plan = await self.planned(of_messages(asked.messages), record)
-        reply = ChatReply(asked, plan, self.generated)
+        reply = self.reply(asked, plan)
         if not record.body.get("stream"):
             whole = plan.chunks[0] if plan.chunks else reply.whole()
             return await self._send_whole(request, record, plan, whole)

@@ -13,7 +13,6 @@ from gateway import ir
 from gateway.dialects.openai_chat.outbound_blocks import Block, CallBlock
 from gateway.dialects.raw import FIELDS, RAWS, read
 
-from .outbound_messages import REDACTED
 from .outbound_wire import Block as Wire
 from .outbound_wire import Delta
 
@@ -103,7 +102,7 @@ class Thought(Block):
 
     def begin(self, given: Wire) -> None:
         """Take what the block begins with, or all of it."""
-        self._think(given.thinking, REDACTED + given.data if given.data else given.signature)
+        self._think(given.thinking, ir.REDACTED + given.data if given.data else given.signature)
 
     def add(self, delta: Delta) -> None:
         """Take more thoughts, or their signature."""

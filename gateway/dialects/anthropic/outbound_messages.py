@@ -23,14 +23,12 @@ from .outbound_marks import Marks
 from .outbound_parts import JSON, Parts
 from .outbound_target import AnthropicTarget
 
-__all__ = ["REDACTED", "Conversation", "leads_with_thoughts"]
+__all__ = ["Conversation", "leads_with_thoughts"]
 
 Block = JSON | Raw
 Message = dict[str, Any]
 _Said = tuple[ir.Part, tuple[str, ...]]
 
-# Stands before sealed thoughts where they travel as a signature; like an envelope, so that nobody takes them for one.
-REDACTED: Final = "gw1.redacted_thinking."
 _OURS: Final = "E"  # how a bare signature of Claude begins
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 _AHEAD: Final = "this model takes instructions at the start only: moved there"
@@ -249,8 +247,8 @@ def _thinking(thought: ir.Thinking) -> JSON:
     signature = thought.signature.value if thought.signature is not None else ""
     if not signature:
         return {"type": "redacted_thinking", "data": thought.redacted}
-    if signature.startswith(REDACTED):
-        return {"type": "redacted_thinking", "data": signature[len(REDACTED) :]}
+    if signature.startswith(ir.REDACTED):
+        return {"type": "redacted_thinking", "data": signature[len(ir.REDACTED) :]}
     return {"type": "thinking", "thinking": thought.text, "signature": signature}
 
 

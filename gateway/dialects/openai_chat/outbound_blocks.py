@@ -93,8 +93,11 @@ class CallBlock(Block):
     """A tool call. `index`, `given` and `called`: by which its fragments are known; `name`: the caller's own.
 
     `place`: which of the calls it is; `number`: its index, or the place if it has none or an earlier call has it, too.
+    `signed`: its signature is known.
     Arguments go out as they come once they begin like an object; what does not is held, to be made one.
     """
+
+    signed = False
 
     def __init__(self, index: int | None, given: str) -> None:
         super().__init__("tool_call")
@@ -192,6 +195,16 @@ class Blocks:
             last = self.add(Block(kind))
         last.held.append(event)
         return new
+
+    def sign(self, call: CallBlock, value: str) -> None:
+        """Add the signature of Gemini's to a call that has none, and has not gone out whole."""
+        if not call.signed and call in self._waiting:
+            call.signed = True
+            call.held.append(ir.SignatureDelta(ir.Signature("gemini", value, "f")))
+
+    def end(self) -> None:
+        """End the last block of words."""
+        self._waiting[-1].ended = True
 
     @property
     def speaks(self) -> bool:

@@ -1,9 +1,11 @@
 """Error bodies of OpenAI and its like, read into the error tree.
 
     {"error": {"message", "type", "param", "code"}}      {"error": "…"}      {"message", "type", "code"}      {"detail"}
+    {"error": {"message", "code", "metadata": {"raw", "provider_name"}}}
 
-How long to wait stands in a header, or in the words. What names an account or a key never gets into a message, nor does
-what the upstream repeats of the request.
+In the last, OpenRouter's, `raw` is what the provider behind it said, in whatever form. How long to wait stands in a
+header, or in the words. What names an account or a key never gets into a message, nor does what the upstream repeats of
+the request.
 """
 
 import re
@@ -11,13 +13,13 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import errors
 from gateway.dialects.gemini import errors as google
 from gateway.dialects.gemini.errors import duration, header_wait, mask
 from gateway.dialects.overlong import is_overlong
-from gateway.dialects.raw import RAWS, read
+from gateway.dialects.raw import NOTHING, RAWS, TEXT, read
 from gateway.errors import GatewayError
 
 from .echoes import without_echoes
@@ -164,6 +166,8 @@ def read_details(body: bytes) -> Details:
     if message is None:
         message = ""
     said = message if isinstance(message, str) else msgspec.json.encode(message).decode()
+    if behind := _behind(found.metadata):
+        said = f"{said}: {behind}" if said else behind
     return Details(
         message=_masked(without_echoes(said)),
         code=code,
@@ -180,13 +184,20 @@ class _Error(Struct):
     param: object = None
     status: object = None
     detail: object = None
+    metadata: Raw | UnsetType = UNSET
 
 
 class _Body(_Error):
     error: _Error | None = None
 
 
+class _Metadata(Struct):
+    raw: Raw
+    provider_name: str | None = None
+
+
 _BODY: Final = msgspec.json.Decoder(_Body)
+_METADATA: Final = msgspec.json.Decoder(_Metadata)
 
 
 def unwrapped(body: bytes) -> bytes:
@@ -204,6 +215,18 @@ def _find(body: bytes) -> _Error | None:
     found = given.error or given
     said = found.message, found.detail, found.code, given.error and given.error.type
     return None if all(one is None for one in said) else found
+
+
+def _behind(metadata: Raw | UnsetType) -> str:
+    """Give what the provider behind a router said, and which one it was."""
+    told = None if metadata is UNSET else read(metadata, _METADATA)
+    if told is None or bytes(told.raw) in NOTHING:
+        return ""
+    words = read(told.raw, TEXT)
+    body = bytes(told.raw) if words is None else words.encode("utf-8", "replace")
+    inner = _find(body)
+    said = inner.message if inner is not None and isinstance(inner.message, str) else body.decode("utf-8", "replace")
+    return f"{told.provider_name}: {said}" if told.provider_name else said
 
 
 def _text(value: object) -> str:

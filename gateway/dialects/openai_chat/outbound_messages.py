@@ -1,8 +1,9 @@
 """Write a conversation as messages.
 
 A `tool` message holds text only: pictures in a result follow in a user message. Thoughts go back to the servers that
-demand them with the calls that they led to, as `reasoning_content`; the signature of a call to Gemini's own
-compatible server, as `extra_content`. Nobody else gets either: strict servers refuse fields that they do not know.
+demand them with the calls that they led to, as `reasoning_content`; what is signed to those that gave it so, as
+`reasoning_details`; the signature of a call to Gemini's own compatible server, as `extra_content`. Nobody else gets any
+of them: strict servers refuse fields that they do not know.
 """
 
 import re
@@ -16,10 +17,13 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.gemini.history import text_of
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound import unread
+from gateway.dialects.gemini.signatures import SENTINEL
+from gateway.dialects.gemini.thinking import is_latest
+from gateway.dialects.outbound import OpenAITarget, unread
 from gateway.dialects.outbound_history import Step, arrange
 
 from .answer import free_text
+from .details import Details
 from .outbound_parts import Parts
 
 __all__ = ["Conversation", "Message"]
@@ -45,17 +49,20 @@ class Conversation:
         names: NameMap,
         custom: frozenset[str],
         losses: list[ir.Loss],
-        *,
-        model: str,
-        signatures: bool,
+        target: OpenAITarget,
     ) -> None:
+        model, signed = target.model, target.signatures
         self._request = request
         self._names = names
         self._custom = custom
         self._losses = losses
         self._parts = Parts(request.paths, losses)
-        self._echoes = signatures and _ECHOED.search(model.lower()) is not None
-        self._signs = signatures and ir.is_gemini(model)
+        self._echoes = signed and _ECHOED.search(model.lower()) is not None
+        extra = "extra_content" in target.carriers and ir.is_gemini(model)
+        self._signs = signed and extra
+        self._sentinels = target.sentinels and extra and is_latest(model)
+        detailed = "reasoning_details" in target.carriers
+        self._details = Details(model, signed=signed, sentinels=target.sentinels) if detailed else None
         self._mistral = _MISTRALS.search(model.lower()) is not None
 
     def messages(self) -> list[Message]:
@@ -68,14 +75,22 @@ class Conversation:
         return _answered(messages) if self._mistral else messages
 
     def _taken(self, thought: ir.Thinking) -> bool:
+        if self._details is not None and self._details.takes(thought):
+            return True
         return self._echoes and thought.signature is None and thought.redacted is None
 
     def _unmarked(self, turn: ir.Turn) -> ir.Turn:
         """Forget where the signatures stood that do go back, so that they are not told to be lost."""
-        if not self._signs or not turn.places:
+        if not turn.places or not (self._signs or self._details):
             return turn
         pairs = zip(turn.parts, turn.places, strict=True)
-        return replace(turn, places=tuple(() if self._signature(part) else places for part, places in pairs))
+        return replace(turn, places=tuple(() if self._returns(part) else places for part, places in pairs))
+
+    def _returns(self, part: ir.Part) -> bool:
+        """Tell whether what signs a part goes back; thoughts are told about where they stand."""
+        if self._details is not None and not isinstance(part, ir.Thinking) and self._details.takes(part):
+            return True
+        return bool(self._signature(part))
 
     def _signature(self, part: ir.Part) -> str:
         if not self._signs or not isinstance(part, ir.ToolCall) or part.signature is None:
@@ -107,6 +122,8 @@ class Conversation:
         parts = self._readable(step.parts)
         words = "\n".join(_joined([step.parts[at] for at in turn], "") for turn in _texts(step))
         calls = [self._call(part) for part in parts if isinstance(part, ir.ToolCall)]
+        if self._sentinels and calls:
+            calls[0].setdefault("extra_content", _signed(SENTINEL))
         if not words and not calls:
             self._losses += [ir.Loss(place, _ALONE, "hint") for places in step.places for place in places]
             return []
@@ -116,6 +133,8 @@ class Conversation:
             message["reasoning_content"] = thoughts
         if calls:
             message["tool_calls"] = calls
+        if self._details is not None and (details := self._details.of(step.parts, self._call_id)):
+            message["reasoning_details"] = details
         return [message]
 
     def _call(self, call: ir.ToolCall) -> Message:
@@ -127,7 +146,7 @@ class Conversation:
             written["function"] = {"name": name, "arguments": arguments}
         signature = self._signature(call)
         if signature:
-            written["extra_content"] = {"google": {"thought_signature": signature}}
+            written["extra_content"] = _signed(signature)
         return written
 
     def _call_id(self, given: str) -> str:
@@ -153,6 +172,10 @@ class Conversation:
         "assistant": _assistant,
         "results": _results,
     }
+
+
+def _signed(signature: str) -> Message:
+    return {"google": {"thought_signature": signature}}
 
 
 def _below(media: Sequence[ir.Media]) -> str:

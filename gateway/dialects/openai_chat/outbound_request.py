@@ -98,11 +98,7 @@ class _Writer:
     # conversation
 
     def _messages(self, tools: Tools) -> list[Message]:
-        target = self.target
-        conversation = Conversation(
-            self.request, self.names, tools.custom, self.losses, model=target.model, signatures=target.signatures
-        )
-        messages = conversation.messages()
+        messages = Conversation(self.request, self.names, tools.custom, self.losses, self.target).messages()
         if not messages:
             raise self._refused("messages", "has nothing that the model could read")
         if self.request.output.kind == "json" and not any(map(_says_json, messages)):

@@ -1,6 +1,6 @@
 """Read an upstream's answer: chunks in, neutral events out, in their grammar whatever comes.
 
-    reasoning_content, reasoning ─► thinking     content ─► text     tool_calls ─► one block a call
+    reasoning_content, reasoning, reasoning_details ─► thinking     content ─► text     tool_calls ─► one block a call
 
 The end is held back until `[DONE]` or the end of the body: usage follows the finish reason. An answer that no finish
 reason ends is complete when `[DONE]` follows, and broken when nothing does. Where several answers were asked for, each
@@ -24,7 +24,9 @@ from gateway.dialects.raw import NOTHING, RAWS, TEXT, read
 from gateway.dialects.shown import picture
 from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamMalformed, UpstreamUnavailable
 
-from .outbound_errors import read_details, read_error, unwrapped
+from .details import Detail, read_details
+from .outbound_errors import read_details as read_error_details
+from .outbound_errors import read_error, unwrapped
 from .outbound_usage import Tally
 from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, read_chunk
 
@@ -67,11 +69,6 @@ class _Words(Struct):
     thinking: str | list[Raw] | None = None
 
 
-class _Detail(Struct):
-    text: str | None = None
-    summary: str | None = None
-
-
 class _Address(Struct):
     url: str
 
@@ -97,13 +94,14 @@ class _Told(Struct):
 
 _TOLD: Final[msgspec.json.Decoder[_Told | None]] = msgspec.json.Decoder(_Told | None)
 _WORDS: Final = msgspec.json.Decoder(_Words)
-_DETAILS: Final = msgspec.json.Decoder(list[_Detail])
 _PICTURES: Final = msgspec.json.Decoder(list[_Picture])
 _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 
 
 class StreamReader(BlockReader):
     """Reads one answer. `tally`: that of the first answer, where it is another one."""
+
+    _unplaced: Sequence[Detail] = ()  # what signs a call, or the words
 
     def __init__(self, options: ReadOptions, tally: Tally | None = None) -> None:
         super().__init__(options.salt, options.turns)
@@ -138,7 +136,7 @@ class StreamReader(BlockReader):
         """Take an answer that came as one JSON document, and end it."""
         chunk = self._read(unwrapped(body))
         if not self._ended and (chunk is None or not chunk.choices):
-            self._unreadable(read_details(body).message or "it has no choices")
+            self._unreadable(read_error_details(body).message or "it has no choices")
         if not self._ended:
             self._end(done=True)
         return self._flushed()
@@ -152,7 +150,7 @@ class StreamReader(BlockReader):
         try:
             chunk = read_chunk(data)
         except ValueError as error:
-            shown = read_details(data).message if isinstance(data, bytes) else ""  # a page, no words of an answer
+            shown = read_error_details(data).message if isinstance(data, bytes) else ""  # a page, no words of an answer
             self._unreadable(shown or mask(str(error)))
             return None
         if (chunk.error is not UNSET and _says(chunk.error)) or chunk.kind == "error":
@@ -225,7 +223,9 @@ class StreamReader(BlockReader):
         return bool(self._said or self._refusal or self._blocks.calls)
 
     def _delta(self, delta: Delta, *, whole: bool) -> None:
-        if thought := _thought(delta):
+        if delta.reasoning_details is not UNSET:
+            self._detailed(delta, read_details(delta.reasoning_details))
+        elif thought := _thought(delta):
             self._think(thought)
         if isinstance(delta.content, str):
             self._say(delta.content)
@@ -246,6 +246,8 @@ class StreamReader(BlockReader):
             self._call(call, place if whole and call.index is None else call.index)
         if delta.function_call is not None and not delta.tool_calls:  # llama-cpp-python writes each call in both ways
             self._call(Call(function=delta.function_call), _LEGACY)
+        if self._unplaced:
+            self._place()
 
     def _annotated(self, annotations: Raw) -> None:
         for raw in read(annotations, RAWS) or ():
@@ -271,6 +273,30 @@ class StreamReader(BlockReader):
         if text:
             self._said = True
             self._blocks.say("thinking", ir.ThinkingDelta(text))
+
+    def _detailed(self, delta: Delta, details: Sequence[Detail]) -> None:
+        """Take thoughts with what signs them, which ends each; what signs a call may stand before it or behind it."""
+        if not any(detail.words for detail in details):
+            self._think(_thought(delta))
+        for detail in details:
+            self._think(detail.words)
+            if (seal := detail.seal) is not None:
+                self._blocks.say("thinking", ir.SignatureDelta(seal))
+                self._blocks.end()
+            elif detail.family == "gemini" and detail.data:
+                self._unplaced = (*self._unplaced, detail)
+        if self._unplaced and self._blocks.calls:
+            self._place()
+
+    def _place(self) -> None:
+        self._unplaced = [detail for detail in self._unplaced if not self._signs_call(detail)]
+
+    def _signs_call(self, detail: Detail) -> bool:
+        call = self._blocks.known(None, detail.id, "") if detail.id else None
+        if call is None or call.given != detail.id:
+            return False
+        self._blocks.sign(call, detail.data or "")
+        return True
 
     def _say(self, text: str) -> None:
         if text:
@@ -327,7 +353,7 @@ class StreamReader(BlockReader):
         block.name = block.name or self._options.names.original(name)
         extra = call.extra_content
         if extra is not None and extra.google is not None and extra.google.thought_signature:
-            block.held.append(ir.SignatureDelta(ir.Signature("gemini", extra.google.thought_signature, "f")))
+            self._blocks.sign(block, extra.google.thought_signature)
         if custom is not None:
             block.custom = True
             if custom.input:
@@ -349,9 +375,19 @@ class StreamReader(BlockReader):
             return
         if not self._started:
             self._start(Chunk())
+        for detail in self._unplaced[:1]:
+            self._sign(detail.data or "")
         if self._tokens and self._blocks.speaks:  # of an end mark, which has no words
             self._tell()
         self._finished_with(self._tally.usage(), ending)
+
+    def _sign(self, value: str) -> None:
+        """Sign the first call with what names none, or the words where nothing is called."""
+        calls = self._blocks.calls
+        if not calls and self._blocks.texts:
+            self._add_text(ir.SignatureDelta(ir.Signature("gemini", value)))
+        elif calls:
+            self._blocks.sign(calls[0], value)
 
     def _ending(self, *, done: bool) -> ir.Finished | GatewayError:
         native, calls = self._finish, self._blocks.calls
@@ -381,8 +417,4 @@ def _thought(delta: Delta) -> str:
     """Give the words of a thought; the same ones may stand in several fields."""
     if delta.reasoning_content:
         return delta.reasoning_content
-    if delta.reasoning is not UNSET and (said := read(delta.reasoning, TEXT)):
-        return said
-    if delta.reasoning_details is UNSET:
-        return ""
-    return "".join(detail.text or detail.summary or "" for detail in read(delta.reasoning_details, _DETAILS) or ())
+    return (read(delta.reasoning, TEXT) or "") if delta.reasoning is not UNSET else ""

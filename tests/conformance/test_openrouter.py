@@ -1,0 +1,141 @@
+"""What models have signed behind OpenRouter comes home in its own field: without it Google's refuse the next turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.adapters import openai
+from gateway.app import create_app
+from tests.conformance.travelling import CALLERS
+from tests.fakes.openai_api import CHAT
+from tests.fakes.openrouter_api import SENTINEL, FakeOpenRouter
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+GEMINI, CLAUDE, GPT = "google/gemini-3-flash-preview", "anthropic/claude-sonnet-4.5", "openai/gpt-5.2"
+TRANSLATED = ("anthropic", "openai-responses", "gemini")
+THOUGHT = "I shall call f"
+ASKED = f"!think {THOUGHT}\n!tool f {{}}\n!then\n!say done"
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the fake's host for OpenRouter's."""
+    monkeypatch.setattr(openai, "_CARRIERS", {"127.0.0.1": ("reasoning_details",)})
+
+
+@asynccontextmanager
+async def before(fake: FakeOpenRouter, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a gateway that knows nothing of others."""
+    upstream = {"type": "openai", "base_url": f"{fake.url}/v1", "api_key": "key-1", "models": [GEMINI, CLAUDE, GPT]}
+    config = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"router": upstream}, **over}
+    async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+        yield http
+
+
+def details(fake: FakeOpenRouter) -> list[Json]:
+    """Give those of the last call."""
+    return [one for message in fake.calls(CHAT)[-1].request["messages"] for one in message.get("reasoning_details", ())]
+
+
+def statuses(fake: FakeOpenRouter) -> list[int]:
+    return [call.status for call in fake.calls(CHAT)]
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize("model", [GEMINI, CLAUDE, GPT])
+@pytest.mark.parametrize("dialect", TRANSLATED)
+async def test_it_comes_home_to_another_process(dialect: str, model: str, tmp_path: Path) -> None:
+    caller = CALLERS[dialect]
+    async with FakeOpenRouter() as fake:
+        async with before(fake, tmp_path / "a") as http:
+            said = await caller.first(http, model, ASKED)
+        async with before(fake, tmp_path / "b", translate={"lossy": "strict"}) as http:
+            response = await caller.second(http, model, ASKED, said)
+        assert response.status_code == 200, response.text
+        assert statuses(fake) == [200, 200]
+        home = details(fake)
+        (call,) = fake.calls(CHAT)[-1].request["messages"][1]["tool_calls"]
+        if model == GEMINI:
+            assert [(one["type"], one["id"]) for one in home] == [("reasoning.encrypted", call["id"])]
+        elif dialect == "gemini":  # whose callers keep no thoughts of others
+            assert home == []
+        elif model == CLAUDE:
+            assert [(one["type"], one["text"]) for one in home] == [("reasoning.text", THOUGHT)]
+        else:
+            assert [one["type"] for one in home] == ["reasoning.summary", "reasoning.encrypted"]
+
+
+@pytest.mark.usefixtures("known")
+async def test_a_hidden_thought_comes_home(tmp_path: Path) -> None:
+    text = ASKED.replace(THOUGHT, "hidden from all")
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        said = await CALLERS["anthropic"].first(http, CLAUDE, text)
+        response = await CALLERS["anthropic"].second(http, CLAUDE, text, said)
+        assert response.status_code == 200, response.text
+        ((kind, data),) = [(one["type"], one["data"]) for one in details(fake)]
+        assert kind == "reasoning.encrypted"
+        assert data in fake.seals
+
+
+@pytest.mark.parametrize("dialect", TRANSLATED)
+async def test_another_router_gets_it_once_it_has_asked_for_it(dialect: str, tmp_path: Path) -> None:
+    caller = CALLERS[dialect]
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        said = await caller.first(http, GEMINI, ASKED)
+        response = await caller.second(http, GEMINI, ASKED, said)
+        assert response.status_code == 200, response.text
+        assert statuses(fake) == [200, 400, 200]
+        assert [one["data"] in fake.seals for one in details(fake)] == [True]
+
+
+@pytest.mark.usefixtures("known")
+async def test_a_call_of_another_model_gets_the_sentinel(tmp_path: Path) -> None:
+    caller = CALLERS["anthropic"]
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        said = await caller.first(http, CLAUDE, ASKED)
+        response = await caller.second(http, GEMINI, ASKED, said)
+        assert response.status_code == 200, response.text
+        assert statuses(fake) == [200, 200]
+        assert [one["data"] for one in details(fake)] == [SENTINEL]
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(("model", "left"), [(GEMINI, [SENTINEL]), (CLAUDE, []), (GPT, [])])
+async def test_what_is_refused_is_left_out(model: str, left: list[str], tmp_path: Path) -> None:
+    """As where a router goes on to another provider, who has not signed it."""
+    caller = CALLERS["openai-responses"]
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        said = await caller.first(http, model, ASKED)
+        fake.seals.clear()
+        response = await caller.second(http, model, ASKED, said)
+        assert response.status_code == 200, response.text
+        assert statuses(fake) == [200, 400, 200]
+        assert [one["data"] for one in details(fake)] == left
+
+
+@pytest.mark.usefixtures("known")
+async def test_callers_read_what_the_provider_said(tmp_path: Path) -> None:
+    async def refused(said: str) -> str:
+        raw = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": said}})
+        metadata = {"raw": raw, "provider_name": "Anthropic"}
+        error = {"message": "Provider returned error", "code": 400, "metadata": metadata}
+        text = "!refuse " + json.dumps({"status": 400, "error": error})
+        body = {"model": CLAUDE, "max_tokens": 100, "messages": [{"role": "user", "content": text}]}
+        response = await http.post("/v1/messages", json=body)
+        assert response.status_code == 400
+        return str(response.json()["error"]["message"])
+
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        assert await refused("tools.0: bad") == "Provider returned error: Anthropic: tools.0: bad"
+        assert (await refused("prompt is too long: 9 > 8")).startswith("prompt is too long")
