@@ -144,6 +144,8 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "turn_config",
         "strictness",
         "patterns",
+        "responses",
+        "calling",
         "unknown",
     }
 )

@@ -105,6 +105,8 @@ Cause = Literal[
     "turn_config",
     "betas",
     "choice",
+    "responses",
+    "calling",
     "strictness",
     "patterns",
     "unknown",

@@ -7,7 +7,7 @@ A server other than OpenAI's may ask for no key: then `base_url` is enough.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.model_list import Catalogue, as_listed
-from gateway.adapters.openai_apis import APIS
+from gateway.adapters.openai_apis import API, APIS, RESPONSES
 from gateway.adapters.openai_counting import InputTokens
 from gateway.adapters.openai_errors import RULES, read_failure, read_made, without_key
 from gateway.adapters.openai_journey import OpenAIBackend, OpenAIJourney
@@ -29,6 +29,7 @@ from gateway.adapters.openai_server import Settings
 from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
+from gateway.dialects.openai_chat.request import read_request
 from gateway.dialects.outbound import (
     DRAWING,
     IDENTITY,
@@ -39,7 +40,7 @@ from gateway.dialects.outbound import (
     OpenAIWritten,
     lost_with,
 )
-from gateway.errors import GatewayError, NotFound, PreviousNotFound
+from gateway.errors import GatewayError, InvalidRequest, NotFound, PreviousNotFound
 from gateway.forwarding import NativeAnswer
 from gateway.logs import logger_for
 from gateway.redact import Secret
@@ -166,7 +167,7 @@ class OpenAI(KeyedUpstream):
 
     async def recall(self, method: str, response: str, query: str = "") -> NativeAnswer:
         """Make a call about a response that it keeps."""
-        if self._settings.api != "responses":
+        if self._settings.api != RESPONSES:
             raise NotFound("this upstream is not used by the Responses API (`api`), and stores no responses")
         return await recall(self._backend, method, response, query)
 
@@ -176,7 +177,7 @@ class OpenAI(KeyedUpstream):
 
     async def count(self, call: Call) -> int | None:
         """Ask for the prompt's tokens, where the API has a call for that: Chat Completions has none."""
-        if self._settings.api != "responses":
+        if self._settings.api != RESPONSES:
             return None
         request = replace(call.request, native=None)
         try:
@@ -185,43 +186,71 @@ class OpenAI(KeyedUpstream):
         except (Failure, GatewayError, ValueError):
             return None
 
-    def _write(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAIWritten:
+    def _moved(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAIWritten | None:
+        """Write for Responses what a model takes there alone; None for a chat, and for what cannot be carried there."""
+        wanted = "responses" in causes or ("calling" in causes and request.tools)
+        native = request.native
+        if not wanted or self._settings.api == RESPONSES or (native is not None and (native.only or native.refusal)):
+            return None
+        lost: tuple[ir.Loss, ...] = ()
+        if native is not None:
+            lost = read_request(bytes(native.body), request.model).losses
+            request = replace(request, native=None)
+        try:
+            written = self._write(request, causes, APIS[RESPONSES])
+        except InvalidRequest:
+            return None
+        return replace(written, responses=True, losses=(*lost, *written.losses))
+
+    def _write(self, request: ir.Request, causes: frozenset[Cause], api: API | None = None) -> OpenAIWritten:
+        """Write a request for an API: None for the one that is configured, if the model takes it there."""
+        if api is None:
+            if causes and (moved := self._moved(request, causes)) is not None:
+                return moved
+            api = self._backend.api
         target = self._target(request, causes)
         name = self._settings.server.name(request.model)
         if request.native is not None:
-            return self._backend.api.take(request, request.native.body, replace(target, model=name))
+            return api.take(request, request.native.body, replace(target, model=name))
         asked, unforced = without_force(request) if "choice" in causes else (request, ())
-        written = _without(self._backend.api.write(asked, target), request, causes)
+        written = _without(api.write(asked, target), request, causes)
         if unforced:
             written = replace(written, losses=(*written.losses, *unforced))
         return written if name == request.model else replace(written, body=written.body | {"model": name})
 
     def _target(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAITarget:
-        model = request.model
-        field = self._limit_field(model, causes)
-        official, wanted = self._settings.official, self._settings.max_tokens_field
+        model, settings = request.model, self._settings
         target = OpenAITarget(
             model=model,
-            reasoning=not causes & _EFFORT,
-            max_tokens_field=field,
+            max_tokens_field=self._limit_field(model, causes),
             max_output=request.within(self._backend.longest.get(model) or self.info(model).max_output),
-            signatures=self._signatures and not causes & _SEALED,
+            signatures=self._signatures,
             carriers=self._carriers,
             sentinels=self._sentinels,
-            summaries="summaries" not in causes,
-            objects="objects" in causes,
-            schemas="schemaless" not in causes,
-            logprobs="logprobs" not in causes,
-            draws=self._settings.draws,
+            draws=settings.draws,
             upstream=self.name,
-            renames_limit=wanted is not None or bool(causes & _LIMITED) or limit_field(model, official=False) != _OLD,
-            refused=_left_out(causes) if causes else (),
-            thoughtless=official or "thoughts" in causes,
-            keeps="kept" not in causes,
+            renames_limit=settings.max_tokens_field is not None or limit_field(model, official=False) != _OLD,
+            thoughtless=settings.official,
         )
+        return replace(target, **self._changes(target, causes)) if causes else target
+
+    def _changes(self, target: OpenAITarget, causes: frozenset[Cause]) -> dict[str, Any]:
+        """Say what is different for what has refused this."""
+        changes: dict[str, Any] = {
+            "reasoning": not causes & _EFFORT,
+            "signatures": target.signatures and not causes & _SEALED,
+            "summaries": "summaries" not in causes,
+            "objects": "objects" in causes,
+            "schemas": "schemaless" not in causes,
+            "logprobs": "logprobs" not in causes,
+            "renames_limit": target.renames_limit or bool(causes & _LIMITED),
+            "refused": _left_out(causes),
+            "thoughtless": target.thoughtless or "thoughts" in causes,
+            "keeps": "kept" not in causes,
+        }
         if "unsigned" in causes:
-            return replace(target, carriers=self._settings.carriers or _ANY, sentinels=True)
-        return target
+            changes |= {"carriers": self._settings.carriers or _ANY, "sentinels": True}
+        return changes
 
     def _limit_field(self, model: str, causes: frozenset[Cause]) -> MaxTokensField:
         field = self._settings.max_tokens_field or limit_field(model, official=self._settings.official)

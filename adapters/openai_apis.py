@@ -17,7 +17,10 @@ from gateway.dialects.openai_responses import outbound_request as responses_requ
 from gateway.dialects.openai_responses import outbound_stream as responses_stream
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
 
-__all__ = ["API", "APIS"]
+__all__ = ["API", "APIS", "RESPONSES"]
+
+_CHAT: Final = "chat"
+RESPONSES: Final = "responses"
 
 
 class API(Struct, frozen=True, kw_only=True):
@@ -46,7 +49,7 @@ def _responses(written: OpenAIWritten, salt: str, turns: Sequence[ir.Turn]) -> R
 
 
 APIS: Final[Mapping[str, API]] = {
-    "chat": API(
+    _CHAT: API(
         path="chat/completions",
         write=chat_request.write_request,
         take=chat_edits.pass_through,
@@ -54,7 +57,7 @@ APIS: Final[Mapping[str, API]] = {
         fetches=chat_parts.fetched,
         done=True,
     ),
-    "responses": API(
+    RESPONSES: API(
         path="responses",
         write=responses_request.write_request,
         take=responses_edits.pass_through,

@@ -59,6 +59,8 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "sealing",
     "silence",
     "choice",
+    "responses",
+    "calling",
     "objects",
     "schemaless",
 )
@@ -165,6 +167,8 @@ CAUSES: Final = Causes(
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
+        (_GONE, "only supported in v1/responses", "responses"),
+        (_400, "use /v1/responses", "calling"),  # Function tools with reasoning_effort are not supported for …
         (_400, "reasoning details to be preserved", "unsigned"),  # OpenRouter, before Google's own words
         *SIGNED,
         (frozenset({429}), "request too large for", "oversized"),  # for the limit of a minute, however little is used

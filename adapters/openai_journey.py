@@ -1,6 +1,7 @@
 """One request's way through OpenAI, or a server that speaks its API: a key, and one of two addresses."""
 
 from msgspec import field
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.amendments import Write
@@ -8,7 +9,7 @@ from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, ReadFailure, Rule
 from gateway.adapters.journey import Backend, PoolJourney
-from gateway.adapters.openai_apis import API
+from gateway.adapters.openai_apis import API, APIS, RESPONSES
 from gateway.adapters.openai_errors import is_error, longest, without_key
 from gateway.adapters.openai_server import Server
 from gateway.dialects.outbound import OpenAIWritten
@@ -34,15 +35,26 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
     """The calls of one request."""
 
     def __init__(self, call: Call, write: Write[OpenAIWritten], backend: OpenAIBackend) -> None:
-        super().__init__(call, backend.draft(call, write), backend)
+        draft = backend.draft(call, write)
+        super().__init__(call, draft, backend)
         self._backend = backend
+        self._api = backend.api
         self._salt = call.request_id
-        self._streams = bool(call.request.stream) if call.request.native is not None else None
         self._own = call.headers
+        self._streams = bool(call.request.stream) if draft.written.native is not None else None
+        if draft.written.responses:
+            self._move()
+
+    def _move(self) -> None:
+        """Go to Responses, where a caller's own words for chats do not pass."""
+        self._api = APIS[RESPONSES]
+        if self.request.native is not None:
+            self.request = replace(self.request, native=None)
+            self._streams = None
 
     def _url(self) -> str:
         backend = self._backend
-        return backend.server.address(backend.bases[self._base], backend.api.path, self._model)
+        return backend.server.address(backend.bases[self._base], self._api.path, self._model)
 
     def _headers(self, secret: str) -> dict[str, str]:
         return {**self._backend.headers, **self._own, **self._backend.server.shown(secret)}
@@ -54,7 +66,10 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         most = longest(failure.error.message) if failure.cause == "limit" else None
         if most is not None:
             self._backend.longest[self._model] = most
-        return super()._anew(failure, rule)
+        step = super()._anew(failure, rule)
+        if self._draft.written.responses:
+            self._move()
+        return step
 
     async def _call(self, credential: Credential) -> Answer:
         backend = self._backend
@@ -66,7 +81,8 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             if failure.cause == "filtered" and self._streams is None:
                 return _Withheld(failure.error.message)
             raise without_key(failure, secret) from None
-        reader = backend.api.reader(self._draft.written, self._salt, self.request.turns)
+        api = self._api
+        reader = api.reader(self._draft.written, self._salt, self.request.turns)
         return UpstreamAnswer(
             response,
             reader,
@@ -74,7 +90,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             self._note,
             backend.read_failure,
             backend.clock.time(),
-            done=backend.api.done,
+            done=api.done,
             streams=self._streams,
         )
 

@@ -44,7 +44,9 @@ class Server(Struct, frozen=True, kw_only=True):
         return name
 
     def address(self, base: str, path: str, model: str) -> str:
-        """Give the URL of a call on a model."""
+        """Give the URL of a call on a model; Responses names it in the body."""
+        if self.by_path and path == "responses":
+            return f"{base}/v1/{path}"
         deployment = f"deployments/{quote(self.name(model), safe='')}/" if self.by_path else ""
         return f"{base}/{deployment}{path}{self.query}"
 

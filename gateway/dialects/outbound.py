@@ -76,6 +76,7 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
     `custom`: the upstream names of free-form tools that were written as such; `wrapped`: of those that were written as
     functions with one property `input`. `namespaces`: upstream name -> (namespace, name). `choices`: how many answers
     are asked for. `native`: the caller's own words, which go on in the place of `body`, after these `edits`.
+    `responses`: it is for Responses, though the upstream is asked for chats.
     """
 
     body: dict[str, object]
@@ -87,6 +88,7 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
     losses: tuple[ir.Loss, ...] = ()
     native: Raw | None = None
     edits: tuple[Edit, ...] = ()
+    responses: bool = False
 
 
 def lost_with(name: str, value: object) -> ir.Severity | None:

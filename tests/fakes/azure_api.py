@@ -5,7 +5,7 @@
         assert fake.requests[-1].model == "chat-prod"
 
 /openai/deployments/{deployment}/…?api-version=…   a dated version; the path says which deployment
-/openai/v1/…                                       v1; `model` in the body says it
+/openai/v1/…                                       v1, which has Responses, too; `model` in the body says it
 
 A deployment has a name of its own; `deployments` says which model is behind it. What the script directs and the model
 refuses is as in the fake of OpenAI; `azure_api_errors.NAMED` lists Azure's own errors. `asynchronous`: the filter's
@@ -24,7 +24,7 @@ from aiohttp import web
 from tests.fakes import azure_api_errors as errors
 from tests.fakes import openai_api_extras as extras
 from tests.fakes.azure_api_filters import filtered_chunks, filtered_whole
-from tests.fakes.openai_api import CHAT, EVENTS, KEYS, FakeOpenAI, chat_events
+from tests.fakes.openai_api import CHAT, EVENTS, KEYS, RESPONSES, FakeOpenAI, chat_events
 from tests.fakes.openai_api_chat import Asked
 from tests.fakes.openai_api_chat import judge as judge_chat
 from tests.fakes.openai_api_errors import bad
@@ -67,7 +67,12 @@ _CALLS = {
     ("POST", "embeddings"): "embeddings",
     ("POST", "images/generations"): "images",
 }
-_USES = {CHAT: ("answers", "chatCompletion"), "embeddings": ("embeds", "embeddings"), "images": ("draws", "image")}
+_V1_CALLS = {("GET", "models"): "models.list", ("POST", "responses"): RESPONSES}
+_USES = {
+    **dict.fromkeys((CHAT, RESPONSES), ("answers", "chatCompletion")),
+    "embeddings": ("embeds", "embeddings"),
+    "images": ("draws", "image"),
+}
 _DEPLOYED = re.compile(r"/openai/deployments/([^/]+)/(.+)")
 _V1 = "/openai/v1/"
 _V1_VERSIONS = frozenset({None, "v1", "preview", "latest"})
@@ -97,8 +102,8 @@ class FakeAzure(FakeOpenAI):
         call = deployed[2] if deployed else request.path.removeprefix(_V1)
         v1 = request.path.startswith(_V1)
         method = _CALLS.get((request.method, call), "") if deployed or v1 else ""
-        if v1 and (request.method, call) == ("GET", "models"):
-            method = "models.list"
+        if v1:
+            method = _V1_CALLS.get((request.method, call), method)
         record = await self.record(request, method or "nothing")
         record.enveloped = False
         record.model = unquote(deployed[1]) if deployed else None
@@ -136,10 +141,15 @@ class FakeAzure(FakeOpenAI):
         body = {"model": model.name} | record.body
         if record.method == CHAT:
             return await self._complete(request, record, Asked(body, model))
+        if record.method == RESPONSES:
+            return await self._respond(request, record, key)
         if record.method == "images" and record.body.get("stream"):
             return await self._draw(request, record, body, model)
         answers: dict[str, Callable[[Any, Model], Json]] = {"embeddings": extras.embeddings, "images": extras.pictures}
         return web.json_response(answers[record.method](body, model), headers=self._headers(record))
+
+    def _model(self, body: Json) -> Model:
+        return describe(self.deployments[body["model"]])
 
     def _deployed(self, record: Record) -> Model:
         if record.model is None:

@@ -429,6 +429,13 @@ def _reasoning_rules(asked: Asked) -> None:
     effort = body.get("reasoning_effort")
     if effort is not None and effort not in model.efforts:
         raise unsupported_value("reasoning_effort", effort, f"Supported values are: {listing(list(model.efforts))}.")
+    functions = any(tool["type"] == "function" for tool in asked.tools)
+    if functions and not model.thinks_and_calls and (effort or model.effort) != "none":
+        raise bad(
+            f"Function tools with reasoning_effort are not supported for {model.name} in /v1/chat/completions. To use "
+            "function tools, use /v1/responses or set reasoning_effort to 'none'.",
+            param="reasoning_effort",
+        )
 
 
 def _verbosity(asked: Asked) -> None:

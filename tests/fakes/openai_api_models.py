@@ -16,7 +16,8 @@ __all__ = ["SERVED", "Model", "describe", "listed", "served"]
 class Model:
     """What one model takes; `efforts` is empty where there is no reasoning.
 
-    `parallel`: the option of Chat. `verbose`: more than one `verbosity`.
+    `parallel`: the option of Chat. `verbose`: more than one `verbosity`. `effort`: what it does unless told otherwise.
+    `thinks_and_calls`: functions in Chat while it thinks.
     """
 
     name: str = ""
@@ -28,6 +29,8 @@ class Model:
     chat: bool = True
     parallel: bool = True
     verbose: bool = False
+    effort: str = "medium"
+    thinks_and_calls: bool = True
 
     @property
     def reasons(self) -> bool:
@@ -37,6 +40,7 @@ class Model:
 
 _O = Model(max_output=100_000, efforts=("low", "medium", "high"), parallel=False)
 _GPT_5 = Model(max_output=128_000, efforts=("minimal", "low", "medium", "high"), verbose=True)
+_APART = replace(_GPT_5, thinks_and_calls=False)
 
 # the first pattern that fits
 _FACTS: tuple[tuple[str, Model], ...] = (
@@ -47,9 +51,10 @@ _FACTS: tuple[tuple[str, Model], ...] = (
     ("gpt-5-pro*", replace(_GPT_5, efforts=("high",), chat=False)),
     ("gpt-5-codex*", replace(_GPT_5, efforts=("low", "medium", "high"), chat=False)),
     ("gpt-5.1*", replace(_GPT_5, efforts=("none", "low", "medium", "high"))),
-    ("gpt-5.[2-5]*", replace(_GPT_5, efforts=("none", "low", "medium", "high", "xhigh"))),
-    ("gpt-5.[6-9]*", replace(_GPT_5, efforts=("none", "low", "medium", "high", "xhigh", "max"))),
-    ("gpt-6*", replace(_GPT_5, efforts=("none", "low", "medium", "high", "xhigh", "max"))),
+    ("gpt-5.[23]*", replace(_GPT_5, efforts=("none", "low", "medium", "high", "xhigh"))),
+    ("gpt-5.[45]*", replace(_APART, efforts=("none", "low", "medium", "high", "xhigh"), effort="none")),
+    ("gpt-5.[6-9]*", replace(_APART, efforts=("none", "low", "medium", "high", "xhigh", "max"))),
+    ("gpt-6*", replace(_APART, efforts=("none", "low", "medium", "high", "xhigh", "max"))),
     ("gpt-5*", _GPT_5),
     ("gpt-4o-audio*", Model(max_output=16_384, hears=True, sees=False)),
     ("gpt-4o*", Model(max_output=16_384)),
@@ -71,6 +76,8 @@ SERVED = (
     "gpt-5-mini",
     "gpt-5.1",
     "gpt-5.2",
+    "gpt-5.4",
+    "gpt-5.6-terra",
     "gpt-image-1",
     "o3",
     "o3-mini",

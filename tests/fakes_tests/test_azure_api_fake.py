@@ -126,6 +126,7 @@ async def test_a_stopped_prompt_says_which_filter_it_was(sdk: AsyncAzureOpenAI) 
         "/openai/deployments/chat-prod/chat/completions?api-version=v1",
         f"/openai/deployments/chat-prod/completions?api-version={VERSION}",
         f"/v1/chat/completions?api-version={VERSION}",
+        f"/openai/deployments/chat-prod/responses?api-version={VERSION}",
         "/openai/v1/completions",
     ],
 )

@@ -283,6 +283,20 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         chat(reasoning_effort="low"),
         "Unrecognized request argument supplied: reasoning_effort",
     ),
+    "functions of a model that thinks": (
+        chat(model="gpt-5.4", reasoning_effort="low", tools=[function("f")]),
+        (
+            "Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions. To use "
+            "function tools, use /v1/responses or set reasoning_effort to 'none'."
+        ),
+    ),
+    "functions of a model that thinks by itself": (
+        chat(model="gpt-5.6-terra", tools=[function("f")]),
+        (
+            "Function tools with reasoning_effort are not supported for gpt-5.6-terra in /v1/chat/completions. To use "
+            "function tools, use /v1/responses or set reasoning_effort to 'none'."
+        ),
+    ),
     "effort that a model lacks": (
         chat(model=O4, reasoning_effort="minimal"),
         (
@@ -362,6 +376,9 @@ async def test_a_body_that_openai_refuses(openai: OpenAIClient, name: str) -> No
         chat(response_format=schema({"type": "object"}, strict=False)),
         chat("answer in json", response_format={"type": "json_object"}),
         chat(model=O4, max_completion_tokens=10, reasoning_effort="low", temperature=1),
+        chat(model="gpt-5.4", tools=[function("f")]),
+        chat(model="gpt-5.4", reasoning_effort="low"),
+        chat(model="gpt-5.6-terra", tools=[function("f")], reasoning_effort="none"),
         chat(max_tokens=10),
     ],
 )

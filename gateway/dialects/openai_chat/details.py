@@ -58,15 +58,12 @@ class Detail(Struct):
     @property
     def seal(self) -> ir.Signature | None:
         """What signs a thought, or is all there is of one that is hidden."""
-        match self.family:
-            case "claude" if self.data:
-                return ir.Signature("claude", ir.REDACTED + self.data)
-            case "openai" if self.data:
-                return ir.Signature("openai", self.data)
-            case "claude" | "gemini" as family if self.signature:
-                return ir.Signature(family, self.signature)
-            case _:
-                return None
+        family = self.family
+        if family == "openai":
+            return ir.Signature(family, self.data) if self.data else None
+        if family == "claude" and self.data:
+            return ir.Signature(family, ir.REDACTED + self.data)
+        return ir.Signature(family, self.signature) if family is not None and self.signature else None
 
 
 _DETAILS: Final = msgspec.json.Decoder(list[Detail])
@@ -87,7 +84,9 @@ class Details:
     def __init__(self, model: str, *, signed: bool, sentinels: bool) -> None:
         name = model.rpartition("/")[2]
         family = ir.family_of(name)
-        self._family = family if family != "gemini" or ir.is_gemini(name) else None  # else it is nobody's known
+        known = family != "gemini" or ir.is_gemini(name)
+        self._family = family if known else None
+        self._format = _FORMATS[family]
         self._signed = signed
         self._sentinels = sentinels and self._family == "gemini" and is_latest(name)
 
@@ -104,16 +103,17 @@ class Details:
 
     def of(self, parts: Iterable[ir.Part], call_id: Callable[[str], str]) -> list[JSON]:
         """Write those of a message. `call_id`: how the ids of its calls are written."""
-        found = list(self._found(list(parts), call_id))
+        found = self._found(parts, call_id)
         return [{**one, "index": index} for index, one in enumerate(found)]
 
-    def _found(self, parts: list[ir.Part], call_id: Callable[[str], str]) -> Iterator[JSON]:
-        first = next((part for part in parts if isinstance(part, ir.ToolCall)), None)
+    def _found(self, parts: Iterable[ir.Part], call_id: Callable[[str], str]) -> Iterator[JSON]:
+        sentinels = self._sentinels
         for part in parts:
             if self.takes(part):
                 yield from self._written(part, call_id)
-            elif part is first and self._sentinels:
-                yield self._encrypted(SENTINEL) | {"id": call_id(first.id)}
+            elif sentinels and isinstance(part, ir.ToolCall):
+                yield self._encrypted(SENTINEL) | {"id": call_id(part.id)}
+            sentinels = sentinels and not isinstance(part, ir.ToolCall)  # only the first of several
 
     def _written(self, part: ir.Part, call_id: Callable[[str], str]) -> Iterator[JSON]:
         match part:
@@ -140,8 +140,3 @@ class Details:
 
     def _encrypted(self, data: str) -> JSON:
         return {"type": "reasoning.encrypted", "data": data, "format": self._format}
-
-    @property
-    def _format(self) -> str:
-        assert self._family is not None
-        return _FORMATS[self._family]
