@@ -7,7 +7,7 @@ A server other than Anthropic's may ask for no key: then `base_url` is enough.
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from gateway import ir
 from gateway.adapters.amendments import Write
 from gateway.adapters.anthropic_errors import RULES, read_failure
-from gateway.adapters.anthropic_journey import ANTHROPIC, AnthropicBackend, AnthropicJourney, betas_header
+from gateway.adapters.anthropic_journey import BEARER, AnthropicBackend, AnthropicJourney, betas_header
 from gateway.adapters.anthropic_models import SHIPPED, described
 from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.credential import Credential
@@ -79,8 +79,9 @@ class Anthropic(KeyedUpstream):
             logger=logger,
             strict=loaded.config.translate.lossy == "strict",
         )
-        base = self._backend.bases[0]
-        shipped: Mapping[str, ModelInfo] = SHIPPED if urlsplit(base).hostname == _HOST else {}
+        official = urlsplit(self._backend.bases[0]).hostname == _HOST
+        self._backend.other = None if official else BEARER
+        shipped: Mapping[str, ModelInfo] = SHIPPED if official else {}
         super().__init__(self._backend, kept, set(), configured=config.models, shipped=shipped, described=described)
         self._write = Writer(self.info, loaded.config.translate, self._backend.learnt)
 
@@ -152,11 +153,18 @@ class Anthropic(KeyedUpstream):
     ) -> bytes:
         """Make a small call."""
         backend = self._backend
-        secret = await self._pool.token(key)
+        secret, door = await self._pool.token(key), backend.door
         url = f"{backend.bases[0]}/v1/{path}"
-        headers = {**backend.headers, **ANTHROPIC.headers(secret), **betas_header(betas)}
+
+        def fetch() -> Awaitable[bytes]:
+            headers = {**backend.headers, **backend.door.headers(secret), **betas_header(betas)}
+            return backend.fetch(method, url, headers, body)
+
         try:
-            return await backend.fetch(method, url, headers, body)
+            try:
+                return await fetch()
+            except Failure as failure:
+                return await backend.otherwise(failure, door, fetch)
         except Failure as failure:
             without_key(failure, secret)
             raise

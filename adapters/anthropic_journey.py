@@ -7,11 +7,13 @@ wanted there. A cloud that has Claude brings a door of its own (another address,
 the model in the path), and everything else here holds for it: the betas, the amendments, the reading.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.amendments import Write
@@ -24,15 +26,22 @@ from gateway.adapters.journey import Backend, PoolJourney
 from gateway.adapters.openai_errors import without_key
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
 from gateway.dialects.anthropic.outbound_stream import ReadOptions, StreamReader
+from gateway.transport import Response
 from gateway.upstream import Answer, Call, Step
 
-__all__ = ["ANTHROPIC", "AnthropicBackend", "AnthropicJourney", "Door", "betas_header"]
+__all__ = ["ANTHROPIC", "BEARER", "AnthropicBackend", "AnthropicJourney", "Door", "betas_header"]
 
 _C = TypeVar("_C", bound=Credential)
+_T = TypeVar("_T")
 
 _VERSION: Final = "2023-06-01"
 _BETAS: Final = "anthropic-beta"
 _NOT_TAKEN: Final = "this upstream does not support the beta"
+# A refusal of one who has seen no key; whoever has read `x-api-key` says so, or that the key is wrong.
+_UNSEEN: Final = re.compile(
+    r"(?i)unauthori[sz]ed|missing|required|provide|no (?:auth|api|token|cred)|bearer|authorization"
+)
+_SEEN: Final = "x-api-key"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -59,6 +68,11 @@ def _headers(key: str) -> dict[str, str]:
     return {**version, "x-api-key": key} if key else version
 
 
+def _bearer(key: str) -> dict[str, str]:
+    """Show a key as most servers have it that are not Anthropic's."""
+    return {"anthropic-version": _VERSION, "authorization": f"Bearer {key}"}
+
+
 def _as_it_is(body: Mapping[str, object]) -> Mapping[str, object]:
     return body
 
@@ -68,18 +82,40 @@ def _all(betas: tuple[str, ...]) -> tuple[str, ...]:
 
 
 ANTHROPIC: Final = Door(url=_url, headers=_headers, body=_as_it_is, betas=_all)
+BEARER: Final = replace(ANTHROPIC, headers=_bearer)
 
 
 class AnthropicBackend(Backend[_C], Generic[_C], kw_only=True):
-    """What all journeys of one upstream share."""
+    """What all journeys of one upstream share. `other`: the door of the same server that a key may be meant for."""
 
     door: Door = ANTHROPIC
+    other: Door | None = None
     learnt: Learnt = field(default_factory=Learnt)
 
     def betas(self, written: AnthropicWritten, request: ir.Request) -> tuple[str, ...]:
         """Give the betas to ask with: those that the body needs, and the caller's own."""
         wanted = dict.fromkeys((*written.betas, *self.door.betas(request.betas)))
         return tuple(beta for beta in wanted if beta not in self.learnt.betas)
+
+    async def otherwise(self, failure: Failure, used: Door, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Make a call again through the other door where the key was not seen; raise the refusal if that is none."""
+        said = failure.error.message
+        if self.other is None or failure.cause != "key" or _SEEN in said.lower() or not _UNSEEN.search(said):
+            raise failure
+        if self.door is used:
+            self._turn()
+        try:
+            return await call()
+        except Failure as refused:
+            if refused.cause != "key":
+                raise
+            if self.door is not used:
+                self._turn()
+            raise failure from None
+
+    def _turn(self) -> None:
+        assert self.other is not None
+        self.door, self.other = self.other, self.door
 
 
 class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
@@ -129,12 +165,12 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
 
     async def _call(self, credential: _C) -> Answer:
         backend, written = self._backend, self._draft.written
-        secret = await backend.pool.token(credential)
+        secret, door = await backend.pool.token(credential), backend.door
         headers = {**self._headers(secret), **self._idempotent()}
         try:
             response = await backend.send(self._url(), headers, bytes(self.body()))
         except Failure as failure:
-            raise without_key(failure, secret) from None
+            response = await self._again(failure, door, secret)
         options = ReadOptions(
             names=written.names,
             salt=self._salt,
@@ -151,6 +187,17 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
             backend.clock.time(),
             streams=self._streams,
         )
+
+    async def _again(self, failure: Failure, used: Door, secret: str) -> Response:
+        """Make the call through another door where that may help; raise the refusal."""
+
+        def send() -> Awaitable[Response]:
+            return self._backend.send(self._url(), self._headers(secret), bytes(self.body()))
+
+        try:
+            return await self._backend.otherwise(failure, used, send)
+        except Failure as refused:
+            raise without_key(refused, secret) from None
 
 
 def betas_header(betas: tuple[str, ...]) -> dict[str, str]:

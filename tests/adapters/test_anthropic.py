@@ -56,6 +56,50 @@ async def test_the_body_of_the_next_call_is_known_without_network(anthropic: Ant
     assert anthropic.fake.requests == []
 
 
+async def test_a_server_that_wants_a_bearer_gets_one_once_it_has_seen_no_key(anthropic: AnthropicSite) -> None:
+    anthropic.fake.bearers = True
+    adapter = await anthropic.open()
+    assert await anthropic.ask("one") == "one"
+    assert await anthropic.ask("two") == "two"
+    assert anthropic.seen() == [("", 401), ("key-1", 200), ("key-1", 200)]
+    assert await adapter.count(asking("hi", SONNET))
+    assert [call.status for call in anthropic.fake.calls(COUNT)] == [200]
+    assert anthropic.calls[-1].headers["authorization"] == "Bearer key-1"
+    assert "x-api-key" not in anthropic.calls[-1].headers
+
+
+async def test_several_at_once_find_the_same_way(anthropic: AnthropicSite) -> None:
+    anthropic.fake.bearers = True
+    await anthropic.open()
+    assert await asyncio.gather(*(anthropic.ask(f"{n}") for n in range(5))) == [f"{n}" for n in range(5)]
+    assert await anthropic.ask("last") == "last"
+    assert anthropic.seen()[-1] == ("key-1", 200)
+
+
+async def test_a_key_that_is_wrong_either_way_is_refused_as_at_first(anthropic: AnthropicSite) -> None:
+    anthropic.fake.bearers = True
+    await anthropic.open("wrong")
+    with pytest.raises(UpstreamCredential, match="rejected"):
+        await anthropic.ask()
+    assert [call.status for call in anthropic.calls] == [401, 401]
+    anthropic.fake.bearers = False
+    await anthropic.open("key-1")
+    assert await anthropic.ask() == "hi"
+    assert anthropic.calls[-1].headers["x-api-key"] == "key-1"
+
+
+async def test_a_key_that_was_seen_is_shown_once(anthropic: AnthropicSite) -> None:
+    await anthropic.open("wrong")
+    with pytest.raises(UpstreamCredential, match="rejected"):
+        await anthropic.ask()
+    assert [call.status for call in anthropic.calls] == [401]
+
+
+async def test_anthropic_itself_gets_no_bearer(anthropic: AnthropicSite) -> None:
+    assert anthropic.made("key-1", base_url="")._backend.other is None
+    assert anthropic.made("key-1")._backend.other is not None
+
+
 # betas
 
 

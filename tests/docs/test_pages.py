@@ -34,6 +34,7 @@ MORE = {
     "VERTEX_PROJECT": "project",
     "DATABASE_URL": "postgresql://a:b@localhost/c",
     "OPENROUTER_API_KEY": "a-key",
+    "BEDROCK_API_KEY": "a-key",
     "REDIS_URL": "redis://localhost:6379/0",
     "GATEWAY_ENCRYPTION_KEY": "6Jd2dIDZk1hNJPc0xIjOyT6ZMpKQiI1jAnKBbDlkBvw=",
     "GATEWAY_ADMIN_PASSWORD": "long enough",

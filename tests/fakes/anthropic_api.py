@@ -64,18 +64,23 @@ _LIMITS = {
 
 
 class FakeAnthropic(Fake[str]):
-    """The fake; everything a test sets or reads is an attribute. A caller is known by its key or its bearer."""
+    """The fake; everything a test sets or reads is an attribute. A caller is known by its key or its bearer.
+
+    `bearers`: a server of another vendor, which does not look at `x-api-key`.
+    """
 
     def __init__(
         self,
         *,
         keys: Iterable[str] = KEYS,
         tokens: Iterable[str] = TOKENS,
+        bearers: bool = False,
         bases: Iterable[str] = ("a",),
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         super().__init__(bases, host, port)
+        self.bearers = bearers
         self.keys = set(keys)
         self.tokens = set(tokens)
         self.models = list(SERVED)
@@ -93,6 +98,8 @@ class FakeAnthropic(Fake[str]):
 
     def token_of(self, request: web.Request) -> str:
         """Read the key, or the bearer."""
+        if self.bearers:
+            return super().token_of(request)
         return request.headers.get("x-api-key") or super().token_of(request)
 
     def parsed(self, record: Record) -> tuple[Any, Refusal | None]:
@@ -114,7 +121,9 @@ class FakeAnthropic(Fake[str]):
             if record.headers.get("authorization", "").partition(" ")[2] not in self.tokens:
                 raise errors.google_named("401_bearer")
             return record.token
-        key = record.headers.get("x-api-key")
+        key = None if self.bearers else record.headers.get("x-api-key")
+        if self.bearers and not record.token:
+            raise errors.error(401, "Unauthorized")  # Ollama's cloud
         if not record.token:
             raise errors.error(401, "x-api-key header is required")
         if key is not None and key not in self.keys:
