@@ -3,8 +3,12 @@
 Up to 4.5 Claude thinks by a budget, from 4.6 on as much as it finds right, Fable and Mythos always. From 4.1 on it
 takes a temperature or a `top_p`, not both, and from 4.7 on neither. Opus 4.8 was the first to take instructions in
 mid-conversation. What is not so at some server is learnt from its refusals.
+
+Clouds and routers put a name of their own before Claude's, or write its version with a dot:
+`us.anthropic.claude-opus-4-8`, `anthropic/claude-opus-4.8`.
 """
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -79,16 +83,27 @@ _LIMITS: Final[tuple[tuple[str, tuple[int, int]], ...]] = (
 )
 
 
+_CLAUDE: Final = "claude"
+_DOT: Final = re.compile(r"(?<=\d)\.(?=\d)")
+
+
+def _plain(model: str) -> str:
+    """Give the name as Anthropic writes it."""
+    name = model.lower()
+    return _DOT.sub("-", name[max(name.find(_CLAUDE), 0) :])
+
+
 @lru_cache(maxsize=256)
 def traits_of(model: str) -> Traits:
     """Tell what a model takes."""
-    name = model.lower()
+    name = _plain(model)
     return next((traits for pattern, traits in _TRAITS if fnmatchcase(name, pattern)), _UNKNOWN)
 
 
 def described(info: ModelInfo) -> ModelInfo:
     """Fill in the limits that a list leaves out."""
-    limits = next((limits for pattern, limits in _LIMITS if fnmatchcase(info.id, pattern)), (None, None))
+    name = _plain(info.id)
+    limits = next((limits for pattern, limits in _LIMITS if fnmatchcase(name, pattern)), (None, None))
     return replace(info, max_input=info.max_input or limits[0], max_output=info.max_output or limits[1])
 
 

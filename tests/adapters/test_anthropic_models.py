@@ -98,6 +98,10 @@ async def test_only_anthropic_itself_has_a_list_that_is_shipped(
         ("claude-opus-4-7", True, False, False, False),
         ("claude-opus-4-8", True, False, False, True),
         ("claude-sonnet-5-5", True, False, False, True),
+        ("anthropic.claude-opus-4-8", True, False, False, True),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", False, True, False, False),
+        ("anthropic/claude-sonnet-4.5", False, True, False, False),
+        ("anthropic/claude-opus-4.6", True, True, False, False),
         ("glm-4.6", False, True, True, False),
     ],
 )
@@ -127,6 +131,8 @@ def test_some_models_always_think(model: str, rests: bool) -> None:
         ("claude-opus-4-5-20251101", 64_000),
         ("claude-opus-4-6", 128_000),
         ("claude-sonnet-4-6", 64_000),
+        ("anthropic.claude-opus-4-6-v1", 128_000),
+        ("anthropic/claude-haiku-4.5", 64_000),
         ("claude-opus-9", None),
     ],
 )
