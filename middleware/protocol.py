@@ -110,7 +110,9 @@ class Protocol:
             if route.dialect in self._unread and isinstance(dialect, Passing) and not isinstance(error, UndeclaredTool):
                 return dialect.read_unread(body, error, route)
             raise
-        if request.native is None and route.dialect in self._passed and isinstance(dialect, Passing):
+        if request.native is not None or request.mixed:
+            return request
+        if route.dialect in self._passed and isinstance(dialect, Passing):
             return replace(request, native=ir.Native(dialect=route.dialect, body=Raw(body)))
         return request
 

@@ -310,7 +310,7 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     `betas`: what an Anthropic caller opts into by `anthropic-beta`.
     `native`: set where the upstream may get the caller's own words instead of a translation. `thread`: set by a
     dialect whose conversations the server keeps. `room`: what the context leaves for the answer, in tokens, as far as
-    the upstream has said.
+    the upstream has said. `mixed`: the caller's words have not the form of the dialect in which it is answered.
     """
 
     model: str
@@ -335,6 +335,7 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     marks: tuple[Mark, ...] = ()
     filled: frozenset[str] = frozenset()
     room: int | None = None
+    mixed: bool = False
 
     def within(self, limit: int | None) -> int | None:
         """Give how long the answer may be at most, of a model with this limit; None = nobody has said."""

@@ -11,6 +11,7 @@ from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .errors import write_error
+from .mixed import read_mixed
 from .models import write_count, write_model, write_models
 from .passage import ChatPassage
 from .request import read_request, read_unread
@@ -27,8 +28,12 @@ class OpenAIChat:
     keepalive: Final = b": keep-alive\n\n"
 
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
-        """Read a request."""
-        return read_request(body, route.model if route is not None else "")
+        """Read a request, whatever its form if it is one that clients send here."""
+        model = route.model if route is not None else ""
+        try:
+            return read_request(body, model)
+        except InvalidRequest as refusal:
+            return read_mixed(body, model, refusal)
 
     def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
         """Read of a request what the way upstream needs."""

@@ -199,6 +199,7 @@ class Manner(Struct, gc=False, frozen=True, kw_only=True):
     """How this caller wants to be answered.
 
     `legacy`: it sent `functions`, so it reads `function_call`. `beside`: pictures beside the content, not in it.
+    `plain`: it reads no calls but those of functions.
     """
 
     thoughts: bool
@@ -206,6 +207,7 @@ class Manner(Struct, gc=False, frozen=True, kw_only=True):
     beside: bool
     sealed: bool
     free_form: frozenset[str]
+    plain: bool
 
 
 def manner(answering: Answering) -> Manner:
@@ -217,6 +219,7 @@ def manner(answering: Answering) -> Manner:
         beside=answering.images == "images",
         sealed=answering.sealed,
         free_form=frozenset(tool.name for tool in tools if tool.free_form) if tools else _NONE,
+        plain=answering.request.mixed,
     )
 
 
@@ -260,7 +263,9 @@ def call(made: ir.ToolCall, how: Manner, index: int | UnsetType = UNSET) -> Call
     """Give one whole call; a free-form tool's input is unwrapped."""
     arguments = bytes(made.arguments).decode()
     extra = signed(made.signature, how)
-    if made.name in how.free_form:
+    if made.name in how.free_form and how.plain:
+        arguments = free_text(arguments)
+    elif made.name in how.free_form:
         custom = Custom(made.name, free_text(arguments))
         return Call(index=index, id=made.id, type="custom", custom=custom, extra_content=extra)
     function = Function(name=made.name, arguments=arguments)
