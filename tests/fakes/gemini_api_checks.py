@@ -89,7 +89,7 @@ HISTORY: tuple[Check, ...] = (
     turns.responses_named_as_calls,
     turns.response_ids_match,
     turns.responses_stand_alone,
-    own_tools.references_answered,
+    turns.references_answered,
 )
 # what may be cached or counted: a prompt that need not be a whole conversation
 PROMPT: tuple[Check, ...] = (*SHAPE, *TOOLS)

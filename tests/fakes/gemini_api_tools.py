@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from tests.fakes.v1internal_call import Call, Json
+from tests.fakes.v1internal_call import Call
 from tests.fakes.v1internal_errors import invalid
 from tests.fakes.v1internal_tools import BUILT_IN, nodes
 
@@ -13,7 +11,6 @@ __all__ = [
     "formats_known",
     "one_kind_a_tool",
     "parameters_are_objects",
-    "references_answered",
     "tools_combined",
 ]
 
@@ -81,32 +78,6 @@ def enums_of_strings(call: Call) -> None:
             raise _wrong(f"{path}.enum", "should be non-empty for STRING type with enum format")
         if "" in members:
             raise _wrong(f"{path}.enum[{members.index('')}]", "cannot be empty")
-
-
-def references_answered(call: Call) -> None:
-    """Gemini 3 reads `$ref` in a response as the name of one of its parts."""
-    for turn in call.turns if call.model.signed_calls else []:
-        for response in turn.responses:
-            names = {blob.get("displayName") for part in response.get("parts") or [] for blob in part.values()}
-            for name in _references(response.get("response")):
-                if name not in names:
-                    raise invalid(
-                        f"The referenced name `{name}` in function_response.response does not match to a "
-                        "display_name in the function_response.parts."
-                    )
-
-
-def _references(value: object) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _references(item)
-    elif isinstance(value, dict):
-        inner: Json = value
-        for name, item in inner.items():
-            if name == "$ref" and isinstance(item, str):
-                yield item
-            else:
-                yield from _references(item)
 
 
 def _wrong(path: str, what: str) -> Exception:

@@ -93,6 +93,7 @@ EXCHANGES: tuple[Check, ...] = (
     turns.responses_named_as_calls,
     turns.response_ids_match,
     turns.responses_stand_alone,
+    turns.references_answered,
 )
 
 

@@ -191,10 +191,36 @@ def responses_stand_alone(call: Call) -> None:
             raise invalid(COUNTS_DIFFER)
 
 
+def references_answered(call: Call) -> None:
+    """Gemini 3 reads `$ref` in a response as the name of one of its parts."""
+    for turn in call.turns if call.model.signed_calls else []:
+        for response in turn.responses:
+            names = {blob.get("displayName") for part in response.get("parts") or [] for blob in part.values()}
+            for name in _references(response.get("response")):
+                if name not in names:
+                    raise invalid(
+                        f"The referenced name `{name}` in function_response.response does not match to a "
+                        "display_name in the function_response.parts."
+                    )
+
+
 def _exchanges(call: Call) -> Iterator[tuple[list[Json], list[Json]]]:
     for before, after in pairwise(call.turns):
         if before.calls:
             yield before.calls, after.responses
+
+
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, dict):
+        inner: Json = value
+        for name, item in inner.items():
+            if name == "$ref" and isinstance(item, str):
+                yield item
+            else:
+                yield from _references(item)
 
 
 def refuse_empty(paths: list[str]) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from tests.fakes import gemini_api_config as own_config
 from tests.fakes import gemini_api_thinking as thoughts
-from tests.fakes import gemini_api_tools as own_tools
 from tests.fakes import gemini_api_turns as own_turns
 from tests.fakes import v1internal_config as config
 from tests.fakes import v1internal_thinking
@@ -269,7 +268,7 @@ ROWS: list[tuple[Any, str, Any, str]] = [
     ),
     (turns.responses_stand_alone, GEMINI_3, answered(result("f", "1"), "b"), COUNTS_DIFFER),
     (
-        own_tools.references_answered,
+        turns.references_answered,
         GEMINI_3,
         answered({"functionResponse": {"name": "f", "id": "1", "response": {"a": [{"$ref": "#/$defs/D"}]}}}),
         (

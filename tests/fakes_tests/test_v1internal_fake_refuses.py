@@ -163,6 +163,19 @@ ROWS: list[tuple[Any, Any, str]] = [
         body(GEMINI_3, user("a"), said(SIGNED), user(picture(), result("f", "1"))),
         COUNTS_DIFFER,
     ),
+    (
+        turns.references_answered,
+        body(
+            GEMINI_3,
+            user("a"),
+            said(SIGNED),
+            user({"functionResponse": {"name": "f", "id": "1", "response": {"a": [{"$ref": "#/definitions/D"}]}}}),
+        ),
+        (
+            "The referenced name `#/definitions/D` in function_response.response does not match to a display_name "
+            "in the function_response.parts."
+        ),
+    ),
     (functions.tools_filled, body(GEMINI_3, tools=[{}]), "tools[0].tool_type: required one_of 'tool_type'"),
     (
         functions.declaration_names,

@@ -69,6 +69,7 @@ _MEDIA: Final[dict[ir.Family, re.Pattern[str]]] = {
 }
 _NO_DOUBLE: Final = re.compile(r"\d{16}|\d[eE]\+?\d{3}")  # how a number may look that is none: 1e400
 _MAX_BRACKETS: Final = 64
+_REFERENCE: Final = '"$ref"'  # Gemini takes its value for the name of a file beside the result
 
 
 class Step(Struct, frozen=True):
@@ -398,7 +399,7 @@ def _id(call_id: str) -> dict[str, object]:
 
 def _is_object(text: str) -> bool:
     """Tell whether text may go as an object: proto Struct turns numbers into doubles and is not nested far."""
-    if not text.lstrip().startswith("{") or text.count("{") + text.count("[") > _MAX_BRACKETS:
+    if not text.lstrip().startswith("{") or text.count("{") + text.count("[") > _MAX_BRACKETS or _REFERENCE in text:
         return False
     return read(text, FIELDS) is not None and _NO_DOUBLE.search(text) is None
 

@@ -252,6 +252,7 @@ def test_nothing_at_all_is_refused_as_the_caller_calls_it(model: str) -> None:
         ('{"least":1e-400,"much":5e99}', {"least": 0, "much": 5e99}),
         ('{"a":' * 70 + "1" + "}" * 70, {"output": '{"a":' * 70 + "1" + "}" * 70}),
         ('{"a":"\\ud800"}', {"output": '{"a":"\\ud800"}'}),
+        ('{"a":{"$ref":"#/b"}}', {"output": '{"a":{"$ref":"#/b"}}'}),
     ],
 )
 def test_result_is_an_object_with_its_text_intact(text: str, response: dict[str, object]) -> None:
