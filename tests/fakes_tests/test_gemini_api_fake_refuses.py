@@ -190,7 +190,7 @@ ROWS: list[tuple[Any, str, Any, str]] = [
         for model, level in (
             (GEMINI_3_PRO, "MEDIUM"),
             ("gemini-3.1-pro-preview", "MINIMAL"),
-            ("gemini-3.7-flash", "MINIMAL"),
+            ("gemini-3.8-flash", "MINIMAL"),
             (GEMINI_3, "XHIGH"),
         )
     ),

@@ -53,7 +53,7 @@ _LEVEL_IN_NAME: Final = re.compile(r"-(?:minimal|low|medium|high|agent)$")
 # The first pattern found in the name holds.
 _LEVELS: Final = (
     (re.compile(r"gemini-3(?:\.0)?-pro"), ("low", "high")),
-    (re.compile(r"gemini-3\.7-flash"), ("low", "medium", "high")),
+    (re.compile(r"gemini-(?:3\.(?:[7-9]|\d\d)|[4-9])\b.*flash"), ("low", "medium", "high")),
     (re.compile(r"flash"), ("minimal", "low", "medium", "high")),
     (re.compile(r""), ("low", "medium", "high")),
 )

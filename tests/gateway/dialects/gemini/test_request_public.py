@@ -170,7 +170,7 @@ def test_thinking_goes_by_budget_or_by_level(model: str, config: dict[str, objec
     assert body(model=model, reasoning=reasoning)["generationConfig"]["thinkingConfig"] == config
 
 
-@pytest.mark.parametrize(("model", "level"), [(GEMINI_3, "minimal"), ("gemini-3.7-flash", "low")])
+@pytest.mark.parametrize(("model", "level"), [(GEMINI_3, "minimal"), ("gemini-3.8-flash", "low")])
 def test_thinking_that_cannot_be_off_is_at_its_lowest(model: str, level: str) -> None:
     config = body(model=model, reasoning=ir.Reasoning(mode="off"))["generationConfig"]["thinkingConfig"]
     assert config == {"thinkingLevel": level, "includeThoughts": False}
