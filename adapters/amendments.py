@@ -74,6 +74,7 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "thinking": {"thinks": False},  # Claude without thinking: its thoughts are gone from the conversation
     "level": {"levels": False},  # with a budget in its place
     "penalties": {"penalties": False},
+    "begun": {"begun": False},  # with a request to go on behind the answer that a caller has begun
     "logprobs": {"logprobs": False},
     "batch": {},  # texts to be embedded one by one, which says nothing about an answer
     "room": {},  # a shorter answer, as the request says then
@@ -100,6 +101,7 @@ REFUSED: Final[Words] = (
     (_400, "thinking level", "level"),
     (_400, "thinkinglevel", "level"),
     (_400, "penalty is not enabled", "penalties"),
+    (_400, "ending with a model turn", "begun"),
     (_400, "logprobs is not enabled", "logprobs"),
     (_400, "logprobs is not supported", "logprobs"),
 )
@@ -114,6 +116,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
     {
         "level",
         "penalties",
+        "begun",
         "logprobs",
         "limit",
         "old_limit",

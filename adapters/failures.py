@@ -71,6 +71,7 @@ Cause = Literal[
     "thinking",
     "level",
     "penalties",
+    "begun",
     "logprobs",
     "limit",
     "room",

@@ -81,6 +81,7 @@ def test_published_refusals(name: str) -> None:
         (400, "Corrupted thought signature.", "signatures", UpstreamRejected),
         (400, "Thinking level is not supported for this model.", "level", UpstreamRejected),
         (400, "Penalty is not enabled for models/gemini-2.5-flash", "penalties", UpstreamRejected),
+        (400, "Requests ending with a model turn are not supported.", "begun", UpstreamRejected),
         (400, "Gemini API free tier is not available in your country.", "location", UpstreamUnavailable),
         (401, "Request had invalid authentication credentials.", "token", UpstreamCredential),
         (401, "API key not valid. Please pass a valid API key.", "key", UpstreamCredential),

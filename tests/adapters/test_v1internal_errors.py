@@ -93,6 +93,7 @@ def test_the_link_of_a_verification_is_kept_for_the_operator() -> None:
         (400, "Unable to submit request because thinking_level MEDIUM is not supported by this model.", "level"),
         (400, "Unknown name \"thinkingLevel\" at 'request.generation_config': Cannot find field.", "level"),
         (400, "Penalty is not enabled for this model", "penalties"),
+        (400, "Requests ending with a model turn are not supported.", "begun"),
         (403, "The caller does not have permission", "forbidden"),
         (403, "This client is no longer supported for individuals", "final"),
         (403, "You must be a named user of this product", "banned"),

@@ -230,6 +230,17 @@ async def test_penalties_are_dropped_and_told(served: Served) -> None:
     assert statuses(served) == [400, 200, 200]
 
 
+async def test_where_a_begun_answer_is_refused_the_model_is_asked_to_go_on(served: Served) -> None:
+    begun = {"role": "assistant", "content": "The answer is"}
+    for _ in range(2):
+        response = await served.post(CHAT, "hi", begun, model="gemini-3.7-flash-high")
+        assert (response.status_code, response.headers["x-gateway-lossy"]) == (200, "1")
+        assert [one["role"] for one in served.contents] == ["user", "model", "user"]
+    assert statuses(served) == [400, 200, 200]
+    assert (await served.post(CHAT, "hi", begun)).status_code == 200
+    assert [one["role"] for one in served.contents] == ["user", "model"]
+
+
 async def test_several_refusals_are_mended_one_by_one(served: Served) -> None:
     served.fake.levels_known = served.fake.penalties_known = False
     response = await served.post(CHAT, "hi", **PENALTY, **LOW)
@@ -278,6 +289,13 @@ async def test_strict_mode_refuses_to_lose_a_penalty(fake_v1internal: FakeV1Inte
     response = await standing_with(fake_v1internal, tmp_path, PENALTY, "hi", translate={"lossy": "strict"})
     assert (response.status_code, len(fake_v1internal.calls())) == (400, 1)
     assert "Penalty is not enabled" in response.json()["error"]["message"]
+
+
+async def test_strict_mode_refuses_to_ask_for_more(fake_v1internal: FakeV1Internal, tmp_path: Path) -> None:
+    begun = {"role": "assistant", "content": "The answer is"}
+    asked = {"model": "gemini-3.7-flash-high"}
+    response = await standing_with(fake_v1internal, tmp_path, asked, "hi", begun, translate={"lossy": "strict"})
+    assert (response.status_code, len(fake_v1internal.calls())) == (400, 1)
 
 
 async def test_strict_mode_refuses_to_lose_thoughts(fake_v1internal: FakeV1Internal, tmp_path: Path) -> None:

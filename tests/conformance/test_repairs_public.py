@@ -111,3 +111,14 @@ async def test_a_stream_that_begins_with_the_refusal_is_mended_like_a_status(goo
     response = await google.post(CHAT, "hi", stream=True, **LOW)
     assert (response.status_code, len(google.fake.calls(STREAM))) == (200, 2)
     assert google.config["thinkingConfig"] == {"includeThoughts": True, "thinkingBudget": 1024}
+
+
+async def test_where_a_begun_answer_is_refused_the_model_is_asked_to_go_on(google: Served) -> None:
+    begun = {"role": "assistant", "content": "The answer is"}
+    for _ in range(2):
+        assert (await google.post(CHAT, "hi", begun, model="gemini-3.8-flash")).status_code == 200
+        assert google.contents[1:] == [
+            {"role": "model", "parts": [{"text": "The answer is"}]},
+            gemini.user("Continue from where you stopped."),
+        ]
+    assert statuses(google) == [400, 200, 200]

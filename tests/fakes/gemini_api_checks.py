@@ -90,6 +90,7 @@ HISTORY: tuple[Check, ...] = (
     turns.response_ids_match,
     turns.responses_stand_alone,
     turns.references_answered,
+    turns.user_last,
 )
 # what may be cached or counted: a prompt that need not be a whole conversation
 PROMPT: tuple[Check, ...] = (*SHAPE, *TOOLS)

@@ -29,7 +29,6 @@ _FACTS: tuple[tuple[str, Model], ...] = (
     ("gemini-2*-pro*", _GEMINI_2),
     ("gemini-2*-flash-lite*", replace(_GEMINI_2, budget=(512, 24576), zero=True)),
     ("gemini-2*", replace(_GEMINI_2, budget=(1, 24576), zero=True)),
-    ("gemini-3.[78]-flash*", Model(budget=(1, 65535), levels=frozenset({"LOW", "MEDIUM", "HIGH"}))),
 )
 _LATEST = {"gemini-flash-latest": "gemini-3.6-flash", "gemini-pro-latest": "gemini-3.1-pro-preview"}
 

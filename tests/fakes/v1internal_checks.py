@@ -86,7 +86,12 @@ CLAUDE: tuple[Check, ...] = (
     anthropic.input_schemas,
     anthropic.validated_schemas,
 )
-OTHERS: tuple[Check, ...] = (tools.names_unique, thinking.signatures_readable, thinking.calls_signed)
+OTHERS: tuple[Check, ...] = (
+    tools.names_unique,
+    thinking.signatures_readable,
+    thinking.calls_signed,
+    turns.user_last,
+)
 EXCHANGES: tuple[Check, ...] = (
     turns.responses_follow_calls,
     turns.calls_answered,

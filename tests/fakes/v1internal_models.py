@@ -32,6 +32,7 @@ class Model:
     signed_calls: bool = True
     numbered_calls: bool = True
     json_with_tools: bool = True
+    prefills: bool = True
     draws: bool = False
     media: tuple[str, ...] = GEMINI_TYPES
 
@@ -78,6 +79,9 @@ FACTS: tuple[tuple[str, Model], ...] = (
     ("gemini-*-image*", _DRAWING),
     ("gemini-3-pro*", Model(levels=frozenset({"LOW", "HIGH"}))),
     ("gemini-*pro*", Model(levels=frozenset({"LOW", "MEDIUM", "HIGH"}))),
+    ("gemini-3.5-flash-lite*", Model(budget=(1, 65535), prefills=False)),
+    ("gemini-3.6-flash*", Model(budget=(1, 65535), prefills=False)),
+    ("gemini-3.[78]-flash*", Model(budget=(1, 65535), levels=frozenset({"LOW", "MEDIUM", "HIGH"}), prefills=False)),
     ("*", Model(budget=(1, 65535))),
 )
 

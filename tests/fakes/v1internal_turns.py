@@ -137,6 +137,12 @@ def model_turns_apart(call: Call) -> None:
             raise invalid(CALL_MISPLACED if after.calls else plain)
 
 
+def user_last(call: Call) -> None:
+    """Since Gemini 3.6 the model does not go on with its own words."""
+    if call.turns[-1].role == "model" and not call.model.prefills:
+        raise invalid("Requests ending with a model turn are not supported.")
+
+
 def responses_follow_calls(call: Call) -> None:
     """A turn of responses comes right after the turn of calls."""
     for before, after in pairwise([Turn(-1, "", []), *call.turns]):

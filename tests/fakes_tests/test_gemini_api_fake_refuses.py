@@ -267,6 +267,10 @@ ROWS: list[tuple[Any, str, Any, str]] = [
         "the function response ids match the function call ids",
     ),
     (turns.responses_stand_alone, GEMINI_3, answered(result("f", "1"), "b"), COUNTS_DIFFER),
+    *(
+        (turns.user_last, model, body(user("a"), said("b")), "Requests ending with a model turn are not supported.")
+        for model in ("gemini-3.6-flash", "gemini-3.8-flash")
+    ),
     (
         turns.references_answered,
         GEMINI_3,

@@ -164,6 +164,11 @@ ROWS: list[tuple[Any, Any, str]] = [
         COUNTS_DIFFER,
     ),
     (
+        turns.user_last,
+        body("gemini-3.6-flash-high", user("a"), said("b")),
+        "Requests ending with a model turn are not supported.",
+    ),
+    (
         turns.references_answered,
         body(
             GEMINI_3,

@@ -48,6 +48,7 @@ __all__ = [
 
 ANSWERED_LATER: Final = "a later result for the same call replaces it"
 _REMINDED: Final = "instructions are not possible within a conversation here: sent as a user message"
+_BEGUN: Final = "this model rejects a response that the caller has begun: it is asked to go on"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 EMPTY: Final = ir.Text(text="(empty)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")
@@ -113,10 +114,8 @@ def arrange(turns: Sequence[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     steps = list(_steps(groups, replay, losses))
     if steps[-1].role == "model" and turns[-1].role == "user":
         steps.append(Step("user", (EMPTY,)))
-    if replay.family == "claude" and steps[-1].role == "model":
-        losses.append(
-            ir.Loss("messages", "Claude rejects a response that the caller has begun: it is asked to go on", "change")
-        )
+    if not replay.begun and steps[-1].role == "model":
+        losses.append(ir.Loss("messages", _BEGUN, "change"))
         steps.append(Step("user", (GO_ON,)))
     return steps
 

@@ -72,8 +72,8 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
 
     `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
     [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, logprobs, `levels` of
-    thinking; and of this conversation: `thinks`, whether it may think; `refused`: its signatures are not good;
-    `sentinels`: calls without one are not, whatever the model.
+    thinking, an answer that is `begun`; and of this conversation: `thinks`, whether it may think; `refused`: its
+    signatures are not good; `sentinels`: calls without one are not, whatever the model.
     """
 
     model: str
@@ -83,6 +83,7 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     penalties: bool = True
     logprobs: bool = True
     levels: bool = True
+    begun: bool = True
     thinks: bool = True
     refused: bool = False
     sentinels: bool = False
@@ -241,6 +242,7 @@ class _Writer:
             latest=self.latest,
             trusted=target.signatures and not target.refused,
             sentinels=target.sentinels,
+            begun=target.begun and not self.claude,
         )
 
     def _limited(self) -> int | None:

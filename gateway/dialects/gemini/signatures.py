@@ -27,7 +27,8 @@ class Replay(Struct, frozen=True, kw_only=True):
     """What one target takes back.
 
     `latest`: whether it is Gemini 3 or later. `thoughts`: whether thinking is on. `trusted`: whether signatures
-    are used at all. `sentinels`: whether older models of Gemini want them too.
+    are used at all. `sentinels`: whether older models of Gemini want them too. `begun`: whether it goes on with an
+    answer that is begun.
     """
 
     family: ir.Family
@@ -35,6 +36,7 @@ class Replay(Struct, frozen=True, kw_only=True):
     thoughts: bool
     trusted: bool = True
     sentinels: bool = False
+    begun: bool = True
 
     def parts(self, parts: Iterable[ir.Part]) -> list[ir.Part]:
         """Give a model's turn with the thoughts and signatures that go upstream, and no others."""
