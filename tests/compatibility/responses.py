@@ -99,6 +99,8 @@ _RAN: Final = {"type": "shell_call_output", "call_id": "call_1", "output": [], "
 _PATCH: Final = {"type": "apply_patch_call", "call_id": "call_1", "operation": {"type": "delete_file", "path": "a"}}
 _PATCHED: Final = {"type": "apply_patch_call_output", "call_id": "call_1", "status": "failed", "output": "no"}
 _DRAWN: Final = {"type": "image_generation_call", "id": "ig_1", "result": PNG, "output_format": "png"}
+_WORD: Final = {"type": "encrypted_content", "encrypted_content": "Go."}
+_TOLD: Final = {"type": "agent_message", "author": "/root", "recipient": "/root/a", "content": [_WORD]}
 _JOINED: Final = {"type": "additional_tools", "role": "developer", "tools": [function()]}
 _FOUND: Final = {"type": "tool_search_output", "call_id": "t", "execution": "client", "tools": [function()]}
 _HOSTED: Final = (
@@ -134,6 +136,10 @@ ITEMS: Final = (
     *hold(items(_PATCH, _PATCHED, tools=[function("apply_patch")]), "input[apply_patch_call_output]"),
     *hold(items(GO, _DRAWN), "input[image_generation_call]", "input[image_generation_call].result"),
     *hold(items(GO, _DRAWN), "input[].output_format"),
+    *hold(items(_TOLD), "input[agent_message]"),
+    *hold(items(_TOLD), "input[agent_message].content", others=([{"type": "input_text", "text": "Stop."}],)),
+    *hold(items(_TOLD), "input[].content[encrypted_content].encrypted_content"),
+    *hold(items(_TOLD), "input[agent_message].author", "input[agent_message].recipient", idle="its text says it"),
     *hold(items(_JOINED), "input[additional_tools]"),
     *hold(items(_JOINED), "input[additional_tools].tools", others=([],)),
     *hold(items(_JOINED), "input[additional_tools].role", idle="its tools are declared from the beginning"),

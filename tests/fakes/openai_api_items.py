@@ -80,6 +80,23 @@ _ITEMS: dict[str, Shape] = {
         {"type": words, "summary": _summary},
         {"id": words, "content": optional(_thought), "encrypted_content": optional(words), "status": _status},
     ),
+    "agent_message": obj(
+        {
+            "type": words,
+            "author": words,
+            "recipient": words,
+            "content": array(
+                tagged(
+                    {
+                        "input_text": _input_text,
+                        "input_image": _input_image,
+                        "encrypted_content": obj({"type": words, "encrypted_content": words}),
+                    }
+                )
+            ),
+        },
+        {"id": optional(words), "agent": anything},
+    ),
     "item_reference": obj({"id": words}, {"type": words}),
     **dict.fromkeys(
         (

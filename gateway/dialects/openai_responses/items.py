@@ -2,6 +2,7 @@
 
     reasoning ─ message (assistant) ─ function_call …   one turn of the assistant
     function_call_output …                              one turn of the user
+    agent_message (of another agent of the caller)      a turn of the user
     message (user, system, developer)                   a turn each; leading instructions become the system prompt
 
 A signature of a call travels as a reasoning item before it. What only OpenAI's own servers can read stays whole.
@@ -152,6 +153,12 @@ class Conversation:
         else:
             self.system += texts
 
+    def agent_message(self, _: str, raw: Raw, place: Place) -> None:
+        """Read what another agent of the caller says."""
+        message = read_known(raw, wire.AGENT_MESSAGE, place)
+        self._end()
+        self.turns.append(ir.Turn(role="user", parts=tuple(read_content(message.content, place.at("content")))))
+
     def function_call(self, _: str, raw: Raw, place: Place) -> None:
         """Read the call of a function."""
         call = read_known(raw, wire.CALL, place)
@@ -254,6 +261,7 @@ class Conversation:
 
 _READERS: Final[dict[str, Callable[[Conversation, str, Raw, Place], None]]] = {
     "message": Conversation.message,
+    "agent_message": Conversation.agent_message,
     "function_call": Conversation.function_call,
     "custom_tool_call": Conversation.custom_call,
     "function_call_output": Conversation.output,

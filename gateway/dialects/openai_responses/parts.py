@@ -21,6 +21,8 @@ __all__ = ["Given", "read_content"]
 Given = ir.Text | ir.Media
 
 _EMPTY: Final = (NULL, Raw(b"[]"))
+_SEAL: Final = "gAAAA"  # how all begins that OpenAI has sealed
+_UNREADABLE: Final = ir.Text(text="[encrypted: only OpenAI's models can read this]")
 
 
 def read_content(content: str | Sequence[wire.Part], place: Place) -> Iterator[Given]:
@@ -46,6 +48,13 @@ def _output_text(part: wire.OutputText, place: Place) -> ir.Text:
         if given(value) and value not in _EMPTY:
             place.lose(field, "of an earlier response only the text is carried")
     return ir.Text(text=part.text)
+
+
+def _sealed_text(part: wire.SealedText, place: Place) -> ir.Text:
+    if not part.encrypted_content.startswith(_SEAL):
+        return ir.Text(text=part.encrypted_content)
+    place.lose("encrypted_content", "only OpenAI can read what it has sealed", "change")
+    return _UNREADABLE
 
 
 def _image(part: wire.InputImage, place: Place) -> ir.Media:
@@ -80,6 +89,7 @@ _PARTS: Final[dict[type[Marked], Callable[[Any, Place], Given]]] = {
     wire.OutputText: _output_text,
     wire.InputImage: _image,
     wire.InputFile: _file,
+    wire.SealedText: _sealed_text,
     TextPart: _shared(text_part),
     RefusalPart: _shared(refusal_part),
     AudioPart: _shared(audio_part),

@@ -13,6 +13,7 @@ from gateway.dialects.known import Closed
 from gateway.dialects.openai_chat.wire import AudioPart, Effort, Marked, RefusalPart, StreamOptions, TextPart
 
 __all__ = [
+    "AGENT_MESSAGE",
     "CALL",
     "CUSTOM",
     "CUSTOM_CALL",
@@ -41,6 +42,7 @@ __all__ = [
     "Part",
     "Reasoning",
     "ReasoningItem",
+    "SealedText",
 ]
 
 _Name = Annotated[str, Meta(min_length=1)]
@@ -78,7 +80,13 @@ class InputFile(Marked, tag="input_file", kw_only=True):
     detail: str | None = None
 
 
-Part = InputText | OutputText | TextPart | RefusalPart | InputImage | InputFile | AudioPart
+class SealedText(Marked, tag="encrypted_content", kw_only=True):
+    """What one agent of Codex tells another: sealed by OpenAI, plain where another model told it."""
+
+    encrypted_content: str
+
+
+Part = InputText | OutputText | TextPart | RefusalPart | InputImage | InputFile | AudioPart | SealedText
 
 
 class _Item(Closed, kw_only=True):
@@ -95,6 +103,14 @@ class Message(_Item, kw_only=True):
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Part]
     phase: str | None = None
+
+
+class AgentMessage(_Item, kw_only=True):
+    """What an agent tells another; its words begin with who says it to whom."""
+
+    content: list[Part]
+    author: str | None = None
+    recipient: str | None = None
 
 
 class Call(_Item, kw_only=True):
@@ -290,6 +306,7 @@ KNOWN: Final = frozenset(Body.__struct_fields__)
 
 HEAD: Final = Decoder(_Head)
 MESSAGE: Final = Decoder(Message)
+AGENT_MESSAGE: Final = Decoder(AgentMessage)
 CALL: Final = Decoder(Call)
 CUSTOM_CALL: Final = Decoder(CustomCall)
 OUTPUT: Final = Decoder(Output)

@@ -68,6 +68,7 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
     "openai-responses": (
         (r"model", _ANY, "where it leads is decided before, and stands in the target"),
         (r"input\[\d+\]\.(id|status)", _ANY, "its name, and how far it had come, say nothing to a model"),
+        (r"input\[\d+\]\.(author|recipient)", _ANY, "what one agent tells another begins with them"),
         (r"input\[\d+\]\.type", ("message", ABSENT), "the default"),
         (r"input\[\d+\]\.role", ("developer", "user", ABSENT), "who adds tools: the role of a message shows"),
         (r".*\.(content|output)\[\d+\]\.type", ("input_text", "output_text", "text"), "three names of words"),

@@ -186,6 +186,20 @@ RESPONSES: dict[str, Json] = {
         ],
         tools=[function("local_shell"), function("apply_patch")],
     ),
+    "another agent": response(
+        input=[
+            {
+                "type": "agent_message",
+                "id": "amsg_1",
+                "author": "/root",
+                "recipient": "/root/a",
+                "content": [
+                    {"type": "input_text", "text": "Message Type: NEW_TASK"},
+                    {"type": "encrypted_content", "encrypted_content": "List the files."},
+                ],
+            },
+        ]
+    ),
     "tools that join": response(
         input=[
             {"type": "additional_tools", "role": "developer", "id": "at_1", "tools": [function()]},

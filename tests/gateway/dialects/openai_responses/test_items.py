@@ -254,6 +254,29 @@ def test_a_drawing_that_is_no_picture_to_a_model_stays_whole() -> None:
     assert kept.kind == "image_generation_call"
 
 
+def agent_message(told: str) -> Json:
+    """Write what Codex tells an agent that another one has begun."""
+    header = {"type": "input_text", "text": "Message Type: NEW_TASK\nPayload:\n"}
+    sealed = {"type": "encrypted_content", "encrypted_content": told}
+    about = {"id": "amsg_1", "author": "/root", "recipient": "/root/a"}
+    return {"type": "agent_message", **about, "content": [header, sealed]}
+
+
+def test_what_another_agent_says_is_the_users_word() -> None:
+    request = ask(user(), {"role": "assistant", "content": "Yes."}, agent_message("List the files."))
+    assert [turn.role for turn in request.turns] == ["user", "assistant", "user"]
+    texts = [part.text for part in request.turns[-1].parts if isinstance(part, ir.Text)]
+    assert texts == ["Message Type: NEW_TASK\nPayload:\n", "List the files."]
+    assert lost(request) == []
+
+
+def test_what_openai_has_sealed_for_an_agent_is_told_to_be_unreadable() -> None:
+    request = ask(user(), agent_message("gAAAAABo1x"))
+    (*_, said) = request.turns[-1].parts
+    assert said == ir.Text(text="[encrypted: only OpenAI's models can read this]")
+    assert lost(request) == [("input[1].content[1].encrypted_content", "change")]
+
+
 @pytest.mark.parametrize("kind", ["additional_tools", "tool_search_output"])
 def test_tools_that_join_are_declared(kind: str) -> None:
     request = ask(user(), {"type": kind, "tools": [F]}, tools=[F | {"name": "g"}])
