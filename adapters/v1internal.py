@@ -60,11 +60,13 @@ class V1Internal(PooledUpstream[Account]):
         tasks: set[asyncio.Task[Any]] = set()
         pool, kept = set_up(name, config, loaded, clock, logger, tasks)
         headers = headers_of(config)
-        self._control = Control(config.base_urls or (_PROD, _DAILY), headers, clock, config.oauth.userinfo_url)
+        serving = config.base_urls or (_DAILY, _PROD)
+        asked = config.base_urls or (_PROD, _DAILY)
+        self._control = Control(asked, headers, clock, config.oauth.userinfo_url, serving=serving)
         self._backend = V1InternalBackend(
             pool=pool,
             projects=Projects(config.pool, kept.keeper, self._control, clock, logger),
-            bases=config.base_urls or (_DAILY, _PROD),
+            bases=serving,
             headers=headers,
             envelope=Envelope(config),
             rules=RULES,

@@ -98,10 +98,19 @@ async def silent(_: str) -> None:
 
 
 class Control:
-    """The small calls of one upstream; every one raises Failure."""
+    """The small calls of one upstream; every one raises Failure. `serving`: the bases of requests, if others."""
 
-    def __init__(self, bases: Sequence[str], headers: Mapping[str, str], clock: Clock, userinfo_url: str) -> None:
+    def __init__(
+        self,
+        bases: Sequence[str],
+        headers: Mapping[str, str],
+        clock: Clock,
+        userinfo_url: str,
+        *,
+        serving: Sequence[str] = (),
+    ) -> None:
         self._bases = bases
+        self._serving = serving or bases
         self._headers = headers
         self._clock = clock
         self._userinfo_url = userinfo_url or _USERINFO_URL
@@ -131,13 +140,13 @@ class Control:
         return _project(await self._load(transport, token))
 
     async def models(self, transport: Transport, token: str, project: str) -> bytes:
-        """Fetch the list of models."""
+        """Fetch the list of models, which differs from base to base: where requests go there are newer ones."""
         try:
-            return await self._call(transport, token, "fetchAvailableModels", {"project": project} if project else {})
+            return await self._list(transport, token, {"project": project} if project else {})
         except Failure as failure:
             if failure.status != 403 or not project:
                 raise
-        return await self._call(transport, token, "fetchAvailableModels", {})
+        return await self._list(transport, token, {})
 
     async def quota(self, transport: Transport, token: str, project: str) -> bytes:
         """Fetch what is left of each model, as the other client of the service is told."""
@@ -185,20 +194,26 @@ class Control:
     async def _poll(self, transport: Transport, token: str, name: str, body: object) -> bytes:
         if not _OPERATION.fullmatch(name):
             return await self._call(transport, token, "onboardUser", body)
-        return await self._through(transport, "GET", f"/v1internal/{name}", token, None)
+        return await self._through(self._bases, transport, "GET", f"/v1internal/{name}", token, None)
+
+    async def _list(self, transport: Transport, token: str, body: object) -> bytes:
+        path = "/v1internal:fetchAvailableModels"
+        return await self._through(self._serving, transport, "POST", path, token, _encode(body))
 
     async def _call(self, transport: Transport, token: str, method: str, body: object) -> bytes:
-        return await self._through(transport, "POST", f"/v1internal:{method}", token, _encode(body))
+        return await self._through(self._bases, transport, "POST", f"/v1internal:{method}", token, _encode(body))
 
-    async def _through(self, transport: Transport, method: str, path: str, token: str, body: bytes | None) -> bytes:
+    async def _through(
+        self, bases: Sequence[str], transport: Transport, method: str, path: str, token: str, body: bytes | None
+    ) -> bytes:
         """Call the bases in turn until one answers for good."""
-        for base in self._bases[:-1]:
+        for base in bases[:-1]:
             try:
                 return await self._send(transport, method, base + path, token, body)
             except Failure as failure:
                 if not _is_of_base(failure):
                     raise
-        return await self._send(transport, method, self._bases[-1] + path, token, body)
+        return await self._send(transport, method, bases[-1] + path, token, body)
 
     async def _send(self, transport: Transport, method: str, url: str, token: str, body: bytes | None) -> bytes:
         headers = {**self._headers, "authorization": f"Bearer {token}"}

@@ -19,6 +19,7 @@ from gateway.upstream import ModelInfo
 __all__ = ["SHIPPED", "read_bucket_models", "read_buckets", "read_models", "read_quota"]
 
 _INTERNAL: Final = ("chat_", "tab_")
+_TIERED: Final = "-tiered"  # thinks as much as it is asked to; its siblings have a level in their names
 
 
 def _table(rows: Iterable[tuple[str, str, int, int, bool]]) -> dict[str, ModelInfo]:
@@ -104,8 +105,12 @@ _BUCKETS: Final = msgspec.json.Decoder(_Buckets, strict=False)
 def read_models(body: bytes) -> Catalogue:
     """Read the answer to fetchAvailableModels without what is only for Google's own clients; ValueError."""
     available = require(body, _AVAILABLE)
-    shown = {name: _info(name, listed) for name, listed in _known(available).items() if _is_public(name, listed)}
-    renamed = {old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id}
+    known = _known(available)
+    shown = {name: _info(name, listed) for name, listed in known.items() if _is_public(name, listed)}
+    renamed = {name.removesuffix(_TIERED): name for name in known if name.endswith(_TIERED)}
+    renamed |= {
+        old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id
+    }
     return Catalogue(shown, renamed)
 
 

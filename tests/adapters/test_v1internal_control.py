@@ -50,6 +50,18 @@ def control(*bases: str) -> Control:
     return Control(bases or ("https://a",), {}, Instant(), "")
 
 
+async def test_models_are_asked_for_where_requests_go() -> None:
+    answers = Answers((404, {}), (200, {"models": {}}), (200, {"cloudaicompanionProject": "p"}))
+    asking = Control(("https://a", "https://b"), {}, Instant(), "", serving=("https://b", "https://a"))
+    assert await asking.models(answers.transport, "t", "p") == b'{"models":{}}'
+    assert await asking.project(answers.transport, "t") == "p"
+    assert [url for _, url, _ in answers.calls] == [
+        "https://b/v1internal:fetchAvailableModels",
+        "https://a/v1internal:fetchAvailableModels",
+        "https://a/v1internal:loadCodeAssist",
+    ]
+
+
 def refusal(status: int, reason: str) -> tuple[int, object]:
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]
     return status, {"error": {"code": status, "message": "no", "details": details}}

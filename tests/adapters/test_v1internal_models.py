@@ -169,6 +169,18 @@ async def test_a_retired_model_is_asked_for_by_its_new_id(site: Site) -> None:
     assert site.fake.calls()[-1].body["model"] == "gemini-pro-agent"
 
 
+@pytest.mark.parametrize("tiered", ["gemini-3.8-flash-tiered", "gemini-3.8-flash"])
+async def test_a_model_that_is_listed_by_its_tiers_is_asked_for_without_one(site: Site, tiered: str) -> None:
+    site.fake.models = {tiered: 1.0, "gemini-3.8-flash-high": 1.0}
+    adapter = await site.open(models=[])
+    await fetched(site, adapter)
+    level = ir.Reasoning(mode="level", level="low", visible=True)
+    await site.ask(model="gemini-3.8-flash", reasoning=level)
+    assert site.fake.calls()[-1].body["model"] == tiered
+    config = site.fake.calls()[-1].request["generationConfig"]
+    assert config["thinkingConfig"] == {"includeThoughts": True, "thinkingLevel": "low"}
+
+
 async def test_a_listed_model_is_never_renamed(site: Site) -> None:
     adapter = await site.open(models=[])
     await fetched(site, adapter)
