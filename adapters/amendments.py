@@ -140,6 +140,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "adaptive",
         "budget",
         "stopping",
+        "between",
         "both",
         "system_turns",
         "structured",

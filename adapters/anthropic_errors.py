@@ -35,6 +35,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "adaptive",
     "budget",
     "stopping",
+    "between",
     "effort",
     "effort_value",
     "drawing",
@@ -85,6 +86,8 @@ _CAUSES: Final = Causes(
         (_400, "expected thinking or redacted_thinking", "thinking"),
         # how much is thought
         (_400, "tool_choice forces tool use", "choice"),
+        (_400, "type tool and any are not supported", "choice"),
+        (_400, "between_tools} instead of {type: disabled", "between"),
         (_400, "adaptive thinking is not supported", "adaptive"),
         (_400, "thinking.type.adaptive is not supported", "adaptive"),
         (_400, "input tag adaptive", "adaptive"),

@@ -1,7 +1,8 @@
 """Claude by name: what each model takes of a request, how much, and the list that is shipped.
 
-Up to 4.5 Claude thinks by a budget, from 4.6 on as much as it finds right, Fable and Mythos always. From 4.1 on it
-takes a temperature or a `top_p`, not both, and from 4.7 on neither. Opus 4.8 was the first to take instructions in
+Up to 4.5 Claude thinks by a budget, from 4.6 on as much as it finds right, Fable, Mythos and Opus 5.5 always, and
+Sonnet 5.5 at least between its calls. Since Fable 5.1 these cannot be forced to call a tool. From 4.1 on Claude takes a
+temperature or a `top_p`, not both, and from 4.7 on neither. Opus 4.8 was the first to take instructions in
 mid-conversation. What is not so at some server is learnt from its refusals.
 
 Clouds and routers put a name of their own before Claude's, or write its version with a dot:
@@ -27,14 +28,16 @@ __all__ = ["SHIPPED", "Traits", "described", "traits_of"]
 class Traits(Struct, frozen=True, kw_only=True):
     """What one model takes.
 
-    `adaptive`: thinking without a budget, by one of the `efforts`; `rests`: it can be kept from thinking. `sampling`: a
-    temperature and its like; `both`: it and `top_p` together. `system_turns`: instructions in mid-conversation.
-    `structured`: an answer by a schema.
+    `adaptive`: thinking without a budget, by one of the `efforts`; `rests`: it can be kept from thinking; `between`:
+    but for what it thinks between calls. `forced`: to call a tool. `sampling`: a temperature and its like; `both`: it
+    and `top_p` together. `system_turns`: instructions in mid-conversation. `structured`: an answer by a schema.
     """
 
     adaptive: bool = False
     efforts: tuple[str, ...] = EFFORTS
     rests: bool = True
+    between: bool = False
+    forced: bool = True
     sampling: bool = True
     both: bool = False
     system_turns: bool = False
@@ -48,11 +51,12 @@ class Traits(Struct, frozen=True, kw_only=True):
         return replace(self, **{name: value for name, value in named.items() if value is not None})
 
 
-_TOLD: Final = ("adaptive", "rests", "efforts", "structured")
+_TOLD: Final = ("adaptive", "rests", "between", "efforts", "structured")
 _OLDEST: Final = Traits(both=True, structured=False)
 _FOUR_7: Final = Traits(adaptive=True, sampling=False)
 _LATEST: Final = replace(_FOUR_7, system_turns=True)
 _ALWAYS: Final = replace(_LATEST, rests=False)
+_UNFORCED: Final = replace(_ALWAYS, forced=False)
 _UNKNOWN: Final = Traits(both=True)  # no Claude: another vendor's model behind the same API
 # The first pattern that fits holds.
 _TRAITS: Final[tuple[tuple[str, Traits], ...]] = (
@@ -65,8 +69,12 @@ _TRAITS: Final[tuple[tuple[str, Traits], ...]] = (
     ("claude-*-4-6*", Traits(adaptive=True, efforts=("low", "medium", "high", "max"))),
     ("claude-*-4-7*", _FOUR_7),
     ("claude-mythos-preview*", _FOUR_7),
+    ("claude-fable-5-[1-9]", _UNFORCED),
+    ("claude-mythos-5-[1-9]", _UNFORCED),
     ("claude-fable-*", _ALWAYS),
     ("claude-mythos-*", _ALWAYS),
+    ("claude-opus-5-5*", _UNFORCED),
+    ("claude-sonnet-5-5*", replace(_UNFORCED, between=True)),
     ("claude-*", _LATEST),
 )
 # pattern: tokens in, tokens out

@@ -40,7 +40,8 @@ _FORMLESS: Final = frozenset[Cause](("structured", "output_config"))
 _EFFORTLESS: Final = frozenset[Cause](("effort", "output_config"))
 _NO_THOUGHTS: Final = ir.Reasoning(mode="off", visible=False)
 _NEITHER: Final = frozenset[Cause](("adaptive", "budget"))
-_WAYS: Final = _NEITHER | frozenset[Cause](("stopping",))  # in which a model may be told how much to think
+_RESTLESS: Final = frozenset[Cause](("stopping", "between"))
+_WAYS: Final = _NEITHER | _RESTLESS  # in which a model may be told how much to think
 
 
 class Learnt:
@@ -95,6 +96,7 @@ class Writer:
             own = Own(
                 model=target.model,
                 max_output=target.max_output,
+                forced=target.forced,
                 sampling=target.sampling,
                 both_samplings=target.both_samplings,
                 thinking_conflict=target.thinking_conflict,
@@ -120,7 +122,9 @@ class Writer:
             max_output=request.within(self._max_output(request)),
             adaptive="budget" in causes or (traits.adaptive and "adaptive" not in causes),
             efforts=_efforts(traits, causes),
-            rests=traits.rests and "stopping" not in causes,
+            rests=traits.rests and causes.isdisjoint(_RESTLESS),
+            between=traits.between or "between" in causes,
+            forced=traits.forced,
             sampling=traits.sampling and "drawing" not in causes,
             both_samplings=traits.both and "both" not in causes,
             signatures=self._translate.signatures != "off" and "signatures" not in causes,

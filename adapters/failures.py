@@ -99,6 +99,7 @@ Cause = Literal[
     "adaptive",
     "budget",
     "stopping",
+    "between",
     "both",
     "system_turns",
     "structured",

@@ -16,7 +16,8 @@ from tests.adapters.site import AnthropicSite, asking
 
 pytestmark = pytest.mark.anyio
 
-OLD, MIDDLE, NEW = "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5-5"
+OLD, MIDDLE, NEW = "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5"
+UNFORCED, BETWEEN = "claude-opus-5-5", "claude-sonnet-5-5"
 THINKS = ir.Reasoning(mode="level", level="high", visible=True)
 LIMITED = ir.Sampling(max_tokens=20_000)
 SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}')
@@ -85,6 +86,23 @@ async def test_a_model_that_always_thinks_is_not_told_to_stop_again(anthropic: A
     said = '"thinking.type.disabled" is not supported for this model.'
     await twice(anthropic, NEW, said, reasoning=ir.Reasoning(mode="off", visible=False))
     assert [one["type"] for one in sent(anthropic, "thinking")] == ["disabled", "adaptive", "adaptive"]
+
+
+async def test_a_model_that_always_thinks_is_known_by_its_name(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    for model in (UNFORCED, BETWEEN):
+        assert await anthropic.ask(model=model, attempts=1, reasoning=ir.Reasoning(mode="off", visible=False))
+    assert [one["type"] for one in sent(anthropic, "thinking")] == ["adaptive", "between_tools"]
+
+
+async def test_a_model_that_thinks_between_its_calls_alone_is_told_so_and_remembered(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    said = (
+        'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of '
+        '{"type": "disabled"}. The model does not think before responding.'
+    )
+    await twice(anthropic, NEW, said, reasoning=ir.Reasoning(mode="off", visible=False))
+    assert [one["type"] for one in sent(anthropic, "thinking")] == ["disabled", "between_tools", "between_tools"]
 
 
 async def test_a_model_that_does_not_think_answers_without(anthropic: AnthropicSite) -> None:
@@ -357,6 +375,13 @@ async def test_a_tool_that_cannot_be_forced_may_be_called(anthropic: AnthropicSi
     lost = await losses(anthropic, NEW, tools=TOOLS, tool_choice=ir.ToolChoice(mode="required"))
     assert lost == [("tool_choice", "change")]
     assert [one["type"] for one in sent(anthropic, "tool_choice")] == ["any", "auto"]
+
+
+async def test_a_model_that_cannot_be_forced_at_all_is_known_by_its_name(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    choice = ir.ToolChoice(mode="named", names=("f",))
+    assert await losses(anthropic, UNFORCED, tools=TOOLS, tool_choice=choice) == [("tool_choice", "change")]
+    assert [one["type"] for one in sent(anthropic, "tool_choice")] == ["auto"]
 
 
 # bounds

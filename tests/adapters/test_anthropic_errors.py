@@ -100,6 +100,10 @@ ROLE = (
     'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" as an '
     "input message role."
 )
+TURN_OFF = (
+    'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "disabled"}. '
+    "The model does not think before responding."
+)
 CAUSES: dict[str, Cause] = {
     "messages.1.content.0: Invalid `signature` in `thinking` block": "signatures",
     "messages.3.content.0.thinking.signature: Field required": "signatures",
@@ -109,7 +113,9 @@ CAUSES: dict[str, Cause] = {
     "adaptive thinking is not supported on this model": "adaptive",
     ENABLED: "budget",
     '"thinking.type.disabled" is not supported for this model.': "stopping",
+    TURN_OFF: "between",
     "Thinking may not be enabled when tool_choice forces tool use.": "choice",
+    'tool_choice: type "tool" and "any" are not supported for this model.': "choice",
     "This model does not support the effort parameter.": "effort",
     "This model does not support effort level 'xhigh'. Supported levels: high, low, medium.": "effort_value",
     "`temperature` is deprecated for this model.": "drawing",

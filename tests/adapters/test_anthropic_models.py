@@ -117,7 +117,9 @@ def test_what_a_model_takes_goes_by_its_name(
     )
 
 
-@pytest.mark.parametrize(("model", "rests"), [("claude-fable-5-2", False), ("claude-opus-5-5", True)])
+@pytest.mark.parametrize(
+    ("model", "rests"), [("claude-fable-5-2", False), ("claude-opus-5-5", False), ("claude-opus-5", True)]
+)
 def test_some_models_always_think(model: str, rests: bool) -> None:
     assert traits_of(model).rests is rests
 

@@ -30,7 +30,7 @@ __all__ = [
 
 Json = dict[str, Any]
 
-OLD, NEW = "claude-sonnet-4-5", "claude-opus-5-5"  # thinks by a budget; as much as it finds right
+OLD, NEW = "claude-sonnet-4-5", "claude-opus-5"  # thinks by a budget; as much as it finds right
 MODELS = (OLD, NEW)
 
 # how each dialect says that some tool must be called

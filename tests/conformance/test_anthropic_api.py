@@ -19,6 +19,7 @@ from tests.conformance.anthropic_api import (
 )
 from tests.conformance.openai_api import CALLERS, Said, Wish
 from tests.fakes.anthropic_api import FakeAnthropic
+from tests.fakes.anthropic_api_models import SERVED
 from tests.fakes.v1internal_reply import PIXEL
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,17 @@ Json = dict[str, Any]
 
 STREAM = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 DIALECT = pytest.mark.parametrize("dialect", CALLERS)
+
+
+REFUSED = "!refuse " + json.dumps(
+    {
+        "status": 400,
+        "error": {
+            "type": "invalid_request_error",
+            "message": 'tool_choice: type "tool" and "any" are not supported for this model.',
+        },
+    }
+)
 
 
 def statuses(served: ClaudeServed) -> list[int]:
@@ -49,6 +61,39 @@ async def test_a_tool_can_be_forced(claude: ClaudeServed, dialect: str) -> None:
     heard = await claude.ask(dialect, "!tool f {}", tools=("f",), more=FORCED[dialect])
     assert [one.name for one in heard.calls] == ["f"]
     assert claude.sent["tool_choice"]["type"] == "any"
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-2", "another/opus-5.5"])
+@DIALECT
+async def test_a_model_that_cannot_be_forced_may_call(claude: ClaudeServed, dialect: str, model: str) -> None:
+    """The last one is known by nothing but its refusal."""
+    if model not in SERVED:
+        claude.claude.script.push(REFUSED)
+    wish = Wish(said=[Said("!tool f {}")], model=f"anthropic/{model}", tools=("f",), more=FORCED[dialect])
+    claude.claude.models = [*SERVED, model]
+    response = await claude.response(dialect, wish)
+    assert response.status_code == 200, response.text
+    assert claude.sent["tool_choice"]["type"] == "auto"
+    assert response.headers["x-gateway-lossy"] == "1"
+
+
+QUIET: dict[str, Json] = {
+    "openai-chat": {"reasoning_effort": "none"},
+    "openai-responses": {"reasoning": {"effort": "none"}},
+    "anthropic": {"thinking": {"type": "disabled"}},
+    "gemini": {"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}},
+}
+
+
+@DIALECT
+async def test_a_model_that_thinks_between_its_calls_is_kept_from_thinking_before(
+    claude: ClaudeServed, dialect: str
+) -> None:
+    wish = Wish(said=[Said("!say ok")], model="anthropic/claude-sonnet-5-5", more=QUIET[dialect])
+    for _ in range(2):
+        assert (await claude.response(dialect, wish)).status_code == 200
+    assert claude.sent["thinking"] == {"type": "between_tools"}
+    assert statuses(claude)[-2:] == [200, 200]
 
 
 @STREAM

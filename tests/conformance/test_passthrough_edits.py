@@ -924,6 +924,13 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
             {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
         ),
         (MESSAGES | {"tool_choice": {"type": "any"}}, None, {}, [], {}),
+        (
+            MESSAGES | {"tool_choice": {"type": "tool", "name": "f"}},
+            Own(model="m", forced=False),
+            {},
+            ["unforced"],
+            {"tool_choice": {"type": "auto"}},
+        ),
         (MESSAGES | {"thinking": {"type": "adaptive"}, "tool_choice": {"type": "any"}}, None, {}, [], {}),
         # translate.thinking_conflict
         (
@@ -1033,6 +1040,13 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
             {},
             ["refused"],
             {"thinking": EFFORTFUL.config, "output_config": {"effort": "low"}},
+        ),
+        (
+            MESSAGES | {"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}},
+            Own(model="m", refused={"between"}, thinking=Thinking(max_tokens=100, config={"type": "between_tools"})),
+            {},
+            ["refused"],
+            {"thinking": {"type": "between_tools"}},
         ),
         (
             MESSAGES | {"thinking": {"type": "disabled"}},

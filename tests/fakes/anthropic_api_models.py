@@ -19,7 +19,8 @@ LEVELS = ("low", "medium", "high", "xhigh", "max")
 class Model:
     """What one model takes.
 
-    `sampling`: "one" of temperature and top_p, or "none". `shows`: whether thoughts come back unless asked otherwise.
+    `sampling`: "one" of temperature and top_p, or "none". `forced`: whether it can be made to call a tool. `shows`:
+    whether thoughts come back unless asked otherwise.
     """
 
     name: str = ""
@@ -32,6 +33,7 @@ class Model:
     thinking: tuple[str, ...] = ("adaptive", "disabled", "between_tools")
     efforts: tuple[str, ...] = LEVELS
     sampling: str = "none"
+    forced: bool = True
     prefills: bool = False
     shows: bool = False
     inline_system: bool = True
@@ -65,6 +67,7 @@ _FOUR_6 = replace(
 )
 _FOUR_7 = Model(thinking=("adaptive", "disabled"), inline_system=False)
 _ALWAYS = Model(thinking=("adaptive",))
+_UNFORCED = replace(_ALWAYS, forced=False)
 
 # the first pattern that fits
 _FACTS: tuple[tuple[str, Model], ...] = (
@@ -78,8 +81,12 @@ _FACTS: tuple[tuple[str, Model], ...] = (
     ("claude-opus-4-6*", replace(_FOUR_6, made="2026-02-05T00:00:00Z")),
     ("claude-opus-4-7*", replace(_FOUR_7, made="2026-04-16T00:00:00Z")),
     ("claude-opus-4-8*", replace(_FOUR_7, made="2026-05-28T00:00:00Z", inline_system=True)),
+    ("claude-opus-5-5*", _UNFORCED),
     ("claude-haiku-*", Model(line="haiku")),
+    ("claude-sonnet-5-5*", replace(_UNFORCED, line="sonnet", thinking=("adaptive", "between_tools"))),
     ("claude-sonnet-*", Model(line="sonnet")),
+    ("claude-fable-5-[1-9]", replace(_UNFORCED, line="fable")),
+    ("claude-mythos-5-[1-9]", replace(_UNFORCED, line="mythos")),
     ("claude-fable-*", replace(_ALWAYS, line="fable")),
     ("claude-mythos-*", replace(_ALWAYS, line="mythos")),
     ("*", Model()),

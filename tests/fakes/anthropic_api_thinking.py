@@ -21,15 +21,26 @@ _REFUSED = {
         '"output_config.effort" to control thinking behavior.'
     ),
     "adaptive": "adaptive thinking is not supported on this model",
-    "disabled": '"thinking.type.disabled" is not supported for this model.',
+    "disabled": (
+        '"thinking.type.disabled" is not supported for this model. Use "thinking.type.adaptive" and '
+        '"output_config.effort" to control thinking behavior.'
+    ),
     "between_tools": '"thinking.type.between_tools" is not supported for this model.',
 }
+_BETWEEN = (
+    'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "disabled"}. '
+    "The model does not think before responding. The short updates it writes between tool calls come back as thinking "
+    "blocks."
+)
 
 
 def possible(asked: Asked) -> None:
     """The model thinks as it is asked to."""
-    if asked.thinking and not asked.model.thinks_by(asked.thinking):
-        raise bad("", _REFUSED[asked.thinking])
+    if not asked.thinking or asked.model.thinks_by(asked.thinking):
+        return
+    if asked.thinking == "disabled" and asked.model.thinks_by("between_tools"):
+        raise bad("", _BETWEEN)
+    raise bad("", _REFUSED[asked.thinking])
 
 
 def leaves_room(asked: Asked) -> None:

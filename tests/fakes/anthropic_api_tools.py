@@ -155,6 +155,8 @@ def choice_possible(asked: Asked) -> None:
         raise bad("", "tool_choice may only be specified while providing tools.")
     if choice["type"] == "tool" and choice["name"] not in {tool.get("name") for tool in asked.tools}:
         raise bad("", f"Tool '{choice['name']}' not found in provided tools")
+    if choice["type"] in {"any", "tool"} and not asked.model.forced:
+        raise bad("", 'tool_choice: type "tool" and "any" are not supported for this model.')
     if choice["type"] in {"any", "tool"} and asked.thinking == "enabled":
         raise bad("", "Thinking may not be enabled when tool_choice forces tool use.")
 

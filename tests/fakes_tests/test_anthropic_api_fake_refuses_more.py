@@ -215,6 +215,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         asking(model=FABLE, thinking=OFF),
         '"thinking.type.disabled" is not supported for this model.',
     ),
+    "off for a model that thinks between its calls": (
+        asking(model="claude-sonnet-5-5", thinking=OFF),
+        'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "dis',
+    ),
+    "a forced call of a newer model": (
+        asking(model="claude-opus-5-5", tools=[TOOL], tool_choice={"type": "any"}),
+        'tool_choice: type "tool" and "any" are not supported for this model.',
+    ),
     "between calls for an older model": (
         asking(model=FOUR_7, thinking={"type": "between_tools"}),
         '"thinking.type.between_tools" is not supported for this model.',

@@ -38,7 +38,7 @@ from .edits_messages import even, filled, headed, led, legal, shown, unmarked, u
 from .edits_refused import bared, loosened, rethought, shortened, spelt
 from .edits_results import answered, ordered
 from .outbound_request import AnthropicWritten
-from .outbound_target import NO_THINKING
+from .outbound_target import NO_THINKING, UNFORCED
 from .outbound_thinking import Thinking
 from .unknown import Path
 
@@ -46,7 +46,7 @@ __all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "hears", "pass_through", "scre
 
 
 class Own(Struct, frozen=True, kw_only=True):
-    """Whom a caller's own words are for. `sampling`, `both_samplings`: see AnthropicTarget.
+    """Whom a caller's own words are for. `forced`, `sampling`, `both_samplings`: see AnthropicTarget.
 
     `refused`: the causes of refusals that are known, or have just come; `unknown`: the fields that these were about.
     `thinking`: how this model is told to think as much as the caller wants, once it has refused the caller's way.
@@ -54,6 +54,7 @@ class Own(Struct, frozen=True, kw_only=True):
 
     model: str
     max_output: int | None = None
+    forced: bool = True
     sampling: bool = True
     both_samplings: bool = True
     thinking_conflict: Conflict = "clamp"
@@ -179,15 +180,18 @@ def _undrawn(words: _Words, names: Iterable[str], why: str) -> None:
 
 def _unforced(words: _Words) -> None:
     """Let a model that thinks choose by itself: Anthropic refuses both at once."""
+    if not words.has(_CHOICE):
+        return
     choice = words.get(_CHOICE, FIELDS)
     kind = read((choice or {}).get("type", NULL), TEXT)
     thinking = words.get(_THINKING, FIELDS) or {}
     enabled = read(thinking.get("type", NULL), TEXT) == "enabled"
-    if choice is None or kind not in _FORCED or not (enabled or "choice" in words.target.refused):
+    free = not words.target.forced
+    if choice is None or kind not in _FORCED or not (free or enabled or "choice" in words.target.refused):
         return
     kept = {name: value for name, value in choice.items() if name != "name"}
     words.put(_CHOICE, {**kept, "type": "auto"})
-    words.lose(_CHOICE, _NOT_FORCED, "change")
+    words.lose(_CHOICE, UNFORCED if free else _NOT_FORCED, "change")
 
 
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
@@ -199,7 +203,11 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
     RequestEdit(name="budget", why="translate.thinking_conflict: a budget below max_tokens", apply=_fitted),
     RequestEdit(name="drawing", why="Claude rejects sampling settings while it thinks", apply=_untuned),
-    RequestEdit(name="unforced", why="Anthropic rejects a forced tool call together with thinking", apply=_unforced),
+    RequestEdit(
+        name="unforced",
+        why="Anthropic rejects a forced tool call while a model thinks, and newer models reject any",
+        apply=_unforced,
+    ),
     RequestEdit(name="marks", why="Anthropic rejects cache_control on thoughts", apply=unmarked),
     RequestEdit(name="ids", why="Anthropic accepts tool IDs of letters, digits, _ and - only", apply=legal),
     RequestEdit(name="results", why="Anthropic requires one result for each call, directly after it", apply=answered),

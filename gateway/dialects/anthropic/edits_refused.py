@@ -40,7 +40,7 @@ _CONFIG: Final = "output_config"
 _EFFORT: Final = "effort"
 _STRICT: Final = "strict"
 _SCHEMA: Final = "input_schema"
-_REFUSED_AS: Final = {"enabled": "budget", "adaptive": "adaptive", "disabled": "stopping"}  # type: cause
+_REFUSED_AS: Final = {"enabled": {"budget"}, "adaptive": {"adaptive"}, "disabled": {"stopping", "between"}}  # type: causes
 _CUT: Final = "cut to the model's limit of {}"
 _SAID_OTHERWISE: Final = "this model has another way to set how much it thinks"
 _NO_EFFORT: Final = "this model does not support effort"
@@ -59,7 +59,7 @@ def rethought(words: _Words) -> None:
     thinking = words.get(_THINKING, FIELDS) or {}
     planned = words.target.thinking
     kind = read(thinking.get("type", NULL), TEXT) or ""
-    if planned is None or _REFUSED_AS.get(kind) not in words.target.refused:
+    if planned is None or _REFUSED_AS.get(kind, set()).isdisjoint(words.target.refused):
         _made(words, None)
         return
     if planned.config is None:

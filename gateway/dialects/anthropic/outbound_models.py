@@ -22,6 +22,7 @@ class Abilities(Struct, frozen=True, kw_only=True):
     adaptive: bool | None = None
     budgets: bool | None = None
     rests: bool | None = None
+    between: bool | None = None
     efforts: tuple[str, ...] | None = None
     structured: bool | None = None
 
@@ -42,6 +43,7 @@ class _Types(Struct, frozen=True):
     adaptive: _Support = _Support()
     enabled: _Support = _Support()
     disabled: _Support = _Support()
+    between_tools: _Support = _Support()
 
 
 class _Thinking(Struct, frozen=True):
@@ -109,6 +111,7 @@ def _abilities(given: _Capabilities) -> Abilities:
         adaptive=types.adaptive.supported,
         budgets=types.enabled.supported,
         rests=types.disabled.supported,
+        between=types.between_tools.supported,
         efforts=_efforts(given.effort),
         structured=given.structured_outputs.supported,
     )

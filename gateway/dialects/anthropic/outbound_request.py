@@ -174,7 +174,9 @@ class _Writer:
     def _answers_by_tool(self, thinking: Thinking) -> bool:
         """Tell whether a tool that must be called can stand for an answer by the schema."""
         schema = self.request.output.schema
-        if schema is None or thinking.budgeted or forced(self.request) or self.names.known(ANSWER):
+        if schema is None or thinking.budgeted or not self.target.forced:
+            return False
+        if forced(self.request) or self.names.known(ANSWER):
             return False
         return leads_to_objects(schema)
 

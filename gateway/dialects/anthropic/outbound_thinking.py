@@ -15,6 +15,7 @@ __all__ = ["NEAREST", "Thinking", "plan"]
 _FALLBACK: Final = 8192  # of an answer whose limit nobody knows
 _UPPER: Final = ("xhigh", "max")
 _DISABLED: Final[dict[str, object]] = {"type": "disabled"}
+_BETWEEN: Final[dict[str, object]] = {"type": "between_tools"}
 _UPDATES: Final = "thinking-display-updates-2026-08-18"
 _ALWAYS: Final = "this model always thinks; its minimum is {}"
 NEAREST: Final = "the nearest value that this model accepts is {}"
@@ -47,7 +48,7 @@ def plan(request: ir.Request, target: AnthropicTarget, *, thoughts: bool = True)
     losses = () if limited == wanted else (_hint("max_tokens", f"cut to the model's limit of {limited}"),)
     most = limited or limit or _FALLBACK
     if not thoughts:
-        config = _DISABLED if target.adaptive and target.rests else None
+        config = _resting(target) if target.adaptive else None
         return Thinking(max_tokens=most, config=config, losses=losses)
     if target.adaptive:
         return _adaptive(request.reasoning, target, most, losses)
@@ -65,8 +66,9 @@ def _adaptive(
     given, reasoning = reasoning, plain(reasoning)
     if reasoning.mode == "unset" and not _shown(reasoning):
         return Thinking(max_tokens=max_tokens, losses=losses)
-    if reasoning.mode == "off" and target.rests:
-        return Thinking(max_tokens=max_tokens, config=_DISABLED, losses=losses)
+    resting = _resting(target) if reasoning.mode == "off" else None
+    if resting is not None:
+        return Thinking(max_tokens=max_tokens, config=resting, losses=losses)
     level = level_of(reasoning)
     effort = None if level is None or not target.efforts else _effort(level, target.efforts)
     asked = given.include is None
@@ -78,6 +80,13 @@ def _adaptive(
     config: dict[str, object] = {"type": "adaptive", "display": display}
     beta = _UPDATES if display == "updates" else ""
     return Thinking(max_tokens=max_tokens, config=config, effort=effort, beta=beta, losses=losses)
+
+
+def _resting(target: AnthropicTarget) -> dict[str, object] | None:
+    """Keep a model from thinking; None when it always does."""
+    if target.rests:
+        return _DISABLED
+    return _BETWEEN if target.between else None
 
 
 def _display(reasoning: ir.Reasoning) -> str:

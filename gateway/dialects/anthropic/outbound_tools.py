@@ -13,7 +13,7 @@ from gateway.dialects.services import MESSAGES, carried, located
 
 from .outbound_marks import Marks
 from .outbound_schema import MENDED, parameters, strict
-from .outbound_target import NOT_STRICT, AnthropicTarget
+from .outbound_target import NOT_STRICT, UNFORCED, AnthropicTarget
 
 __all__ = ["Tools", "forced", "write_tools"]
 
@@ -161,6 +161,9 @@ class _Writer:
     def _mode(self, choice: ir.ToolChoice) -> JSON:
         if self._thinks and choice.mode in ("required", "named"):
             self._lose("tool_choice", "Claude cannot be forced to call a tool while it thinks with a budget", "change")
+            return {"type": "auto"}
+        if not self._target.forced and choice.mode in ("required", "named"):
+            self._lose("tool_choice", UNFORCED, "change")
             return {"type": "auto"}
         declared = {tool.name: tool for tool in self._request.tools}
         named = [name for name in map(self._called, filter(None, map(declared.get, choice.names))) if name]

@@ -110,7 +110,7 @@ def yes(answer: bool) -> dict[str, bool]:
 
 
 def test_a_page_of_models() -> None:
-    types = {"adaptive": yes(True), "enabled": yes(False), "disabled": yes(True)}
+    types = {"adaptive": yes(True), "enabled": yes(False), "disabled": yes(True), "between_tools": yes(False)}
     efforts = {name: yes(name != "max") for name in ("low", "medium", "high", "xhigh", "max")}
     listed = {
         "id": "claude-opus-4-8",
@@ -133,7 +133,12 @@ def test_a_page_of_models() -> None:
     )
     assert page.models == {"claude-opus-4-8": info}
     abilities = Abilities(
-        adaptive=True, budgets=False, rests=True, efforts=("low", "medium", "high", "xhigh"), structured=True
+        adaptive=True,
+        budgets=False,
+        rests=True,
+        between=False,
+        efforts=("low", "medium", "high", "xhigh"),
+        structured=True,
     )
     assert page.abilities == {"claude-opus-4-8": abilities}
     assert page.next == "claude-opus-4-8"
