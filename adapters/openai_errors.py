@@ -108,6 +108,8 @@ _UNKNOWN: Final = (
     "argument supplied: {}",
     "arguments supplied: {}",
     "parameter: {}",
+    "parameter(s): {}",  # NVIDIA
+    "parameters: [{}",  # LiteLLM
     "does not support parameter {}",  # xAI
     "argument not supported: {}",
     "not supported on this model: {}",
@@ -115,6 +117,8 @@ _UNKNOWN: Final = (
     "unknown field {}",
     "key(s) in object: {}",
     "body,{}]",  # pydantic's path
+    "(body, {})",
+    "not permitted, field: {},",  # Fireworks
 )
 # Values that a model does not take of a field that it knows.
 _VALUES: Final[Mapping[str, Cause]] = {
@@ -122,16 +126,28 @@ _VALUES: Final[Mapping[str, Cause]] = {
     **dict.fromkeys(_VERBOSITY, "verbosity"),
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "drawing"),
 }
-_REFUSED: Final = ("{} does not support", "invalid {}: only")  # OpenAI; Moonshot
-# An answer may not be so long, and how long it may be: OpenAI and Azure, its Responses, Groq, vLLM.
+_REFUSED: Final = (
+    "{} does not support",  # OpenAI
+    "invalid {}: only",  # Moonshot
+    "{} must be one of",  # Groq
+    "literal_error,loc:[body,{}]",
+    "literal_error, loc: (body, {})",
+)
+# An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (
-    "supports at most",
-    "output_tokens: integer above maximum value",
-    "tokens must be less than or equal to",
-    "cannot be greater than max_model_len",
+    "supports at most",  # OpenAI, Azure
+    "output_tokens: integer above maximum value",  # OpenAI's Responses
+    "max_tokens specified in the request is not valid: integer above maximum value",  # Volcengine
+    "tokens must be less than or equal to",  # Groq
+    "cannot be greater than max_model_len",  # vLLM
+    "range of max_tokens should be",  # Qwen
+    "range of max_tokens is",  # DeepSeek
+    "which is the maximum allowed number of output tokens",  # Anthropic behind a router
+    "tokens you requested exceeds the model limit of",  # Bedrock behind one
 )
 _LONGEST: Final = re.compile(
-    r"(?:supports at most |expected a value <= |be less than or equal to |than max_model_len=)[`'\"]?(\d{1,9})\b"
+    r"(?:supports at most |expected a value <= |be less than or equal to |than max_model_len=|the model limit of "
+    r"|range of max_tokens (?:should be|is) \[1, ?|max_tokens: \d{1,9} > )[`'\"]?(\d{1,9})\b"
 )
 CAUSES: Final = Causes(
     reasons={
@@ -148,13 +164,17 @@ CAUSES: Final = Causes(
         "slow_down": "capacity",
     },
     words=(
-        *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
+        *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
         *((_BAD, words, "limit") for words in _TOO_LONG),
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
+        (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
+        (_BAD, " does not support thinking", "effort"),  # Ollama
+        (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model
+        (_BAD, "invalid reasoning value: ", "effort_value"),  # Ollama
         (_400, "schema must be a json schema of type: object", "objects"),
         (_400, "this response_format type is unavailable", "schemaless"),  # DeepSeek
         (_400, "does not support response format json_schema", "schemaless"),  # Groq

@@ -227,6 +227,25 @@ async def test_a_limit_above_a_whole_context_of_vllm_is_cut_to_it(openai: OpenAI
     assert sent == [32_000, 8192]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+        "max_tokens specified in the request is not valid: integer above maximum value, expected a value <= 8192, but",
+        "max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for claude-3-5-sonnet",
+        "The maximum tokens you requested exceeds the model limit of 8192. Try again with a maximum tokens value that",
+    ],
+)
+async def test_every_server_has_words_of_its_own_for_its_limit(openai: OpenAISite, message: str) -> None:
+    await openai.open()
+    openai.fake.script.push(refusal(message))
+    for _ in range(2):
+        assert await openai.ask(attempts=1, sampling=ir.Sampling(max_tokens=32_000)) == "hi"
+    sent = [call.request[name] for call in openai.calls for name in LIMITS if name in call.request]
+    assert sent == [32_000, 8192, 8192]
+
+
 FULL = (
     "This model's maximum context length is 32768 tokens. However, you requested 37000 tokens (%d in the messages, "
     "32000 in the completion). Please reduce the length of the messages or completion."

@@ -80,6 +80,14 @@ def test_published_refusals(name: str) -> None:
         ("Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 32768, but got…", "limit"),
         ("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`", "limit"),
         ("max_tokens=32000 cannot be greater than max_model_len=8192. Please request fewer output tokens.", "limit"),
+        ("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]", "limit"),  # Qwen
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", "limit"),  # DeepSeek
+        (
+            "The parameter max_tokens specified in the request is not valid: integer above maximum value, expected…",
+            "limit",
+        ),  # Volcengine
+        ("max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for claude-3", "limit"),
+        ("The maximum tokens you requested exceeds the model limit of 8192. Try again with…", "limit"),  # Bedrock
         ("Invalid 'max_completion_tokens': integer below minimum value.", "final"),
         ("Unrecognized request argument supplied: reasoning_effort", "effort"),
         ("Unrecognized request argument supplied: reasoning", "spelling"),
@@ -87,6 +95,17 @@ def test_published_refusals(name: str) -> None:
         ("Unknown parameter: 'messages[1].reasoning_content'.", "thoughts"),
         ("Unsupported parameter: 'reasoning.effort' is not supported with this model.", "effort"),
         ("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.", "effort_value"),
+        ("`reasoning_effort` must be one of `none` or `default`", "effort_value"),  # Groq
+        ('"llama3.1:8b" does not support thinking', "effort"),  # Ollama
+        ('think value "high" is not supported for this model', "effort_value"),
+        ('invalid reasoning value: "xhigh" (must be "high", "medium", "low", "max", or "none")', "effort_value"),
+        ("{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be…\"}", "effort_value"),
+        ("[{'type': 'extra_forbidden', 'loc': ('body', 'reasoning_effort'), 'msg': 'Extra inputs…'}]", "effort"),
+        ("Validation: Unsupported parameter(s): `reasoning_effort`", "effort"),  # NVIDIA
+        ("Validation: Unsupported parameter(s): `prompt_cache_key`", "identity"),
+        ("Extra inputs are not permitted, field: 'reasoning_effort', value: 'high'", "effort"),  # Fireworks
+        ("Extra inputs are not permitted, field: 'messages[1].reasoning_content', value: 'Hm.'", "thoughts"),
+        ("UnsupportedParamsError: groq does not support parameters: ['reasoning_effort'], for model=x", "effort"),
         ("Unsupported value: 'temperature' does not support 0.2 with this model.", "drawing"),
         ("Unsupported parameter: 'top_p' is not supported with this model.", "drawing"),
         ("Unsupported parameter: 'stop' is not supported with this model.", "stops"),
@@ -156,6 +175,23 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
             422,
             {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]},
             "new_limit",
+            UpstreamRejected,
+        ),
+        # Mistral
+        (
+            422,
+            {
+                "detail": [
+                    {"type": "literal_error", "loc": ["body", "reasoning_effort"], "msg": "Input should be 'high'"}
+                ]
+            },
+            "effort_value",
+            UpstreamRejected,
+        ),
+        (
+            422,
+            {"detail": [{"type": "extra_forbidden", "loc": ["body", "messages", 1, "assistant", "reasoning_content"]}]},
+            "thoughts",
             UpstreamRejected,
         ),
         # llama.cpp
