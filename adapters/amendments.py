@@ -122,6 +122,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "old_limit",
         "new_limit",
         "thoughts",
+        "echoes",
         "effort",
         "spelling",
         "drawing",

@@ -78,6 +78,7 @@ Cause = Literal[
     "old_limit",
     "new_limit",
     "thoughts",
+    "echoes",
     "effort",
     "effort_value",
     "spelling",
@@ -242,12 +243,14 @@ _DENIED: Final = (401, 403)
 _BAD_GATEWAY: Final = 502
 _FAILED: Final = 500
 _NO_ROOM: Final = (400, 422)
-# What llama.cpp, llama-cpp-python and Xinference say under it of requests that no further try makes better.
+# What llama.cpp, llama-cpp-python, Xinference and Ollama say under it of requests that no further try makes better.
 _OF_REQUEST: Final = (
     " input is not supported - hint: ",
     "'loc': ('body'",
     " validation error for Create",
     " validation errors for Create",
+    "ystem message must be at the beginning",
+    "roles must alternate",
 )
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 

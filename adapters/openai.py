@@ -35,6 +35,7 @@ from gateway.dialects.outbound import (
     IDENTITY,
     SPELLED,
     Carriers,
+    Demand,
     MaxTokensField,
     OpenAITarget,
     OpenAIWritten,
@@ -76,6 +77,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
+_DEMANDS: Final[Mapping[Cause, Demand]] = {"system_turns": "leading system", "echoes": "thoughts"}
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "spelling": (SPELLED,),  # first: then comes what takes its place
@@ -247,6 +249,7 @@ class OpenAI(KeyedUpstream):
             "refused": _left_out(causes),
             "thoughtless": target.thoughtless or "thoughts" in causes,
             "keeps": "kept" not in causes,
+            "demands": tuple(demand for cause, demand in _DEMANDS.items() if cause in causes),
         }
         if "unsigned" in causes:
             changes |= {"carriers": self._settings.carriers or _ANY, "sentinels": True}

@@ -42,6 +42,8 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "old_limit",
     "new_limit",
     "thoughts",
+    "echoes",
+    "system_turns",
     "effort",
     "effort_value",
     "spelling",
@@ -172,6 +174,12 @@ CAUSES: Final = Causes(
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
+        (_BAD, "must be passed back to the api", "echoes"),  # DeepSeek: its thoughts
+        (_BAD, "reasoning_content is missing", "echoes"),  # Moonshot
+        (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
+        (_BAD, "roles must alternate", "system_turns"),  # Gemma's
+        (_BAD, "invalid message role: system", "system_turns"),  # MiniMax
+        (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
         (_BAD, " does not support thinking", "effort"),  # Ollama
         (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model
         (_BAD, "invalid reasoning value: ", "effort_value"),  # Ollama

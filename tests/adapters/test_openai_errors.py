@@ -130,6 +130,12 @@ def test_published_refusals(name: str) -> None:
         ("body.prompt_cache_key: property 'body.prompt_cache_key' is unsupported", "identity"),  # Cerebras
         ("property 'user' is unsupported", "identity"),
         ("property 'messages.0.user.name' is unsupported", "final"),
+        ("The `reasoning_content` in the thinking mode must be passed back to the API.", "echoes"),  # DeepSeek
+        ("thinking is enabled but reasoning_content is missing in assistant tool call message at index 7", "echoes"),
+        ("System message must be at the beginning.", "system_turns"),  # Qwen's template
+        ("Conversation roles must alternate user/assistant/user/assistant/...", "system_turns"),  # Gemma's
+        ("invalid params, chat content has invalid message role: system (2013)", "system_turns"),  # MiniMax
+        ("invalid params, invalid chat setting (2013)", "system_turns"),
         ("The encrypted content gAAA... could not be verified.", "signatures"),
         ("Encrypted content is not supported with this model.", "sealing"),
         (
@@ -203,6 +209,8 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
             UpstreamRejected,
         ),
         (500, {"error": {"code": 500, "message": "Compute error."}}, "server", UpstreamUnavailable),
+        # Ollama
+        (500, {"error": {"message": "system message must be at the beginning"}}, "system_turns", UpstreamRejected),
         # llama-cpp-python
         (
             500,

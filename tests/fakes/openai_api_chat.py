@@ -444,6 +444,28 @@ def _verbosity(asked: Asked) -> None:
         raise unsupported_value("verbosity", wanted, "Supported values are: 'medium'.")
 
 
+def _template(asked: Asked) -> None:
+    """Say what the template of a model says, or the service before it, of some that others than OpenAI serve."""
+    name = asked.body["model"]
+    for place, message in enumerate(asked.messages):
+        role, thought = message["role"], message.get("reasoning_content")
+        if "qwen3.8" in name and place and role in ("system", "developer"):
+            raise bad("System message must be at the beginning.", param=None)
+        if role != "assistant":
+            continue
+        if "deepseek-v4" in name and asked.tools and not thought:
+            raise bad("The `reasoning_content` in the thinking mode must be passed back to the API.", param=None)
+        if "kimi-k2.5" in name and message.get("tool_calls") and thought is None:
+            raise bad(
+                f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {place}",
+                param=None,
+            )
+
+
+def _of_others(check: Callable[[Asked], None]) -> Callable[[Asked], None]:
+    return lambda asked: check(asked) if asked.plain else None
+
+
 def _of_models(*checks: Callable[[Asked], None]) -> Callable[[Asked], None]:
     def check(asked: Asked) -> None:
         if not asked.plain:
@@ -470,4 +492,5 @@ _CHECKS: tuple[Callable[[Asked], None], ...] = (
     _stream_options,
     _logprobs,
     _of_models(_reasoning_rules, _verbosity, _output_in_range, _seen_and_heard),
+    _of_others(_template),
 )

@@ -439,3 +439,43 @@ async def test_an_older_server_takes_thoughts_back(plain: OpenAIClient) -> None:
 async def test_an_older_server_may_ask_for_no_key(plain: OpenAIClient) -> None:
     status, _ = await plain.call("/v1/chat/completions", chat(model="qwen"), key="")
     assert status == 200
+
+
+SYSTEM: dict[str, Any] = {"role": "system", "content": "Be brief."}
+BACK = "The `reasoning_content` in the thinking mode must be passed back to the API."
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "message"),
+    [
+        ("qwen3.8-27b", chat("a", SYSTEM), "System message must be at the beginning."),
+        ("qwen3.8-27b", chat(SYSTEM, {**SYSTEM, "role": "developer"}, "a"), "System message must be at the beginning."),
+        ("deepseek-v4-pro", chat("a", called("c"), result("c"), tools=[function()]), BACK),
+        ("deepseek-v4-pro", chat("a", {"role": "assistant", "content": "x"}, "b", tools=[function()]), BACK),
+        (
+            "deepseek-v4-pro",
+            chat("a", called("c") | {"reasoning_content": ""}, result("c"), tools=[function()]),
+            BACK,
+        ),
+        (
+            "kimi-k2.5",
+            chat("a", called("c"), result("c")),
+            "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
+        ),
+    ],
+)
+async def test_what_other_models_demand_of_messages(
+    plain: OpenAIClient, model: str, body: dict[str, Any], message: str
+) -> None:
+    assert refusal(await plain.call("/v1/chat/completions", body | {"model": model})) == message
+    assert (await plain.call("/v1/chat/completions", body | {"model": "llama"}))[0] == 200
+
+
+@pytest.mark.parametrize("thought", ["hm", " "])
+async def test_a_thought_that_is_back_is_enough(plain: OpenAIClient, thought: str) -> None:
+    said = called("c") | {"reasoning_content": thought}
+    for model in ("deepseek-v4-pro", "kimi-k2.5"):
+        status, _ = await plain.call(
+            "/v1/chat/completions", chat(SYSTEM, "a", said, result("c"), model=model, tools=[function()])
+        )
+        assert status == 200

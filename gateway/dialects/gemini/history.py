@@ -29,6 +29,7 @@ __all__ = [
     "EMPTY",
     "GO_ON",
     "NOT_OURS",
+    "REMINDED",
     "SHOWN",
     "SHOWN_BACK",
     "Content",
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 ANSWERED_LATER: Final = "a later result for the same call replaces it"
-_REMINDED: Final = "instructions are not possible within a conversation here: sent as a user message"
+REMINDED: Final = "instructions are not possible within a conversation here: sent as a user message"
 _BEGUN: Final = "this model rejects a response that the caller has begun: it is asked to go on"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 EMPTY: Final = ir.Text(text="(empty)")
@@ -231,7 +232,7 @@ def _reminder(turn: ir.Turn, losses: list[ir.Loss]) -> Sequence[ir.Part]:
     others = [part for part in turn.parts if not isinstance(part, ir.Text)]
     if not rule.strip():
         return others
-    losses.append(ir.Loss("messages", _REMINDED, "hint"))
+    losses.append(ir.Loss("messages", REMINDED, "hint"))
     return [reminder(rule), *others]
 
 

@@ -33,6 +33,7 @@ from gateway.dialects.outbound import SPELLED, SPELLINGS, OpenAITarget, OpenAIWr
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
+from .demanded import REMINDED, SYSTEM, met
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
@@ -194,6 +195,23 @@ def _without_thoughts(fields: Fields, path: str, words: _Words) -> Fields:
     return {name: value for name, value in fields.items() if name not in left_out}
 
 
+def _demanded(words: _Words) -> None:
+    """Write the messages as this model demands them."""
+    given = words.many("messages")
+    messages = [{name: _spoken(one, name) for name in one} for one in given]
+    after = met(messages, words.target.demands, lambda place: words.lose(f"messages[{place}]", REMINDED))
+    if after != messages:
+        words.put("messages", after)
+
+
+def _spoken(message: Fields, name: str) -> object:
+    """Read what tells messages apart, and what may have to be joined."""
+    kind = read(message.get("role", NULL), TEXT)
+    if name in ("role", "reasoning_content") or (name == "content" and kind in (*SYSTEM, "user")):
+        return _VALUE.decode(message[name])
+    return message[name]
+
+
 class _Signed:
     """Reads what a message or a call carries; `ours`: this gateway has hung something on it."""
 
@@ -339,6 +357,11 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
         name="shown", why="images of another model cannot stand in a model's message: sent as the user's", apply=shown
     ),
 )
+_DEMANDED: Final = RequestEdit[OpenAITarget](
+    name="demanded",
+    why="this model has rejected messages without thoughts, or instructions among them",
+    apply=_demanded,
+)
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing("model"),
     ReplyEdit(
@@ -356,12 +379,12 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(mask_message(unnamed, "error")),
 )
-TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES))
+TABLE: Final = table_of((ONCE, *REQUESTS, _DEMANDED, *REPLIES, LINES))
 
 
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:
     """Take a caller's own request for one upstream."""
-    found = edited(request, body, target, REQUESTS)
+    found = edited(request, body, target, (*REQUESTS, _DEMANDED) if target.demands else REQUESTS)
     return OpenAIWritten(
         body={},
         names=NameMap([]),

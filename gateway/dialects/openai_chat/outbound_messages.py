@@ -57,7 +57,8 @@ class Conversation:
         self._custom = custom
         self._losses = losses
         self._parts = Parts(request.paths, losses)
-        self._echoes = signed and _ECHOED.search(model.lower()) is not None
+        echoed = "thoughts" in target.demands or _ECHOED.search(model.lower()) is not None
+        self._echoes = signed and echoed and not target.thoughtless
         extra = "extra_content" in target.carriers and ir.is_gemini(model)
         self._signs = signed and extra
         self._sentinels = target.sentinels and extra and is_latest(model)

@@ -5,6 +5,7 @@ always streamed, with their tokens. What has no place is told in `OpenAIWritten.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -18,6 +19,7 @@ from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
+from .demanded import REMINDED, met
 from .outbound_messages import Conversation, Message
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
@@ -97,7 +99,7 @@ class _Writer:
 
     # conversation
 
-    def _messages(self, tools: Tools) -> list[Message]:
+    def _messages(self, tools: Tools) -> Sequence[Mapping[str, object]]:
         messages = Conversation(self.request, self.names, tools.custom, self.losses, self.target).messages()
         if not messages:
             raise self._refused("messages", "has nothing that the model could read")
@@ -105,7 +107,10 @@ class _Writer:
             messages.insert(0, {"role": "system", "content": IN_JSON})  # else OpenAI refuses JSON mode
         if self.words:
             messages.insert(0, {"role": "system", "content": self.words})
-        return messages
+        return met(messages, self.target.demands, self._reminded) if self.target.demands else messages
+
+    def _reminded(self, _: int) -> None:
+        self.losses.append(ir.Loss("messages", REMINDED, "hint"))
 
     # limits, sampling, thinking
 

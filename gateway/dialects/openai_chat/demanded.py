@@ -1,0 +1,73 @@
+"""What some models demand of messages, told by a refusal only: by the template that their server reads them with.
+
+system, system, user, system ─► system, user                one message of the system's, which leads     Qwen, Gemma
+assistant ─► assistant with reasoning_content               thoughts with each answer             DeepSeek, Moonshot
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+from gateway.dialects.gemini.history import REMINDED, reminder
+from gateway.dialects.gemini.schema_facets import is_list, is_object
+from gateway.dialects.outbound import Demand
+
+__all__ = ["REMINDED", "SYSTEM", "met"]
+
+Message = Mapping[str, object]
+
+SYSTEM: Final = ("system", "developer")
+_USER: Final = "user"
+_THOUGHTS: Final = "reasoning_content"
+_NONE: Final = " "  # an empty thought counts as none
+
+
+def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable[[int], None]) -> list[Message]:
+    """Meet demands. `tell`: is given the place of each instruction that the user says."""
+    after = _led(messages, tell) if "leading system" in demands else list(messages)
+    return [*map(_thoughtful, after)] if "thoughts" in demands else after
+
+
+def _led(messages: Sequence[Message], tell: Callable[[int], None]) -> list[Message]:
+    """Let the first instructions lead; the user says later ones, in one message with what stands beside them."""
+    kept: list[Message] = []
+    for place, given in enumerate(messages):
+        message = given
+        if given.get("role") in SYSTEM and kept and not (len(kept) == 1 and kept[0].get("role") in SYSTEM):
+            tell(place)
+            message = {"role": _USER, "content": reminder(_words(given.get("content"))).text}
+        if kept and _beside(kept[-1], message):
+            kept[-1] = {**kept[-1], "content": _joined(kept[-1].get("content"), message.get("content"))}
+        else:
+            kept.append(message)
+    return kept
+
+
+def _beside(one: Message, other: Message) -> bool:
+    """Tell whether one speaker says both."""
+    if "name" in one or "name" in other:
+        return False
+    roles = one.get("role"), other.get("role")
+    return roles == (_USER, _USER) or all(role in SYSTEM for role in roles)
+
+
+def _joined(one: object, other: object) -> object:
+    if isinstance(one, str) and isinstance(other, str):
+        return f"{one}\n\n{other}"
+    return [*_parts(one), *_parts(other)]
+
+
+def _parts(content: object) -> Sequence[object]:
+    if is_list(content):
+        return content
+    return [{"type": "text", "text": content}] if content else []
+
+
+def _words(content: object) -> str:
+    texts = (part.get("text") for part in _parts(content) if is_object(part))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _thoughtful(message: Message) -> Message:
+    if message.get("role") != "assistant" or message.get(_THOUGHTS):
+        return message
+    return {**message, _THOUGHTS: _NONE}

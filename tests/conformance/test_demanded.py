@@ -1,0 +1,206 @@
+"""What templates demand of messages: one message of the system's, which leads, and thoughts with each answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from tests.fakes.openai_api import CHAT, FakeOpenAI
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+QWEN, DEEPSEEK, KIMI = "qwen3.8-27b", "deepseek-v4-pro", "kimi-k2.5"
+RULE = "<system-reminder>\nBe kind.\n</system-reminder>"
+NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
+TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": NO_ARGUMENTS}}
+CALLED: Json = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@asynccontextmanager
+async def before(fake: FakeOpenAI, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a gateway that knows nothing of others."""
+    table: Json = {"type": "openai", "base_url": f"{fake.url}/v1", "models": [QWEN, DEEPSEEK, KIMI, "ep-1"]}
+    config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"other": table}}
+    async with serve(create_app(config | over)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+        yield http
+
+
+def statuses(fake: FakeOpenAI) -> list[int]:
+    return [call.status for call in fake.calls(CHAT)]
+
+
+def messages(fake: FakeOpenAI) -> list[Json]:
+    found: list[Json] = fake.calls(CHAT)[-1].request["messages"]
+    return found
+
+
+def system(content: Any = "Be kind.", role: str = "system") -> Json:
+    return {"role": role, "content": content}
+
+
+USER, AGAIN = {"role": "user", "content": "hi"}, {"role": "user", "content": "!say done"}
+SAID = {"role": "assistant", "content": "yes"}
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+ASKED: dict[str, tuple[str, Json]] = {
+    "openai-chat": (
+        "/v1/chat/completions",
+        {"messages": [system("Be brief."), USER, SAID, AGAIN, system(role="developer")]},
+    ),
+    "openai-responses": (
+        "/v1/responses",
+        {"instructions": "Be brief.", "store": False, "input": [USER, SAID, AGAIN, system(role="developer")]},
+    ),
+    "anthropic": (
+        "/v1/messages",
+        {"max_tokens": 100, "system": "Be brief.", "messages": [USER, SAID, AGAIN, system()]},
+    ),
+}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("dialect", ASKED)
+async def test_the_user_says_instructions_within_a_conversation(dialect: str, strict: bool, tmp_path: Path) -> None:
+    path, body = ASKED[dialect]
+    over: Json = {"translate": {"lossy": "strict"}} if strict else {}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path, **over) as http:
+        for _ in range(2):
+            response = await http.post(path, json=body | {"model": QWEN})
+            assert response.status_code == 200, response.text
+            assert "done" in response.text
+        assert statuses(fake) == [400, 200, 200]
+        assert messages(fake) == [
+            system("Be brief."),
+            USER,
+            SAID,
+            {"role": "user", "content": f"!say done\n\n{RULE}"},
+        ]
+
+
+async def test_ollama_says_so_with_a_500(tmp_path: Path) -> None:
+    path, body = ASKED["anthropic"]
+    error = {"message": "system message must be at the beginning", "type": "api_error", "param": None, "code": None}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push("!refuse " + json.dumps({"status": 500, "error": error}))
+        response = await http.post(path, json=body | {"model": "ep-1"})
+        assert response.status_code == 200, response.text
+        assert [one["role"] for one in messages(fake)] == ["system", "user", "assistant", "user"]
+
+
+async def test_a_chat_caller_keeps_the_rest_of_its_words(tmp_path: Path) -> None:
+    given = [
+        system("a"),
+        system([{"type": "text", "text": "b"}], role="developer"),
+        {"role": "user", "content": [PICTURE]},
+        system(),
+        {"role": "assistant", "content": None, "tool_calls": [CALLED]},
+        {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+        system([{"type": "text", "text": "Be kind."}]),
+        USER | {"name": "Ann"},
+    ]
+    text = {"type": "text", "text": RULE}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        response = await http.post("/v1/chat/completions", json={"model": QWEN, "messages": given, "min_p": 0.10})
+        assert response.status_code == 200, response.text
+        assert messages(fake) == [
+            system([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
+            {"role": "user", "content": [PICTURE, text]},
+            *given[4:6],
+            {"role": "user", "content": RULE},
+            USER | {"name": "Ann"},
+        ]
+        assert b'"min_p":0.1' in fake.calls(CHAT)[-1].raw
+
+
+CALLS: dict[str, tuple[str, Json]] = {
+    "openai-chat": (
+        "/v1/chat/completions",
+        {
+            "tools": [TOOL],
+            "messages": [
+                USER,
+                SAID,
+                USER,
+                {"role": "assistant", "content": None, "tool_calls": [CALLED]},
+                {"role": "tool", "tool_call_id": "c1", "content": "!say done"},
+            ],
+        },
+    ),
+    "openai-responses": (
+        "/v1/responses",
+        {
+            "store": False,
+            "tools": [{"type": "function", "name": "f", "parameters": NO_ARGUMENTS, "strict": False}],
+            "input": [
+                USER,
+                SAID,
+                USER,
+                {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c1", "output": "!say done"},
+            ],
+        },
+    ),
+    "anthropic": (
+        "/v1/messages",
+        {
+            "max_tokens": 100,
+            "tools": [{"name": "f", "input_schema": NO_ARGUMENTS}],
+            "messages": [
+                USER,
+                SAID,
+                USER,
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "!say done"}]},
+            ],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("model", [DEEPSEEK, KIMI])
+@pytest.mark.parametrize("dialect", CALLS)
+async def test_an_answer_without_thoughts_has_a_blank_where_they_are_demanded(
+    dialect: str, model: str, tmp_path: Path
+) -> None:
+    path, body = CALLS[dialect]
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post(path, json=body | {"model": model})
+            assert response.status_code == 200, response.text
+        if model == DEEPSEEK or dialect == "openai-chat":
+            assert statuses(fake) == [400, 200, 200]
+            assert [one["reasoning_content"] for one in messages(fake) if one["role"] == "assistant"] == [" ", " "]
+        else:
+            assert statuses(fake) == [200, 200]
+
+
+async def test_thoughts_go_back_to_a_model_of_another_name_that_demands_them(tmp_path: Path) -> None:
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}
+    path, body = CALLS["openai-responses"]
+    given = [*body["input"][:3], thought, *body["input"][3:]]
+    missing = {"message": "The `reasoning_content` in the thinking mode must be passed back to the API."}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push("!refuse " + json.dumps({"status": 400, "error": missing}))
+        response = await http.post(path, json=body | {"model": "ep-1", "input": given})
+        assert response.status_code == 200, response.text
+        assert [one["reasoning_content"] for one in messages(fake) if one["role"] == "assistant"] == [" ", "hm"]
+
+
+async def test_thoughts_of_a_model_that_is_served_by_another_are_left_out_once_refused(tmp_path: Path) -> None:
+    """Groq and Cerebras serve Kimi, and refuse the field."""
+    refused = {"message": "messages.3.assistant.reasoning_content: property 'reasoning_content' is unsupported"}
+    path, body = CALLS["anthropic"]
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push("!refuse " + json.dumps({"status": 400, "error": refused}))
+        response = await http.post(path, json=body | {"model": "kimi-k2-instruct"})
+        assert response.status_code == 200, response.text
+        assert ["reasoning_content" in str(call.request) for call in fake.calls(CHAT)] == [True, False]
