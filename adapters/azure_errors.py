@@ -11,22 +11,18 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.adapters.failures import Causes, Failure, Rule, Rules
-from gateway.adapters.openai_errors import CAUSES, reader
-from gateway.adapters.openai_errors import RULES as OPENAI_RULES
+from gateway.adapters.failures import Causes, Failure
+from gateway.adapters.openai_errors import CAUSES, RULES, reader
 from gateway.dialects.raw import read
-from gateway.errors import UpstreamRateLimited
 
 __all__ = ["RULES", "read_failure"]
-
-RULES: Final[Rules] = {**OPENAI_RULES, "filtered": Rule()}
 
 _ADDRESS: Final = "there is nothing at this URL of the upstream; check its endpoint and api_version"
 _CAUSES: Final = Causes(
     reasons={**CAUSES.reasons, "content_filter": "filtered", "NoCapacity": "capacity"},
     words=(
         (frozenset({400}), "api version not supported", "address"),
-        (frozenset({403}), "out of call volume quota", "quota"),
+        (frozenset({403}), "out of call volume quota", "quota"),  # where the free tier is used up
         (frozenset({429}), "experiencing high demand", "capacity"),
         *CAUSES.words,
     ),
@@ -58,9 +54,6 @@ _BODY: Final = msgspec.json.Decoder(_Body)
 def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read an error answer, or the payload of an error event under status 200."""
     failure = _read(status, body, headers, now)
-    if failure.cause == "quota":  # a 403 where the free tier is used up
-        words, wait_s = failure.error.message, failure.wait_s
-        failure.error = UpstreamRateLimited(words, code=UpstreamRateLimited.SPENT, retry_after=wait_s)
     if failure.cause == "filtered":
         stopped = _stopped(body)
         if stopped:

@@ -30,7 +30,15 @@ from gateway.adapters.failures import (
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.dialects.outbound import IDENTITY, SPELLINGS
 from gateway.dialects.raw import read
-from gateway.errors import ModelNotFound, NotFound, UpstreamRejected, UpstreamUnavailable
+from gateway.errors import (
+    GatewayError,
+    ModelNotFound,
+    NotFound,
+    UpstreamCredential,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
 from gateway.redact import redact
 
 __all__ = ["AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "read_made", "reader", "without_key"]
@@ -70,12 +78,15 @@ RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
     "oversized": Rule(),
+    "filtered": Rule(),
     "resource": Rule(),
     # another key may be of the account that keeps it, or has sealed it
     "kept": Rule(renew=("body",), others=math.inf, always=True),
 }
 
 _400: Final = frozenset({400})
+_403: Final = frozenset({403})
+_LIMITING: Final = frozenset({403, 429})
 _BAD: Final = frozenset({400, 422})
 _GONE: Final = frozenset({400, 404})
 _VERBOSITY: Final = ("verbosity", "text.verbosity")
@@ -157,6 +168,11 @@ CAUSES: Final = Causes(
         "account_deactivated": "banned",
         "missing_scope": "scope",
         "insufficient_quota": "quota",
+        "insufficient_user_quota": "quota",  # new-api
+        "pre_consume_token_quota_failed": "quota",
+        "exceeded_current_quota_error": "quota",  # Moonshot
+        "1113": "quota",  # Zhipu
+        "Arrearage": "quota",  # Qwen
         "billing_hard_limit_reached": "quota",
         "billing_not_active": "quota",
         "model_not_found": "missing",
@@ -192,6 +208,7 @@ CAUSES: Final = Causes(
         (_BAD, "does not support this tool_choice", "choice"),  # DeepSeek, which thinks unless told otherwise
         (_BAD, "tool_choice parameter does not support", "choice"),  # Qwen
         (_BAD, "is incompatible with thinking enabled", "choice"),  # Moonshot
+        (_GONE, "support the provided tool_choice value", "choice"),  # OpenRouter
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
@@ -203,6 +220,14 @@ CAUSES: Final = Causes(
         (_GONE, "items are not persisted when", "kept"),
         (_GONE, "response with id", "kept"),
         (_400, "incorrect api key", "key"),
+        (_LIMITING, "key limit exceeded", "quota"),  # OpenRouter
+        (_LIMITING, "insufficient balance", "quota"),  # MiniMax
+        (_LIMITING, "any credits or licenses", "quota"),  # xAI
+        (_LIMITING, "run out of credits", "quota"),
+        (_LIMITING, "used all available credits", "quota"),
+        (_403, "requires moderation on", "filtered"),  # OpenRouter
+        (_403, "your input was flagged", "filtered"),
+        (_403, "content violates usage guidelines", "filtered"),  # xAI
         (frozenset({401, 403}), "missing scopes", "scope"),
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
@@ -251,6 +276,7 @@ def reader(causes: Causes, address: str) -> ReadFailure:
             cause = "kept"
         elif cause == "counting" and _OPTION.search(details.message):
             cause = "options"
+        error = _told(error, cause, details.message)
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
         elif cause == "missing" and _NAMED in details.message and not isinstance(error, ModelNotFound):
@@ -264,6 +290,13 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.code)
 
     return read
+
+
+def _told(error: GatewayError, cause: Cause, said: str) -> GatewayError:
+    """Give what a caller is told where the words say more than the status."""
+    if cause == "quota" and error.code != UpstreamRateLimited.SPENT:
+        return UpstreamRateLimited(said, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after)
+    return UpstreamRejected(said) if cause == "filtered" and isinstance(error, UpstreamCredential) else error
 
 
 read_failure: Final = reader(CAUSES, _ADDRESS)

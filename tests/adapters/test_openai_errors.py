@@ -229,7 +229,59 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
         (400, {"code": "x", "error": "Incorrect API key provided: xa***."}, "key", UpstreamRejected),
         # OpenRouter
         (402, {"error": {"code": 402, "message": "Insufficient credits"}}, "quota", UpstreamRateLimited),
-        (403, {"error": {"code": 403, "message": "Your input was flagged"}}, "forbidden", UpstreamCredential),
+        (403, {"error": {"code": 403, "message": "Your input was flagged"}}, "filtered", UpstreamRejected),
+        (403, {"error": {"code": 403, "message": "Key limit exceeded (total limit)."}}, "quota", UpstreamRateLimited),
+        (
+            404,
+            {"error": {"code": 404, "message": "No endpoints found that support tools."}},
+            "missing",
+            ModelNotFound,
+        ),
+        (
+            404,
+            {"error": {"code": 404, "message": "No endpoints found that support the provided 'tool_choice' value."}},
+            "choice",
+            ModelNotFound,
+        ),
+        # NVIDIA
+        (
+            404,
+            {"status": 404, "title": "Not Found", "detail": "Function 'a-b': Not found for account 'Qw'"},
+            "missing",
+            ModelNotFound,
+        ),
+        # xAI
+        (
+            403,
+            {"code": "permission-denied", "error": "Content violates usage guidelines. Team: a-b"},
+            "filtered",
+            UpstreamRejected,
+        ),
+        (403, {"code": "x", "error": "Access to the chat endpoint is denied."}, "forbidden", UpstreamCredential),
+        (403, {"code": "x", "error": "You have run out of credits or need a…"}, "quota", UpstreamRateLimited),
+        # new-api
+        (
+            403,
+            {
+                "error": {
+                    "message": "user quota is not enough",
+                    "type": "new_api_error",
+                    "code": "insufficient_user_quota",
+                }
+            },
+            "quota",
+            UpstreamRateLimited,
+        ),
+        # Moonshot, Zhipu, Qwen
+        (
+            429,
+            {"error": {"message": "Your account is suspended", "type": "exceeded_current_quota_error"}},
+            "quota",
+            UpstreamRateLimited,
+        ),
+        (429, {"error": {"code": "1113", "message": "Insufficient balance. Recharge."}}, "quota", UpstreamRateLimited),
+        (429, {"error": {"code": "1302", "message": "High concurrency usage"}}, "rate_limit", UpstreamRateLimited),
+        (400, {"error": {"code": "Arrearage", "message": "Access denied, please…"}}, "quota", UpstreamRateLimited),
     ],
 )
 def test_refusals_of_servers_that_are_compatible(

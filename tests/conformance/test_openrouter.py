@@ -139,3 +139,23 @@ async def test_callers_read_what_the_provider_said(tmp_path: Path) -> None:
     async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
         assert await refused("tools.0: bad") == "Provider returned error: Anthropic: tools.0: bad"
         assert (await refused("prompt is too long: 9 > 8")).startswith("prompt is too long")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/chat/completions", {}, 400),
+        ("/v1/messages", {"max_tokens": 100}, 200),
+    ],
+)
+async def test_a_prompt_that_moderation_stops_is_no_matter_of_the_key(
+    path: str, body: Json, status: int, tmp_path: Path
+) -> None:
+    words = f'{CLAUDE} requires moderation on Anthropic. Your input was flagged for "violence".'
+    stopped = {"status": 403, "error": {"code": 403, "message": words, "metadata": {"reasons": ["violence"]}}}
+    messages = [{"role": "user", "content": f"!refuse {json.dumps(stopped)}"}]
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        response = await http.post(path, json={"model": CLAUDE, "messages": messages, **body})
+        assert response.status_code == status, response.text
+        assert status == 400 or response.json()["stop_reason"] == "refusal"
+        assert statuses(fake) == [403]

@@ -116,6 +116,7 @@ _ANY_STATUS: Final = frozenset(
     }
 )
 _QUOTAS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_UNSERVED: Final = ("model", "no endpoints found", "not found for account")  # OpenRouter's and NVIDIA's words, too
 _WORDS: Final[dict[_Cause, str]] = {
     errors.UpstreamCredential: "the upstream rejects the gateway's credential",
     errors.UpstreamUnavailable: "the upstream failed",
@@ -133,6 +134,7 @@ _MILLISECONDS: Final = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
 # Every quantifier is bounded: the text is not ours.
 _ACCOUNT: Final = (
     (re.compile(r"\b(org-|proj_|user-)[A-Za-z0-9_-]{1,64}"), r"\1***"),
+    (re.compile(r"(?i)\b(account '|team: |team/|api key id: )[A-Za-z0-9_-]{1,64}"), r"\1***"),
     (re.compile(r"\b(sk-)[A-Za-z0-9_*.-]{1,200}"), r"\1***"),
     (re.compile(r"\b[A-Za-z0-9_-]{0,40}\*{3,200}[A-Za-z0-9_-]{0,40}"), "***"),
 )
@@ -254,7 +256,8 @@ def _cause(status: int, details: Details) -> _Cause:
     if status in (0, 400, 412, 413, 417, 422) and is_overlong(details.message):
         return errors.ContextTooLong
     if status == 404:
-        if details.code in _CODES or "model" in (details.param or details.message.lower()):
+        said = details.param or details.message.lower()
+        if details.code in _CODES or any(words in said for words in _UNSERVED):
             return errors.ModelNotFound
         of_request = bool(details.param)  # it names what is not there
         return errors.UpstreamRejected if of_request else errors.UpstreamUnavailable
