@@ -123,6 +123,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "new_limit",
         "thoughts",
         "echoes",
+        "bounds",
         "effort",
         "spelling",
         "drawing",

@@ -79,6 +79,7 @@ Cause = Literal[
     "new_limit",
     "thoughts",
     "echoes",
+    "bounds",
     "effort",
     "effort_value",
     "spelling",
@@ -251,6 +252,7 @@ _OF_REQUEST: Final = (
     " validation errors for Create",
     "ystem message must be at the beginning",
     "roles must alternate",
+    "failed to parse grammar",
 )
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 

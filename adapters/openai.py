@@ -77,7 +77,11 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
-_DEMANDS: Final[Mapping[Cause, Demand]] = {"system_turns": "leading system", "echoes": "thoughts"}
+_DEMANDS: Final[Mapping[Cause, Demand]] = {
+    "system_turns": "leading system",
+    "echoes": "thoughts",
+    "bounds": "unbounded tools",
+}
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "spelling": (SPELLED,),  # first: then comes what takes its place

@@ -51,6 +51,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "new_limit",
     "thoughts",
     "echoes",
+    "bounds",
     "system_turns",
     "effort",
     "effort_value",
@@ -196,6 +197,7 @@ CAUSES: Final = Causes(
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "invalid message role: system", "system_turns"),  # MiniMax
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
+        (_BAD, "failed to parse grammar", "bounds"),  # llama.cpp, LM Studio
         (_BAD, " does not support thinking", "effort"),  # Ollama
         (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model
         (_BAD, "invalid reasoning value: ", "effort_value"),  # Ollama

@@ -27,7 +27,7 @@ __all__ = [
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 Carriers = tuple[Literal["extra_content", "reasoning_details"], ...]
-Demand = Literal["leading system", "thoughts"]
+Demand = Literal["leading system", "thoughts", "unbounded tools"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 SPELLINGS: Final = ("reasoning", "thinking")  # of how much to think, beside `reasoning_effort`
@@ -47,7 +47,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     Responses may be asked for thoughts.
     `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
-    for pictures. `demands`: of messages of Chat Completions, see there.
+    for pictures. `demands`: of messages and tools of Chat Completions, see there.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
     `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused; `keeps`, whether
     it may know what is only named by its id.

@@ -13,9 +13,11 @@ from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.modern_schema import written_within
 from gateway.dialects.rewriting import rewriting
 
-__all__ = ["PATTERNS", "is_pattern", "readable", "without_foreign"]
+__all__ = ["BOUNDS", "PATTERNS", "is_pattern", "readable", "unbounded", "without_foreign"]
 
 PATTERNS: Final = "patterns that only JavaScript reads became part of the descriptions"
+BOUNDS: Final = "how long text and lists may be, and patterns, became part of the descriptions"
+_BOUNDS: Final = ("pattern", "minLength", "maxLength", "minItems", "maxItems")
 # what re reads a pattern with: to compile one takes a millisecond for each class of characters, and callers write them
 _read: Final[Callable[[str], object]] = import_module("re._parser").parse
 
@@ -48,4 +50,20 @@ def without_foreign(node: object) -> object:
     return written
 
 
+def _without_bounds(node: object) -> object:
+    """Say in words what llama.cpp's grammars cannot hold: its parser refuses a text of up to 2,000 characters."""
+    if not is_object(node):
+        return node
+    written = written_within(node, _without_bounds)
+    given = [name for name in _BOUNDS if name in node]
+    if given:
+        words, said = (
+            "({})".format(", ".join(f"{name}: {written.pop(name)}" for name in given)),
+            node.get("description"),
+        )
+        written["description"] = f"{said} {words}" if said else words
+    return written
+
+
 readable: Final = rewriting(without_foreign)
+unbounded: Final = rewriting(_without_bounds)

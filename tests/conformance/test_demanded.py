@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 Json = dict[str, Any]
 
-QWEN, DEEPSEEK, KIMI = "qwen3.8-27b", "deepseek-v4-pro", "kimi-k2.5"
+QWEN, DEEPSEEK, KIMI, GGUF = "qwen3.8-27b", "deepseek-v4-pro", "kimi-k2.5", "qwen3-8b.gguf"
 RULE = "<system-reminder>\nBe kind.\n</system-reminder>"
 NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
 TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": NO_ARGUMENTS}}
@@ -29,7 +29,7 @@ CALLED: Json = {"id": "c1", "type": "function", "function": {"name": "f", "argum
 @asynccontextmanager
 async def before(fake: FakeOpenAI, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Run a gateway that knows nothing of others."""
-    table: Json = {"type": "openai", "base_url": f"{fake.url}/v1", "models": [QWEN, DEEPSEEK, KIMI, "ep-1"]}
+    table: Json = {"type": "openai", "base_url": f"{fake.url}/v1", "models": [QWEN, DEEPSEEK, KIMI, GGUF, "ep-1"]}
     config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"other": table}}
     async with serve(create_app(config | over)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
         yield http
@@ -204,3 +204,55 @@ async def test_thoughts_of_a_model_that_is_served_by_another_are_left_out_once_r
         response = await http.post(path, json=body | {"model": "kimi-k2-instruct"})
         assert response.status_code == 200, response.text
         assert ["reasoning_content" in str(call.request) for call in fake.calls(CHAT)] == [True, False]
+
+
+BOUND: Json = {
+    "type": "object",
+    "properties": {
+        "pattern": {"type": "string", "description": "A date.", "pattern": "^[0-9]+$", "maxLength": 65536},
+        "list": {"type": "array", "items": {"type": "string", "maxLength": 2000}, "maxItems": 50},
+    },
+    "required": ["pattern"],
+}
+UNBOUND: Json = {
+    "type": "object",
+    "properties": {
+        "pattern": {"type": "string", "description": "A date. (pattern: ^[0-9]+$, maxLength: 65536)"},
+        "list": {
+            "type": "array",
+            "items": {"type": "string", "description": "(maxLength: 2000)"},
+            "description": "(maxItems: 50)",
+        },
+    },
+    "required": ["pattern"],
+}
+BOUNDED: dict[str, tuple[str, Json]] = {
+    "openai-chat": (
+        "/v1/chat/completions",
+        {"messages": [AGAIN], "tools": [{"type": "function", "function": {"name": "f", "parameters": BOUND}}, TOOL]},
+    ),
+    "openai-responses": (
+        "/v1/responses",
+        {"store": False, "input": [AGAIN], "tools": [{"type": "function", "name": "f", "parameters": BOUND}]},
+    ),
+    "anthropic": (
+        "/v1/messages",
+        {"max_tokens": 100, "messages": [AGAIN], "tools": [{"name": "f", "input_schema": BOUND}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", BOUNDED)
+async def test_bounds_are_said_in_words_where_no_grammar_holds_them(dialect: str, tmp_path: Path) -> None:
+    path, body = BOUNDED[dialect]
+    if dialect == "openai-chat":
+        body = body | {"tools": [body["tools"][0], TOOL | {"function": TOOL["function"] | {"name": "g"}}]}
+    over: Json = {"translate": {"lossy": "strict"}}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path, **over) as http:
+        for _ in range(2):
+            response = await http.post(path, json=body | {"model": GGUF})
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        tools = fake.calls(CHAT)[-1].request["tools"]
+        assert tools[0]["function"]["parameters"] == UNBOUND
+        assert tools[1:] == body["tools"][1:]

@@ -6,6 +6,8 @@ know, and has no rules for models.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -447,6 +449,8 @@ def _verbosity(asked: Asked) -> None:
 def _template(asked: Asked) -> None:
     """Say what the template of a model says, or the service before it, of some that others than OpenAI serve."""
     name = asked.body["model"]
+    if ".gguf" in name and re.search(r'"maxLength": [1-9]\d{3}|"pattern": "', json.dumps(asked.tools)):
+        raise bad("Failed to initialize samplers: failed to parse grammar", param=None)
     for place, message in enumerate(asked.messages):
         role, thought = message["role"], message.get("reasoning_content")
         if "qwen3.8" in name and place and role in ("system", "developer"):

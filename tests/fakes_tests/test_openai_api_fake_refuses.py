@@ -458,6 +458,11 @@ BACK = "The `reasoning_content` in the thinking mode must be passed back to the 
             BACK,
         ),
         (
+            "qwen.gguf",
+            chat("a", tools=[function(parameters={"type": "object", "properties": {"a": {"maxLength": 2000}}})]),
+            "Failed to initialize samplers: failed to parse grammar",
+        ),
+        (
             "kimi-k2.5",
             chat("a", called("c"), result("c")),
             "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",

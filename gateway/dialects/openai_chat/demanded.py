@@ -1,17 +1,21 @@
-"""What some models demand of messages, told by a refusal only: by the template that their server reads them with.
+"""What some models demand of messages and tools, told by a refusal only: by the template that reads them.
 
 system, system, user, system ─► system, user                one message of the system's, which leads     Qwen, Gemma
 assistant ─► assistant with reasoning_content               thoughts with each answer             DeepSeek, Moonshot
+    maxLength, pattern ─► description                           tools that make a small grammar     llama.cpp, LM Studio
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
+
+from msgspec import Raw
 
 from gateway.dialects.gemini.history import REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
+from gateway.dialects.patterns import unbounded
 
-__all__ = ["REMINDED", "SYSTEM", "met"]
+__all__ = ["REMINDED", "SYSTEM", "met", "unbound"]
 
 Message = Mapping[str, object]
 
@@ -25,6 +29,19 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
     """Meet demands. `tell`: is given the place of each instruction that the user says."""
     after = _led(messages, tell) if "leading system" in demands else list(messages)
     return [*map(_thoughtful, after)] if "thoughts" in demands else after
+
+
+def unbound(tools: Iterable[object]) -> list[object]:
+    """Give tools without the bounds of texts and lists."""
+    return [*map(_unbound, tools)]
+
+
+def _unbound(tool: object) -> object:
+    function = tool.get("function") if is_object(tool) else None
+    parameters = function.get("parameters") if is_object(function) else None
+    if not is_object(tool) or not is_object(function) or not isinstance(parameters, Raw):
+        return tool
+    return {**tool, "function": {**function, "parameters": unbounded(parameters)}}
 
 
 def _led(messages: Sequence[Message], tell: Callable[[int], None]) -> list[Message]:

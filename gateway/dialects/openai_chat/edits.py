@@ -30,10 +30,11 @@ from gateway.dialects.edits import (
 )
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.patterns import BOUNDS
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
-from .demanded import REMINDED, SYSTEM, met
+from .demanded import REMINDED, SYSTEM, met, unbound
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
@@ -202,6 +203,14 @@ def _demanded(words: _Words) -> None:
     after = met(messages, words.target.demands, lambda place: words.lose(f"messages[{place}]", REMINDED))
     if after != messages:
         words.put("messages", after)
+    if "unbounded tools" in words.target.demands and words.has(_TOOLS):
+        words.put(_TOOLS, unbound(map(_opened, words.many(_TOOLS))))
+        words.lose(_TOOLS, BOUNDS)
+
+
+def _opened(tool: Fields) -> dict[str, object]:
+    function = read(tool.get("function", NULL), FIELDS)
+    return {**tool} if function is None else {**tool, "function": function}
 
 
 def _spoken(message: Fields, name: str) -> object:
@@ -359,7 +368,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
 )
 _DEMANDED: Final = RequestEdit[OpenAITarget](
     name="demanded",
-    why="this model has rejected messages without thoughts, or instructions among them",
+    why="this model has rejected messages without thoughts, instructions among them, or bounds in tools",
     apply=_demanded,
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (

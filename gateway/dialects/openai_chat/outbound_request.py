@@ -12,14 +12,16 @@ from typing import Final
 from gateway import ir
 from gateway.dialects.emulated import IN_WORDS, json_instruction
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
+from gateway.dialects.patterns import BOUNDS
 from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
-from .demanded import REMINDED, met
+from .demanded import REMINDED, met, unbound
 from .outbound_messages import Conversation, Message
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
@@ -57,7 +59,7 @@ class _Writer:
         self.words = in_words(request, target, self.abilities)
 
     def write(self) -> OpenAIWritten:
-        tools = write_tools(self.request, self.names, self.abilities, self.losses)
+        tools = self._tools()
         effort = self._effort()
         body: dict[str, object] = {
             "model": self.target.model,
@@ -83,6 +85,14 @@ class _Writer:
             choices=self.request.sampling.n or 1,
             losses=(*uncarried(self.request), *self.losses),
         )
+
+    def _tools(self) -> Tools:
+        tools = write_tools(self.request, self.names, self.abilities, self.losses)
+        given = tools.fields.get("tools")
+        if "unbounded tools" in self.target.demands and is_list(given):
+            tools.fields["tools"] = unbound(given)
+            self._lose("tools", BOUNDS, "hint")
+        return tools
 
     def _path(self, name: str) -> str:
         """Give the caller's name for an option, or for what is in one."""
