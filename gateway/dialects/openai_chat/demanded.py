@@ -1,8 +1,8 @@
 """What some models demand of messages and tools, told by a refusal only: by the template that reads them.
 
-    system, system, user, system ─► system, user    one message of the system's, which leads    Qwen, Gemma
-    assistant ─► assistant with reasoning_content   thoughts with each answer                   DeepSeek, Moonshot
-    maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
+system, system, user, system ─► system, user    one message of the system's, which leads    Qwen, Gemma
+assistant ─► assistant with reasoning_content   thoughts with each answer                   DeepSeek, Moonshot
+maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
