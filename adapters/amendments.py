@@ -124,6 +124,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "thoughts",
         "echoes",
         "bounds",
+        "emptiness",
         "effort",
         "spelling",
         "drawing",

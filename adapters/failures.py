@@ -80,6 +80,7 @@ Cause = Literal[
     "thoughts",
     "echoes",
     "bounds",
+    "emptiness",
     "effort",
     "effort_value",
     "spelling",

@@ -80,6 +80,7 @@ _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "system_turns": "leading system",
     "echoes": "thoughts",
+    "emptiness": "words",
     "bounds": "unbounded tools",
 }
 # what is left out of a caller's own words once it is refused

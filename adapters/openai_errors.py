@@ -52,6 +52,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "thoughts",
     "echoes",
     "bounds",
+    "emptiness",
     "system_turns",
     "effort",
     "effort_value",
@@ -197,6 +198,8 @@ CAUSES: Final = Causes(
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "invalid message role: system", "system_turns"),  # MiniMax
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
+        (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content
+        (_BAD, "未正常接收到prompt参数", "emptiness"),  # Zhipu
         (_BAD, "failed to parse grammar", "bounds"),  # llama.cpp, LM Studio
         (_BAD, " does not support thinking", "effort"),  # Ollama
         (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model

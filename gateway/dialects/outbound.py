@@ -27,7 +27,7 @@ __all__ = [
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 Carriers = tuple[Literal["extra_content", "reasoning_details"], ...]
-Demand = Literal["leading system", "thoughts", "unbounded tools"]
+Demand = Literal["leading system", "thoughts", "words", "unbounded tools"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 SPELLINGS: Final = ("reasoning", "thinking")  # of how much to think, beside `reasoning_effort`

@@ -136,6 +136,9 @@ def test_published_refusals(name: str) -> None:
         ("Conversation roles must alternate user/assistant/user/assistant/...", "system_turns"),  # Gemma's
         ("invalid params, chat content has invalid message role: system (2013)", "system_turns"),  # MiniMax
         ("invalid params, invalid chat setting (2013)", "system_turns"),
+        ("invalid params, chat content is empty (2013)", "emptiness"),  # MiniMax
+        ("Invalid request: text content is empty", "emptiness"),  # Moonshot
+        ("未正常接收到prompt参数", "emptiness"),  # Zhipu
         ("Failed to initialize samplers: failed to parse grammar", "bounds"),  # llama.cpp
         ("The encrypted content gAAA... could not be verified.", "signatures"),
         ("Encrypted content is not supported with this model.", "sealing"),

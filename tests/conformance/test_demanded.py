@@ -20,6 +20,8 @@ pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
 
 QWEN, DEEPSEEK, KIMI, GGUF = "qwen3.8-27b", "deepseek-v4-pro", "kimi-k2.5", "qwen3-8b.gguf"
+MINIMAX = "minimax-m2"
+MODELS = (QWEN, DEEPSEEK, KIMI, GGUF, MINIMAX, "ep-1")
 RULE = "<system-reminder>\nBe kind.\n</system-reminder>"
 NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
 TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": NO_ARGUMENTS}}
@@ -29,7 +31,11 @@ CALLED: Json = {"id": "c1", "type": "function", "function": {"name": "f", "argum
 @asynccontextmanager
 async def before(fake: FakeOpenAI, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Run a gateway that knows nothing of others."""
-    table: Json = {"type": "openai", "base_url": f"{fake.url}/v1", "models": [QWEN, DEEPSEEK, KIMI, GGUF, "ep-1"]}
+    table: Json = {
+        "type": "openai",
+        "base_url": f"{fake.url}/v1",
+        "models": [QWEN, DEEPSEEK, KIMI, GGUF, MINIMAX, "ep-1"],
+    }
     config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"other": table}}
     async with serve(create_app(config | over)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
         yield http
@@ -256,3 +262,16 @@ async def test_bounds_are_said_in_words_where_no_grammar_holds_them(dialect: str
         tools = fake.calls(CHAT)[-1].request["tools"]
         assert tools[0]["function"]["parameters"] == UNBOUND
         assert tools[1:] == body["tools"][1:]
+
+
+@pytest.mark.parametrize("dialect", CALLS)
+async def test_a_result_without_words_is_said_to_be_empty(dialect: str, tmp_path: Path) -> None:
+    path, body = CALLS[dialect]
+    body = json.loads(json.dumps(body).replace("!say done", ""))
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post(path, json=body | {"model": MINIMAX})
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        *_, call, result = messages(fake)
+        assert (call["content"], result["content"]) == (None, "(empty)")

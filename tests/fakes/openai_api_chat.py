@@ -453,6 +453,8 @@ def _template(asked: Asked) -> None:
         raise bad("Failed to initialize samplers: failed to parse grammar", param=None)
     for place, message in enumerate(asked.messages):
         role, thought = message["role"], message.get("reasoning_content")
+        if "minimax" in name and message.get("content") == "":
+            raise bad("invalid params, chat content is empty (2013)", param=None)
         if "qwen3.8" in name and place and role in ("system", "developer"):
             raise bad("System message must be at the beginning.", param=None)
         if role != "assistant":

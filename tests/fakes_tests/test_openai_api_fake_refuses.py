@@ -458,6 +458,11 @@ BACK = "The `reasoning_content` in the thinking mode must be passed back to the 
             BACK,
         ),
         (
+            "minimax-m2",
+            chat("a", called("c"), result("c") | {"content": ""}),
+            "invalid params, chat content is empty (2013)",
+        ),
+        (
             "qwen.gguf",
             chat("a", tools=[function(parameters={"type": "object", "properties": {"a": {"maxLength": 2000}}})]),
             "Failed to initialize samplers: failed to parse grammar",

@@ -2,6 +2,7 @@
 
 system, system, user, system ─► system, user    one message of the system's, which leads    Qwen, Gemma
 assistant ─► assistant with reasoning_content   thoughts with each answer                   DeepSeek, Moonshot
+tool, without content ─► (empty)                words in each message                       MiniMax, Zhipu, Moonshot
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 """
 
@@ -10,7 +11,7 @@ from typing import Final
 
 from msgspec import Raw
 
-from gateway.dialects.gemini.history import REMINDED, reminder
+from gateway.dialects.gemini.history import EMPTY, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
 from gateway.dialects.patterns import unbounded
@@ -28,6 +29,8 @@ _NONE: Final = " "  # an empty thought counts as none
 def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable[[int], None]) -> list[Message]:
     """Meet demands. `tell`: is given the place of each instruction that the user says."""
     after = _led(messages, tell) if "leading system" in demands else list(messages)
+    if "words" in demands:
+        after = [*map(_worded, after)]
     return [*map(_thoughtful, after)] if "thoughts" in demands else after
 
 
@@ -82,6 +85,16 @@ def _parts(content: object) -> Sequence[object]:
 def _words(content: object) -> str:
     texts = (part.get("text") for part in _parts(content) if is_object(part))
     return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def _worded(message: Message) -> Message:
+    """Say that a message is empty; one that calls says nothing."""
+    content = message.get("content")
+    if is_list(content):
+        content = [part for part in content if not is_object(part) or part.get("text") != ""]
+    if content or (content is None and message.get("tool_calls")):
+        return message if content == message.get("content") else {**message, "content": content}
+    return {**message, "content": None if message.get("tool_calls") else EMPTY.text}
 
 
 def _thoughtful(message: Message) -> Message:

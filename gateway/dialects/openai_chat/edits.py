@@ -34,7 +34,7 @@ from gateway.dialects.patterns import BOUNDS
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
-from .demanded import REMINDED, SYSTEM, met, unbound
+from .demanded import REMINDED, met, unbound
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
@@ -63,6 +63,7 @@ _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_SUPPORTED: Final = "this model does not support it"
 _NOT_THERE: Final = "this upstream accepts back only its own items"
 _TOOLS: Final = "tools"
+_SPOKEN: Final = ("role", "content", "reasoning_content")
 _NO_LIST: Final = Raw(b"[]")
 _TOOLLESS: Final = (_NO_LIST, NULL)
 _ABOUT_TOOLS: Final = (_TOOLS, _CHOICE, _PARALLEL)
@@ -215,10 +216,7 @@ def _opened(tool: Fields) -> dict[str, object]:
 
 def _spoken(message: Fields, name: str) -> object:
     """Read what tells messages apart, and what may have to be joined."""
-    kind = read(message.get("role", NULL), TEXT)
-    if name in ("role", "reasoning_content") or (name == "content" and kind in (*SYSTEM, "user")):
-        return _VALUE.decode(message[name])
-    return message[name]
+    return _VALUE.decode(message[name]) if name in _SPOKEN else message[name]
 
 
 class _Signed:
@@ -368,7 +366,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
 )
 _DEMANDED: Final = RequestEdit[OpenAITarget](
     name="demanded",
-    why="this model has rejected messages without thoughts, instructions among them, or bounds in tools",
+    why="this model has rejected messages without thoughts or words, instructions among them, or bounds in tools",
     apply=_demanded,
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
