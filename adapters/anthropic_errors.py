@@ -38,6 +38,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "between",
     "effort",
     "effort_value",
+    "idle_effort",
     "drawing",
     "drawing_thinking",
     "both",
@@ -59,6 +60,7 @@ RULES: Final[Rules] = {
 }
 
 _400: Final = frozenset({400})
+_BAD: Final = frozenset({400, 422})
 _KEY: Final = frozenset({400, 401, 403})
 _CAUSES: Final = Causes(
     reasons={
@@ -87,6 +89,9 @@ _CAUSES: Final = Causes(
         # how much is thought
         (_400, "tool_choice forces tool use", "choice"),
         (_400, "type tool and any are not supported", "choice"),
+        (_400, "does not support this tool_choice", "choice"),  # DeepSeek
+        (_400, "tool_choice parameter does not support", "choice"),  # Qwen
+        (_400, "is incompatible with thinking enabled", "choice"),  # Moonshot
         (_400, "between_tools} instead of {type: disabled", "between"),
         (_400, "adaptive thinking is not supported", "adaptive"),
         (_400, "thinking.type.adaptive is not supported", "adaptive"),
@@ -98,6 +103,8 @@ _CAUSES: Final = Causes(
         (_400, "thinking is not supported", "thinking"),
         (_400, "does not support the effort parameter", "effort"),
         (_400, "output_config.effort: extra inputs", "effort"),
+        (_400, "cannot be disabled when reasoning_effort is set", "idle_effort"),  # DeepSeek
+        (_400, "is not supported when thinking is disabled", "idle_effort"),
         (_400, "does not support effort level", "effort_value"),
         (_400, "output_config.effort: input should be", "effort_value"),
         # how the answer is drawn
@@ -117,7 +124,11 @@ _CAUSES: Final = Causes(
         # what else a model may not know
         (_400, "unexpected role system", "system_turns"),
         (_400, "role system is not supported", "system_turns"),
-        (_400, ".role: input should be user or assistant", "system_turns"),
+        (_BAD, "input should be user or assistant", "system_turns"),  # pydantic
+        (_BAD, "unknown variant system", "system_turns"),  # DeepSeek, Qwen
+        (_BAD, "message role: system", "system_turns"),  # MiniMax
+        (_BAD, "must be either user or assistant, but got system", "system_turns"),  # Xiaomi
+        (_BAD, "expected user | assistant", "system_turns"),  # LM Studio
         (_400, "does not support output format", "structured"),
         (_400, "does not support structured outputs", "structured"),
         (_400, "output_config.format: extra inputs", "structured"),

@@ -83,6 +83,7 @@ Cause = Literal[
     "emptiness",
     "effort",
     "effort_value",
+    "idle_effort",
     "spelling",
     "drawing",
     "drawing_thinking",

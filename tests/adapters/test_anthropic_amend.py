@@ -287,6 +287,18 @@ async def test_fields_that_a_server_does_not_know_are_left_out_one_after_the_oth
     assert [call.request for call in anthropic.calls[2:]] == [plain, plain]
 
 
+async def test_what_clients_want_of_stale_thoughts_is_left_out_where_nobody_knows_it(anthropic: AnthropicSite) -> None:
+    """The fake knows these two with their betas only."""
+    await anthropic.open()
+    thinking = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
+    talk = [{"role": "user", "content": "hi"}]
+    body = {"model": NEW, "max_tokens": 100, "messages": talk, "thinking": thinking, "fallbacks": "default"}
+    native = ir.Native(dialect="anthropic", body=Raw(json.dumps(body).encode()))
+    lost = await losses(anthropic, NEW, native=native)
+    assert sorted(lost) == [("fallbacks", "hint"), ("thinking.block_binding", "hint")]
+    assert anthropic.calls[-1].request["thinking"] == {"type": "adaptive"}
+
+
 async def test_requests_at_once_learn_of_the_same_field(anthropic: AnthropicSite) -> None:
     await anthropic.open()
     body = {"model": NEW, "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}], "context_management": {}}

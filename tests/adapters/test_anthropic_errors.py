@@ -100,6 +100,10 @@ ROLE = (
     'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" as an '
     "input message role."
 )
+IDLE = (
+    "output_config.effort 'xhigh' is not supported when thinking is disabled on this model. Use effort 'high' or "
+    "below, or enable thinking."
+)
 TURN_OFF = (
     'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "disabled"}. '
     "The model does not think before responding."
@@ -126,6 +130,13 @@ CAUSES: dict[str, Cause] = {
     ROLE: "system_turns",
     "role 'system' is not supported on this model": "system_turns",
     "messages.2.role: Input should be 'user' or 'assistant'": "system_turns",
+    "messages[1].role: unknown variant `system`, expected `user` or `assistant` at line 1 column 9": "system_turns",
+    "invalid params, chat content has invalid message role: system (2013)": "system_turns",
+    "messages[1].role must be either 'user' or 'assistant', but got 'system'": "system_turns",
+    "Invalid discriminator value. Expected 'user' | 'assistant'": "system_turns",
+    "thinking options type cannot be disabled when reasoning_effort is set": "idle_effort",
+    IDLE: "idle_effort",
+    "deepseek-reasoner does not support this tool_choice": "choice",
     "'claude-3-haiku-20240307' does not support output format.": "structured",
     "output_config: Extra inputs are not permitted": "output_config",
     "messages.1.output_config: Extra inputs are not permitted": "turn_config",
@@ -139,6 +150,12 @@ CAUSES: dict[str, Cause] = {
 @pytest.mark.parametrize(("message", "cause"), CAUSES.items())
 def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
     assert said(400, message).cause == cause
+
+
+def test_a_role_that_is_refused_as_fastapi_does_it() -> None:
+    said = {"loc": ["body", "messages", 1, "role"], "msg": "Input should be 'user' or 'assistant'", "input": "system"}
+    failure = read_failure(422, json.dumps({"detail": [said]}).encode(), {}, NOW)
+    assert failure.cause == "system_turns"
 
 
 @pytest.mark.parametrize(

@@ -1049,6 +1049,24 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
             {"thinking": {"type": "between_tools"}},
         ),
         (
+            MESSAGES | {"thinking": {"type": "disabled"}, "output_config": {"effort": "max"}},
+            Own(model="m", refused={"idle_effort"}),
+            {},
+            ["refused"],
+            {"output_config": None},
+        ),
+        (
+            MESSAGES | {"thinking": {"type": "adaptive", "block_binding": {}}, "fallbacks": "default"},
+            Own(
+                model="m",
+                refused={"unknown"},
+                unknown=(("thinking", "adaptive", "block_binding"), ("fallbacks",)),
+            ),
+            {},
+            ["refused"],
+            {"thinking": {"type": "adaptive"}, "fallbacks": None},
+        ),
+        (
             MESSAGES | {"thinking": {"type": "disabled"}},
             Own(model="m", refused={"budget", "adaptive"}, thinking=EFFORTFUL),
             {},

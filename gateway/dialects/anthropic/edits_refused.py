@@ -38,6 +38,7 @@ _INT: Final = msgspec.json.Decoder(int)
 _THINKING: Final = "thinking"
 _CONFIG: Final = "output_config"
 _EFFORT: Final = "effort"
+_EFFORTLESS: Final = frozenset({"effort", "output_config", "idle_effort"})
 _STRICT: Final = "strict"
 _SCHEMA: Final = "input_schema"
 _REFUSED_AS: Final = {"enabled": {"budget"}, "adaptive": {"adaptive"}, "disabled": {"stopping", "between"}}  # type: causes
@@ -78,7 +79,7 @@ def _made(words: _Words, planned: str | None) -> None:
     config, refused = words.get(_CONFIG, FIELDS) or {}, words.target.refused
     given = read(config.get(_EFFORT, NULL), TEXT)
     effort = given or planned
-    if _EFFORT in refused or _CONFIG in refused:
+    if not _EFFORTLESS.isdisjoint(refused):
         effort = None
     elif effort in EFFORTS and "effort_value" in refused:
         effort = nearest(effort, MIDDLE_EFFORTS)

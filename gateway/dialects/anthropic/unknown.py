@@ -20,6 +20,7 @@ _SAID: Final = re.compile(r"(?i)(?<![\w.])([a-z_]\w{0,63}(?:\.\w{1,64}){0,15}): 
 # what clients say by themselves, and an answer can do without; all else is the caller's to leave out
 _OPTIONAL: Final = frozenset(
     {"cache_control", "scope", "ttl", "context_management", "display", "caller"}
+    | {"block_binding", "prefix_mismatch_behavior", "fallbacks", "clear_at", "diagnostics"}
     | {"input_examples", "eager_input_streaming", "defer_loading", "allowed_callers"}
 )
 _OPEN: Final = frozenset({"input_schema", "input", "schema"})  # where callers choose the names
