@@ -32,6 +32,7 @@ USER = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "f"}}
 CHAT: Json = {"model": "m", "messages": [USER]}
 MESSAGES: Json = {"model": "m", "max_tokens": 100, "messages": [USER]}
+OF_CLAUDE: Json = MESSAGES | {"model": "claude-sonnet-4-6"}
 GEMINIS = ir.seal(ir.Signature("gemini", "R0VN", "f"))
 CLAUDES = ir.seal(ir.Signature("claude", "Q0xB"))
 RULE: Json = {"role": "system", "content": "a rule"}
@@ -888,8 +889,8 @@ def thought(signature: str, **fields: Any) -> Json:
     ],
 )
 def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, edit: str | None, lost: int) -> None:
-    body = MESSAGES | {"messages": given}
-    written, names, losses = messages(body)
+    body = OF_CLAUDE | {"messages": given}
+    written, names, losses = messages(body, model=body["model"])
     if edit == "ids":
         ids = [block.get("id") or block["tool_use_id"] for one in written["messages"] for block in one["content"]]
         assert len(set(ids)) == 1
@@ -1182,9 +1183,19 @@ def test_claude_does_not_think_where_the_thoughts_of_a_tool_loop_are_gone(
     said: list[Json], asked: Json, kept: bool
 ) -> None:
     """Pitfall 23: another family has thought them."""
-    written, _, losses = messages(MESSAGES | {"max_tokens": 3000, "thinking": asked, "messages": said})
+    body = OF_CLAUDE | {"max_tokens": 3000, "thinking": asked, "messages": said}
+    written, _, losses = messages(body, model=body["model"])
     assert written.get("thinking") == (asked if kept else None)
     assert ("thinking" in losses) is not kept
+
+
+@pytest.mark.parametrize("unsigned", [UNSIGNED, UNSIGNED | {"signature": ""}])
+def test_a_thought_that_nobody_signs_stays_with_another_model_until_that_refuses_it(unsigned: Json) -> None:
+    body = MESSAGES | {"max_tokens": 3000, "thinking": THINKS}
+    body["messages"] = [USER, turn("assistant", unsigned, use()), turn("user", result())]
+    assert messages(body) == (body, [], [])
+    written, names, _ = messages(body, Own(model="m", refused={"signatures"}))
+    assert (written["messages"][1]["content"], names) == ([use()], ["own"])
 
 
 def test_a_search_that_this_gateway_has_told_of_is_taken_out() -> None:

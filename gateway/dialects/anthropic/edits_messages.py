@@ -48,7 +48,7 @@ _THOUGHTS: Final = {"thinking": "signature", "redacted_thinking": "data"}  # blo
 _IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _FOUND: Final = "web_search_tool_result"
 _SEARCHED: Final = "server_tool_use"
-_UNSIGNED: Final = "it has no signature; Anthropic accepts signed thoughts only"
+_UNSIGNED: Final = "it has no signature; Claude accepts signed thoughts only"
 _NOT_MARKED: Final = "Anthropic rejects cache marks on thoughts"
 _NOT_CITED: Final = "another upstream has cited it; Anthropic accepts only what its own search has found"
 _MESSAGE: Final = frozenset({"role", "content"})
@@ -102,6 +102,8 @@ def _leads_with_thoughts(words: Conversed) -> bool:
 
 def _thought(block: Fields, place: str, path: str, words: Conversed, *, refused: bool) -> Fields | None:
     value = read(block.get(place, NULL), TEXT)
+    if not value and not refused and ir.family_of(words.target.model) != "claude":
+        return block  # nobody signs the thoughts of other models, and some want them back
     if refused or not value:
         words.lose(path, UNREADABLE if refused else _UNSIGNED)
         return None

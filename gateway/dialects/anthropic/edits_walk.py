@@ -25,6 +25,9 @@ __all__ = [
 
 class _Target(Protocol):
     @property
+    def model(self) -> str: ...
+
+    @property
     def refused(self) -> Collection[str]: ...
 
 
