@@ -214,6 +214,7 @@ CAUSES: Final = Causes(
         (_BAD, "tool_choice parameter does not support", "choice"),  # Qwen
         (_BAD, "is incompatible with thinking enabled", "choice"),  # Moonshot
         (_GONE, "support the provided tool_choice value", "choice"),  # OpenRouter
+        (_400, "type tool and any are not supported", "choice"),  # Anthropic behind it
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),

@@ -247,6 +247,12 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
             "choice",
             ModelNotFound,
         ),
+        (
+            400,
+            {"error": {"code": 400, "message": 'tool_choice: type "tool" and "any" are not supported for this model.'}},
+            "choice",
+            UpstreamRejected,
+        ),
         # NVIDIA
         (
             404,
