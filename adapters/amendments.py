@@ -135,6 +135,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "counting",
         "options",
         "identity",
+        "asides",
         "summaries",
         "objects",
         "schemaless",

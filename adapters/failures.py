@@ -93,6 +93,7 @@ Cause = Literal[
     "counting",
     "options",
     "identity",
+    "asides",
     "summaries",
     "objects",
     "schemaless",

@@ -31,6 +31,7 @@ from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.openai_chat.request import read_request
 from gateway.dialects.outbound import (
+    ASIDES,
     DRAWING,
     IDENTITY,
     SPELLED,
@@ -95,6 +96,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "counting": (_COUNTING,),
     "options": (f"{_COUNTING}.*",),
     "identity": IDENTITY,
+    "asides": ASIDES,
     "summaries": ("reasoning_summary",),
     "sealing": ("reasoning.encrypted_content",),
 }

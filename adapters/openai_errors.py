@@ -28,7 +28,7 @@ from gateway.adapters.failures import (
     of_service,
 )
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
-from gateway.dialects.outbound import IDENTITY, SPELLINGS
+from gateway.dialects.outbound import ASIDES, IDENTITY, SPELLINGS
 from gateway.dialects.raw import read
 from gateway.errors import (
     GatewayError,
@@ -65,6 +65,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "counting",
     "options",
     "identity",
+    "asides",
     "signatures",
     "unsigned",
     "summaries",
@@ -101,6 +102,7 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "parallel_tool_calls": "parallel",
     **dict.fromkeys(_VERBOSITY, "verbosity"),
     **dict.fromkeys(IDENTITY, "identity"),
+    **dict.fromkeys(ASIDES, "asides"),
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
     "reasoningeffort": "effort",  # xAI's names
@@ -130,6 +132,8 @@ _UNKNOWN: Final = (
     "not supported on this model: {}",
     "unexpected keyword argument {}",
     "unknown field {}",
+    "unknown parameter {}",
+    "the {} parameter is not enabled",  # OpenAI, for an organization
     "key(s) in object: {}",
     "body,{}]",  # pydantic's path
     "(body, {})",

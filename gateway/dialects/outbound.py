@@ -10,6 +10,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.upstream import Edit
 
 __all__ = [
+    "ASIDES",
     "DRAWING",
     "IDENTITY",
     "SPELLED",
@@ -30,12 +31,13 @@ Carriers = tuple[Literal["extra_content", "reasoning_details"], ...]
 Demand = Literal["leading system", "thoughts", "words", "unbounded tools"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
+ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by itself
 SPELLINGS: Final = ("reasoning", "thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}
-_HINTS: Final = frozenset({"reasoning_effort", *IDENTITY})
+_HINTS: Final = frozenset({"reasoning_effort", *IDENTITY, *ASIDES})
 
 
 class OpenAITarget(Struct, frozen=True, kw_only=True):

@@ -129,6 +129,9 @@ def test_published_refusals(name: str) -> None:
         ("property 'prompt_cache_key' is unsupported", "identity"),  # Groq
         ("body.prompt_cache_key: property 'body.prompt_cache_key' is unsupported", "identity"),  # Cerebras
         ("property 'user' is unsupported", "identity"),
+        ("Unknown parameter: 'client_metadata'.", "asides"),
+        ("[invalid_request_error] unknown parameter `access_programs`", "asides"),  # OpenCode
+        ("The access_programs parameter is not enabled for this organization.", "asides"),
         ("property 'messages.0.user.name' is unsupported", "final"),
         ("The `reasoning_content` in the thinking mode must be passed back to the API.", "echoes"),  # DeepSeek
         ("thinking is enabled but reasoning_content is missing in assistant tool call message at index 7", "echoes"),

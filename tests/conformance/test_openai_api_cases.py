@@ -122,6 +122,20 @@ async def test_a_server_that_refuses_other_words_for_the_effort_gets_its_own(
     assert chat.sent.keys().isdisjoint(("reasoning", "thinking"))
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["unknown parameter `access_programs`", "The access_programs parameter is not enabled for this organization."],
+)
+async def test_a_server_that_does_not_know_what_codex_adds_is_asked_without(responses: OpenAIServed, said: str) -> None:
+    error = {"message": said, "type": "invalid_request_error", "param": None, "code": None}
+    responses.openai.script.push("!refuse " + json.dumps({"status": 400, "error": error}))
+    added: Json = {"access_programs": {"cyber": "on"}, "client_metadata": {"a": "b"}, "prompt_cache_key": "k"}
+    for _ in range(2):
+        assert (await responses.post(RESPONSES, "hi", **added)).status_code == 200
+    sent = [added.keys() & call.request.keys() for call in responses.calls]
+    assert sent == [added.keys(), {"prompt_cache_key"}, {"prompt_cache_key"}]
+
+
 async def test_a_server_that_knows_no_word_for_the_effort_gets_none(plain: OpenAIServed) -> None:
     error = {"message": "Unknown parameter: 'reasoning_effort'.", "type": "invalid_request_error"}
     plain.openai.script.push("!refuse " + json.dumps({"status": 400, "error": error}))
