@@ -191,8 +191,8 @@ RESPONSES: dict[str, Json] = {
             {
                 "type": "agent_message",
                 "id": "amsg_1",
-                "author": "/root",
-                "recipient": "/root/a",
+                "author": "/lead",
+                "recipient": "/lead/a",
                 "content": [
                     {"type": "input_text", "text": "Message Type: NEW_TASK"},
                     {"type": "encrypted_content", "encrypted_content": "List the files."},

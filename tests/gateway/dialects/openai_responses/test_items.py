@@ -258,7 +258,7 @@ def agent_message(told: str) -> Json:
     """Write what Codex tells an agent that another one has begun."""
     header = {"type": "input_text", "text": "Message Type: NEW_TASK\nPayload:\n"}
     sealed = {"type": "encrypted_content", "encrypted_content": told}
-    about = {"id": "amsg_1", "author": "/root", "recipient": "/root/a"}
+    about = {"id": "amsg_1", "author": "/lead", "recipient": "/lead/a"}
     return {"type": "agent_message", **about, "content": [header, sealed]}
 
 
