@@ -28,6 +28,8 @@ Fields = dict[str, Any]
 
 _BODY: Final = msgspec.json.Decoder(dict[str, Any])
 _BLOCKS: Final = frozenset({"tool_use", "tool_result"})
+_PREVIOUS: Final = "previous_response_id"
+_NOT_KEPT: Final = "only /v1/responses keeps conversations; send all of it in input"
 _SYSTEM: Final = ("system", "developer")
 _NESTED: Final = ("function", "custom")
 _SCHEMAS: Final = ("parameters", "input_schema")
@@ -44,7 +46,7 @@ def read_mixed(body: bytes, model: str, refusal: InvalidRequest) -> ir.Request:
     if model:
         fields["model"] = model
     if "messages" not in fields and "input" in fields:
-        request = read_responses(_encode(fields))
+        request = _whole(read_responses(_encode(fields)))
     elif any(map(_has_blocks, _objects(fields.get("messages")))):
         request = read_messages(_encode(_of_anthropic(fields)))
     elif any(map(_is_flat, [*_objects(fields.get("tools")), _object(fields.get("tool_choice"))])):
@@ -52,6 +54,15 @@ def read_mixed(body: bytes, model: str, refusal: InvalidRequest) -> ir.Request:
     else:
         raise refusal
     return replace(request, thread=None, mixed=True)
+
+
+def _whole(request: ir.Request) -> ir.Request:
+    """Refuse what goes on from an answer that is kept, or names what is in one: here nothing is."""
+    thread = request.thread or ir.Thread()
+    named = thread.references[0] if thread.references else _PREVIOUS if thread.previous else ""
+    if named:
+        raise InvalidRequest(f"{named}: {_NOT_KEPT}", param=named)
+    return request
 
 
 def _objects(given: object) -> list[Fields]:

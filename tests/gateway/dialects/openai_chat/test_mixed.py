@@ -121,6 +121,11 @@ def test_the_model_may_stand_in_the_path() -> None:
         ({"model": "m", "messages": [{"role": "robot", "content": 'say "tool_use"'}]}, "role"),
         ({"model": "m", "messages": [USER], "tools": 3}, "tools"),
         ({"model": "m", "input": 3}, "input"),
+        ({"model": "m", "input": "hi", "previous_response_id": "resp_1"}, "previous_response_id: only /v1/responses"),
+        (
+            {"model": "m", "input": [USER, {"type": "item_reference", "id": "rs_1"}]},
+            r"input\[1\]\.id: only /v1/responses keeps conversations",
+        ),
     ],
 )
 def test_what_is_in_no_form_is_refused_in_words_of_its_own(body: Any, said: str) -> None:
