@@ -58,6 +58,12 @@ APART: tuple[Apart, ...] = (
         },
     ),
     Apart(
+        cell="forced tool",
+        why="the newest Claude cannot be forced to call a tool: it may call one, and the caller is told",
+        upstreams={"anthropic-adaptive"},
+        differs={"finds": ("forced", ""), "told": 1},
+    ),
+    Apart(
         cell="stop",
         why="Responses has no stop sequences, so such an upstream hears of none, and the caller is told",
         dialects=DIALECTS - {"openai-responses"},
