@@ -94,8 +94,10 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "OutputText": "input[].content[]",
         "InputImage": "input[].content[]",
         "InputFile": "input[].content[]",
+        "SealedText": "input[].content[]",
         **dict.fromkeys(
-            ("_Item", "Message", "Call", "CustomCall", "Output", "Ran", "RanOutput", "ReasoningItem"), "input[]"
+            ("_Item", "Message", "AgentMessage", "Call", "CustomCall", "Output", "Ran", "RanOutput", "ReasoningItem"),
+            "input[]",
         ),
         **dict.fromkeys(("Picture", "_Tools", "_Head"), "input[]"),
         "Words": "input[].summary[]",

@@ -21,6 +21,8 @@ from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
+LONG_S = 600.0  # who waits for a list waits so long
+
 
 class Lists:
     """Servers of OpenAI's API, each below its name; they list their models once `told` is set."""
@@ -79,19 +81,21 @@ async def test_meanwhile_a_name_that_nobody_knows_may_be_one_of_theirs(
         assert (await ask(made, "mine")).status == 502  # of the upstream, which serves nothing else
 
 
-async def test_a_list_that_was_there_once_is_not_waited_for(tmp_path: Path) -> None:
+async def test_a_list_that_was_there_once_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lists = Lists()
+    monkeypatch.setattr(gateway_app, "_LISTS_S", LONG_S)
     lists.told.set()
     async with gateway_of(lists, tmp_path, {}):
         pass
     lists.told.clear()
-    async with asyncio.timeout(gateway_app._LISTS_S), gateway_of(lists, tmp_path, {}) as made:
+    async with asyncio.timeout(patient(10)), gateway_of(lists, tmp_path, {}) as made:
         assert (await ask(made, "model-of-c")).status == 404
         lists.told.set()
 
 
-async def test_nobody_waits_where_unknown_names_are_passed_on(tmp_path: Path) -> None:
+async def test_nobody_waits_where_unknown_names_are_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lists = Lists()
-    async with asyncio.timeout(gateway_app._LISTS_S), gateway_of(lists, tmp_path, {"default_upstream": "a"}) as made:
+    monkeypatch.setattr(gateway_app, "_LISTS_S", LONG_S)
+    async with asyncio.timeout(patient(10)), gateway_of(lists, tmp_path, {"default_upstream": "a"}) as made:
         assert (await ask(made, "model-of-c")).json["error"]["code"] != "models_awaited"
         lists.told.set()

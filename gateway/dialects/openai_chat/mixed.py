@@ -27,7 +27,7 @@ __all__ = ["read_mixed"]
 Fields = dict[str, Any]
 
 _BODY: Final = msgspec.json.Decoder(dict[str, Any])
-_BLOCKS: Final = frozenset({"tool_use", "tool_result"})
+_BLOCKS: Final = ("tool_use", "tool_result")
 _PREVIOUS: Final = "previous_response_id"
 _NOT_KEPT: Final = "only /v1/responses keeps conversations; send all of it in input"
 _SYSTEM: Final = ("system", "developer")

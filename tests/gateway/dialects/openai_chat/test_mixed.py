@@ -120,6 +120,8 @@ def test_the_model_may_stand_in_the_path() -> None:
         (chat(NESTED, temperature="hot"), "temperature"),
         ({"model": "m", "messages": [{"role": "robot", "content": 'say "tool_use"'}]}, "role"),
         ({"model": "m", "messages": [USER], "tools": 3}, "tools"),
+        ({"model": "m", "messages": [{"role": "user", "content": [{"type": []}]}]}, "type"),
+        ({"model": "m", "messages": [USER], "tools": [{"type": [], "name": {}}], "tool_choice": {"name": []}}, "tools"),
         ({"model": "m", "input": 3}, "input"),
         ({"model": "m", "input": "hi", "previous_response_id": "resp_1"}, "previous_response_id: only /v1/responses"),
         (
