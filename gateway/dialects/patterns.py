@@ -42,8 +42,7 @@ def without_foreign(node: object) -> object:
     if "pattern" in node and not is_pattern(node["pattern"]):
         del written["pattern"]
         if isinstance(node["pattern"], str):
-            words, said = f"(pattern: {node['pattern']})", node.get("description")
-            written["description"] = f"{said} {words}" if said else words
+            _say(written, f"pattern: {node['pattern']}")
     named = written.get("patternProperties")
     if is_object(named):
         written["patternProperties"] = {pattern: schema for pattern, schema in named.items() if is_pattern(pattern)}
@@ -57,12 +56,14 @@ def _without_bounds(node: object) -> object:
     written = written_within(node, _without_bounds)
     given = [name for name in _BOUNDS if name in node]
     if given:
-        words, said = (
-            "({})".format(", ".join(f"{name}: {written.pop(name)}" for name in given)),
-            node.get("description"),
-        )
-        written["description"] = f"{said} {words}" if said else words
+        _say(written, ", ".join(f"{name}: {written.pop(name)}" for name in given))
     return written
+
+
+def _say(written: dict[str, object], words: str) -> None:
+    """Put words behind the description of a schema."""
+    said = written.get("description")
+    written["description"] = f"{said} ({words})" if said else f"({words})"
 
 
 readable: Final = rewriting(without_foreign)
