@@ -24,7 +24,6 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Failure
 from gateway.adapters.model_list import Catalogue
-from gateway.adapters.openai_errors import without_key
 from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import AnthropicConfig, Loaded
@@ -161,13 +160,9 @@ class Anthropic(KeyedUpstream):
             return backend.fetch(method, url, headers, body)
 
         try:
-            try:
-                return await fetch()
-            except Failure as failure:
-                return await backend.otherwise(failure, door, fetch)
+            return await fetch()
         except Failure as failure:
-            without_key(failure, secret)
-            raise
+            return await backend.otherwise(failure, door, secret, fetch)
 
 
 def _aliases(names: Iterable[str]) -> dict[str, str]:

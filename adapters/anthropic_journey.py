@@ -97,8 +97,14 @@ class AnthropicBackend(Backend[_C], Generic[_C], kw_only=True):
         wanted = dict.fromkeys((*written.betas, *self.door.betas(request.betas)))
         return tuple(beta for beta in wanted if beta not in self.learnt.betas)
 
-    async def otherwise(self, failure: Failure, used: Door, call: Callable[[], Awaitable[_T]]) -> _T:
-        """Make a call again through the other door where the key was not seen; raise the refusal if that is none."""
+    async def otherwise(self, failure: Failure, used: Door, secret: str, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Make a call again through the other door where the key was not seen; raise the refusal, without the key."""
+        try:
+            return await self._through_other(failure, used, call)
+        except Failure as refused:
+            raise without_key(refused, secret) from None
+
+    async def _through_other(self, failure: Failure, used: Door, call: Callable[[], Awaitable[_T]]) -> _T:
         said = failure.error.message
         if self.other is None or failure.cause != "key" or _SEEN in said.lower() or not _UNSEEN.search(said):
             raise failure
@@ -194,10 +200,7 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         def send() -> Awaitable[Response]:
             return self._backend.send(self._url(), self._headers(secret), bytes(self.body()))
 
-        try:
-            return await self._backend.otherwise(failure, used, send)
-        except Failure as refused:
-            raise without_key(refused, secret) from None
+        return await self._backend.otherwise(failure, used, secret, send)
 
 
 def betas_header(betas: tuple[str, ...]) -> dict[str, str]:
