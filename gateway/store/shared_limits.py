@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.store.shared_scripts import ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE
-from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Unheard, Window
+from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Unheard, Window, Windows
 
 __all__ = ["SharedLimits", "misread"]
 
@@ -249,7 +249,7 @@ def _seen(rules: Sequence[Rule], answer: _Answer) -> Seen:
     admitted, others, *numbers = answer
     windows, taken = list[Window](), list[Taken]()
     for rule, (number, previous, current, remains, fades, amount) in zip(rules, _grouped(numbers), strict=True):
-        windows.append(Window(rule, number, previous, current, remains, fades))
+        windows.append(Window(rule, Windows(number, previous, current, remains, fades), 0))
         taken.append(Taken(rule, number, amount))
     return Seen(bool(admitted), windows, bool(others), tuple(taken))
 

@@ -42,46 +42,58 @@ class Rule(Struct, frozen=True):
 
 
 class Windows(Struct):
-    """What was counted in window `number`, counted from 1970, and in the one before."""
+    """What was counted in window `number`, counted from 1970, and in the one before.
+
+    `ends_us`: when the window ends; `fades_us`: how long what is in it fades after that, 0 where the next one begins
+    empty.
+    """
 
     number: int
     previous: int = 0
     current: int = 0
+    ends_us: int = 0
+    fades_us: int = 0
 
 
 class Window(Struct):
-    """What counts against one rule at one moment.
-
-    `remains_us`: until the current window ends; `fades_us`: how long what is in it fades after that, 0 where the next
-    one begins empty. `counted`: where this process counts.
-    """
+    """What counts against one rule at one moment."""
 
     rule: Rule
-    number: int
-    previous: int
-    current: int
-    remains_us: int
-    fades_us: int
-    counted: Windows | None = None
+    counted: Windows
+    now_us: int
+
+    @property
+    def number(self) -> int:
+        """Which one of its length it is, counted from 1970."""
+        return self.counted.number
+
+    @property
+    def remains_us(self) -> int:
+        """Until the window ends; as long as a window at most, where the clock was set back."""
+        counted = self.counted
+        remains_us = counted.ends_us - self.now_us
+        return min(remains_us, counted.fades_us) if counted.fades_us else remains_us
 
     @property
     def left(self) -> int:
         """How much more fits now."""
-        used = self.current
-        if self.previous:
-            used += int(float(self.previous) * self.remains_us / self.fades_us)  # as Redis reckons
+        counted = self.counted
+        used = counted.current
+        if counted.previous:
+            used += int(float(counted.previous) * self.remains_us / counted.fades_us)  # as Redis reckons
         amount = self.rule.amount
         return amount - used if used < amount else 0
 
     def until(self, below: int) -> float:
         """Seconds until less than this counts, if nothing is added."""
-        current, fades_us = self.current, self.fades_us
+        counted = self.counted
+        current, fades_us = counted.current, counted.fades_us
         room = below - current
         if room <= 0:
             return (self.remains_us + (fades_us * (1 - below / current) if current else fades_us)) / SECOND
-        if not self.previous:
+        if not counted.previous:
             return 0.0
-        return max(0.0, self.remains_us - room * fades_us / self.previous) / SECOND
+        return max(0.0, self.remains_us - room * fades_us / counted.previous) / SECOND
 
     @property
     def wait(self) -> float:
@@ -120,13 +132,13 @@ class Seen(Struct, frozen=True):
 
 
 def place_of(seconds: int, now_us: int) -> tuple[int, int, int]:
-    """Give the number of the window of this moment, what remains of it, and how long it fades after its end."""
+    """Give the number of the window of this moment, when it ends, and how long it fades after that."""
     if seconds:
         length = seconds * SECOND
         number = now_us // length
-        return number, (number + 1) * length - now_us, length
+        return number, (number + 1) * length, length
     number, end = _month(now_us // _DAY)
-    return number, end - now_us, 0
+    return number, end, 0
 
 
 def spans_of(seconds: int, now_us: int) -> list[tuple[int, Span]]:

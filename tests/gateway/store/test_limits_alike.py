@@ -129,7 +129,8 @@ def bare(seen: Seen) -> object:
 
 
 def row(window: Window) -> tuple[int, ...]:
-    return window.number, window.previous, window.current, window.remains_us, window.fades_us, window.left
+    counted = window.counted
+    return counted.number, counted.previous, counted.current, window.remains_us, counted.fades_us, window.left
 
 
 @pytest.fixture(scope="module")
