@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects.content import decode
 from gateway.dialects.place import Place, is_null
 from gateway.dialects.raw import FIELDS
 from gateway.errors import InvalidRequest
+from gateway.ir.measure import dimensions
 from gateway.sse import event
 
 __all__ = ["Picture", "Wanted", "nearest_shape", "read_wanted", "write_picture_events", "write_pictures"]
@@ -127,12 +128,14 @@ class _Images(Struct, omit_defaults=True):
     usage: _Usage | None = None
 
 
-class _Completed(Struct, omit_defaults=True, tag_field="type", tag="image_generation.completed"):
+class _Completed(Struct, tag_field="type", tag="image_generation.completed"):
     b64_json: str
     created_at: int
     output_format: str
-    size: str = ""
-    usage: _Usage | None = None
+    size: str
+    usage: _Usage | UnsetType
+    background: str = "auto"
+    quality: str = "auto"
 
 
 def write_pictures(pictures: Sequence[Picture], created: int, usage: ir.Usage | None) -> bytes:
@@ -143,12 +146,19 @@ def write_pictures(pictures: Sequence[Picture], created: int, usage: ir.Usage | 
 
 def write_picture_events(pictures: Sequence[Picture], created: int, usage: ir.Usage | None) -> bytes:
     """Write the events of a stream: one for each picture, none for what would come before it is complete."""
-    last = len(pictures) - 1
+    counted = _counted(usage)
+    before = UNSET if counted is None else _Usage(0, 0, 0, _Details(0, 0))  # all of it stands in the last one
+    uses = [before] * (len(pictures) - 1) + [UNSET if counted is None else counted]
     completed = (
-        _Completed(one.data, created, _form(one), usage=_counted(usage) if place == last else None)
-        for place, one in enumerate(pictures)
+        _Completed(one.data, created, _form(one), _size_of(one), used)
+        for one, used in zip(pictures, uses, strict=False)
     )
     return b"".join(event(_encode(one), b"image_generation.completed") for one in completed)
+
+
+def _size_of(picture: Picture) -> str:
+    size = dimensions(picture.data)
+    return "auto" if size is None else f"{size[0]}x{size[1]}"
 
 
 def _form(picture: Picture) -> str:

@@ -27,7 +27,9 @@ def _body(at: At, dialect: str, wish: Json) -> Any:
 
 async def chunks_of(at: At, **wish: Any) -> list[ChatCompletionChunk]:
     """Stream a chat completion."""
-    async with openai.AsyncOpenAI(api_key="k", base_url=f"{at.url}/v1", max_retries=0) as client:
+    async with openai.AsyncOpenAI(
+        api_key="k", base_url=f"{at.url}/v1", max_retries=0, _strict_response_validation=True
+    ) as client:
         stream = await client.chat.completions.create(stream=True, **_body(at, "openai-chat", wish))
         return [chunk async for chunk in stream]
 
@@ -35,7 +37,9 @@ async def chunks_of(at: At, **wish: Any) -> list[ChatCompletionChunk]:
 async def response_of(at: At, **wish: Any) -> Response:
     """Stream a response."""
     async with (
-        openai.AsyncOpenAI(api_key="k", base_url=f"{at.url}/v1", max_retries=0) as client,
+        openai.AsyncOpenAI(
+            api_key="k", base_url=f"{at.url}/v1", max_retries=0, _strict_response_validation=True
+        ) as client,
         client.responses.stream(**_body(at, "openai-responses", wish)) as stream,
     ):
         async for _ in stream:
@@ -46,7 +50,9 @@ async def response_of(at: At, **wish: Any) -> Response:
 async def message_of(at: At, **wish: Any) -> Message:
     """Stream a message."""
     async with (
-        anthropic.AsyncAnthropic(api_key="k", base_url=at.url, max_retries=0) as client,
+        anthropic.AsyncAnthropic(
+            api_key="k", base_url=at.url, max_retries=0, _strict_response_validation=True
+        ) as client,
         client.messages.stream(**_body(at, "anthropic", wish)) as stream,
     ):
         return await stream.get_final_message()

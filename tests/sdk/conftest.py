@@ -79,7 +79,9 @@ def chat(gateway: Program) -> Iterator[openai.OpenAI]:
 @pytest.fixture
 async def async_chat(gateway: Program) -> AsyncIterator[openai.AsyncOpenAI]:
     """Give the OpenAI SDK for event loops."""
-    async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0) as client:
+    async with openai.AsyncOpenAI(
+        base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0, _strict_response_validation=True
+    ) as client:
         yield client
 
 
@@ -93,15 +95,19 @@ def claude(gateway: Program) -> Iterator[anthropic.Anthropic]:
 @pytest.fixture
 async def async_claude(gateway: Program) -> AsyncIterator[anthropic.AsyncAnthropic]:
     """Give the Anthropic SDK for event loops."""
-    async with anthropic.AsyncAnthropic(base_url=gateway.url, api_key=KEY, max_retries=0) as client:
+    async with anthropic.AsyncAnthropic(
+        base_url=gateway.url, api_key=KEY, max_retries=0, _strict_response_validation=True
+    ) as client:
         yield client
 
 
 def chat_of(program: Program, *, key: str = KEY, retries: int = 0) -> openai.OpenAI:
     """Make a client of the OpenAI SDK."""
-    return openai.OpenAI(base_url=f"{program.url}/v1", api_key=key, max_retries=retries)
+    return openai.OpenAI(
+        base_url=f"{program.url}/v1", api_key=key, max_retries=retries, _strict_response_validation=True
+    )
 
 
 def claude_of(program: Program, *, key: str = KEY, retries: int = 0) -> anthropic.Anthropic:
     """Make a client of the Anthropic SDK."""
-    return anthropic.Anthropic(base_url=program.url, api_key=key, max_retries=retries)
+    return anthropic.Anthropic(base_url=program.url, api_key=key, max_retries=retries, _strict_response_validation=True)

@@ -112,6 +112,17 @@ async def test_a_stream_of_pictures(sdk: openai.AsyncOpenAI, model: str) -> None
     assert base64.b64decode(last.b64_json)[:4] == PNG
 
 
+@pytest.mark.parametrize("model", ["gemini/gemini-2.5-flash-image", "vertex/gemini-2.5-flash-image"])
+async def test_a_streamed_picture_has_all_that_its_type_demands(url: str, model: str) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", _strict_response_validation=True) as client:
+        stream = await client.images.generate(model=model, prompt="!image", n=2, stream=True)
+        events = [event async for event in stream]
+    assert [event.type for event in events] == ["image_generation.completed"] * 2
+    assert {event.size for event in events} == {"1x1"}
+    first, last = [event.usage.output_tokens for event in events if event.type == "image_generation.completed"]
+    assert first == 0 < last
+
+
 async def test_azures_client_embeds_and_draws(url: str) -> None:
     client = openai.AsyncAzureOpenAI(api_key="k", api_version="2024-10-21", azure_endpoint=url, max_retries=0)
     async with client:

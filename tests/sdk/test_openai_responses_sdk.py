@@ -97,7 +97,7 @@ def accepted(client: openai.OpenAI, standing: Standing) -> Iterator[openai.OpenA
 @pytest.fixture
 async def in_a_loop(standing: Standing) -> AsyncIterator[openai.AsyncOpenAI]:
     url = f"{standing.gateway.url}/v1"
-    async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as one:
+    async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0, _strict_response_validation=True) as one:
         yield one
 
 

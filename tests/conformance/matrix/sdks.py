@@ -64,7 +64,9 @@ def _usage(given: int, made: int) -> Json:
 
 def _openai(url: str, wire: Wire) -> Any:
     http = httpx2.AsyncClient(transport=wire)
-    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0, http_client=http)
+    return openai.AsyncOpenAI(
+        base_url=f"{url}/v1", api_key="k", max_retries=0, _strict_response_validation=True, http_client=http
+    )
 
 
 def _status(error: openai.APIError | anthropic.APIError) -> int | None:
@@ -188,7 +190,9 @@ class Messages(Sdk):
 
     def __init__(self, url: str, wire: Wire) -> None:
         http = httpx2.AsyncClient(transport=wire)
-        client: Any = anthropic.AsyncAnthropic(base_url=url, api_key="k", max_retries=0, http_client=http)
+        client: Any = anthropic.AsyncAnthropic(
+            base_url=url, api_key="k", max_retries=0, _strict_response_validation=True, http_client=http
+        )
         self._messages = client.messages
 
     async def answer(self, body: Json, stream: bool) -> Answered:
