@@ -9,7 +9,7 @@ goes: first the rows are there, then the file goes, then the note how far it was
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from io import FileIO
@@ -18,13 +18,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict, astuple, replace
 from sqlalchemy import Connection, bindparam, delete, literal_column, select, update
 
 from gateway.ir import MOST_TOKENS
 from gateway.store.database import Database
 from gateway.store.driven import driven, insert
-from gateway.store.journal import MAKING, OPENING, REFUSED, SUFFIX, WHOLE, Ended, Line, Opened, read_line
+from gateway.store.journal import MAKING, REFUSED, SUFFIX, WHOLE, Ended, Line, read_lines
 from gateway.store.locks import lock
 from gateway.store.rows import storable
 from gateway.store.tables import journals, usage
@@ -37,7 +37,7 @@ _STALE_S: Final = 60.0
 _TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", "model", "end", "request_id")
 # rows of one statement: SQLite's driver gives up the interpreter's lock for each, and to have it back takes a while
 # beside a busy event loop; that of PostgreSQL sends many at once by itself
-_AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (512, 128, 32, 8, 2, 1), "postgresql": (1,)}
+_AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (128, 32, 8, 2, 1), "postgresql": (1,)}
 _NUL: Final = rb"\u0000"  # as JSON has it; a name that has half a character was mended when it was written
 _COUNTS: Final = ("input", "cached", "cache_write", "output", "reasoning")
 _counts: Final = attrgetter(*_COUNTS)
@@ -114,9 +114,8 @@ class Filling:
                 return made
             if not os.fstat(file.fileno()).st_nlink:
                 raise _Gone  # all of it is there, and nothing of this is to be
-            ends = (line for line in data.splitlines() if not line.startswith(OPENING))
-            rows = [line for line in _read(ends) if isinstance(line, Ended) and line.end != REFUSED]
-            made = _write(connection, rows)
+            rows = [line for line in _read(data) if isinstance(line, Ended) and line.end != REFUSED]
+            made = _write(connection, [row if max(_counts(row)) <= MOST_TOKENS else _bounded(row) for row in rows])
         self._read[name] = to
         return made
 
@@ -162,7 +161,7 @@ def _is_whole(file: FileIO) -> bool:
 def _open_in(file: FileIO) -> dict[str, Line]:
     opened: dict[str, Line] = {}
     file.seek(0)
-    for line in _read(_whole_lines(file.readall()).splitlines()):
+    for line in _read(_whole_lines(file.readall())):
         if isinstance(line, Ended):
             opened.pop(line.id, None)
         else:
@@ -174,12 +173,9 @@ def _whole_lines(data: bytes) -> bytes:
     return data[: data.rfind(b"\n") + 1]  # the rest is still being written, or torn
 
 
-def _read(lines: Iterable[bytes]) -> Iterator[Line]:
-    for line in lines:
-        read = read_line(line)
-        if read is not None:
-            read = read if _NUL not in line else _storable(read)
-            yield read if isinstance(read, Opened) or max(_counts(read)) <= MOST_TOKENS else _bounded(read)
+def _read(data: bytes) -> list[Line]:
+    lines = read_lines(data)
+    return lines if _NUL not in data else [_storable(line) for line in lines]
 
 
 def _storable(line: Line) -> Line:
@@ -195,23 +191,24 @@ def _write(connection: Connection, rows: Sequence[Ended]) -> int:
     """Write rows; one that was thought to be killed gives way to how it ended."""
     dialect, begin = connection.dialect.name, 0
     for size in _AT_ONCE[dialect]:
-        words, fields = _puts(dialect, size)
+        words = _puts(dialect, size)
         end = len(rows) - (len(rows) - begin) % size
         blocks = range(begin, end, size)
         if blocks:
-            values = [tuple(chain.from_iterable(map(fields, rows[at : at + size]))) for at in blocks]
+            values = [tuple(chain.from_iterable(map(astuple, rows[at : at + size]))) for at in blocks]
             connection.exec_driver_sql(words, values)
         begin = end
     return len(rows)
 
 
 @cache
-def _puts(dialect: str, size: int) -> tuple[str, Callable[[Ended], tuple[object, ...]]]:
-    """Give the statement that writes so many rows, and what takes the values of one."""
+def _puts(dialect: str, size: int) -> str:
+    """Give the statement that writes so many rows, whose values are those of Ended."""
     put = insert(usage, dialect)
     others = {column.name: column for column in put.excluded if not column.primary_key}
     killed = usage.c.end == literal_column(f"'{KILLED}'")
     put = put.on_conflict_do_update(index_elements=[usage.c.id], set_=others, where=killed)
     words, names = driven(put, dialect)
     one = f"({', '.join('?' * len(names))})"
-    return words.replace(one, ", ".join([one] * size)), attrgetter(*names)
+    assert names == Ended.__struct_fields__
+    return words.replace(one, ", ".join([one] * size))

@@ -24,7 +24,6 @@ from gateway.store.locks import lock
 
 __all__ = [
     "MAKING",
-    "OPENING",
     "REFUSED",
     "SUFFIX",
     "WHOLE",
@@ -33,12 +32,11 @@ __all__ = [
     "JournalFile",
     "Line",
     "Opened",
-    "read_line",
+    "read_lines",
 ]
 
 SUFFIX: Final = ".jsonl"
 MAKING: Final = ".new"  # until it is locked: one that is not locked counts as left
-OPENING: Final = b'{"is":"open"'  # how the line of one that begins does
 WHOLE: Final = b'{"is":"whole"}\n'
 REFUSED: Final = "refused"  # the end of one that is no row: a limit of its caller held it off
 _LARGE_BYTES: Final = 4 << 20
@@ -61,19 +59,19 @@ class Opened(Struct, frozen=True, kw_only=True, tag_field="is", tag="open", omit
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag_field="is", tag="end", omit_defaults=True):
-    """One that has ended: a row of the table `usage`, which needs no line before it."""
+    """One that has ended: a row of the table `usage`, column by column, which needs no line before it."""
 
     id: str
     started_at: float
     key: str
     key_id: str
-    dialect: str
-    end: str
     credential: str = ""
+    dialect: str
     upstream: str = ""
     asked: str = ""
     model: str = ""
     status: int = 0
+    end: str
     input: int = 0
     cached: int = 0
     cache_write: int = 0
@@ -91,12 +89,15 @@ _encode: Final = msgspec.json.Encoder().encode
 _LINE: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 
 
-def read_line(line: bytes) -> Line | None:
-    """Read the line of a request; None for any other, as for one that was torn when the disk was full."""
-    try:
-        return _LINE.decode(line)
-    except ValueError:
-        return None
+def read_lines(data: bytes) -> list[Line]:
+    """Read whole lines, without those of no request, as one is that was torn when the disk was full."""
+    with suppress(ValueError):  # each by itself takes four times as long
+        return _LINE.decode_lines(data.removesuffix(WHOLE))
+    lines: list[Line] = []
+    for line in data.splitlines():
+        with suppress(ValueError):
+            lines.append(_LINE.decode(line))
+    return lines
 
 
 class JournalFile:

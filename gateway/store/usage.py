@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    QueuePool,
     Select,
     and_,
     case,
@@ -89,7 +90,7 @@ class UsageStore:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._keep_s = keep_days * _DAY_S
-        self._database = Database(file, keys, url=url)
+        self._database = Database(file, keys, url=url, pool=QueuePool)  # to open a file takes as long as 200 rows
         self._filling = Filling(self._database, folder, now=now)
 
     def open(self) -> None:
