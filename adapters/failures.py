@@ -56,6 +56,7 @@ Cause = Literal[
     "keyless",
     "verification",
     "service",
+    "permission",
     "banned",
     "missing",
     "resource",

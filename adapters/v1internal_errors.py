@@ -37,6 +37,14 @@ RULES: Final[Rules] = {
         others=math.inf,
         always=True,
     ),
+    # found before, or by another program; one that is configured stays (see `Projects.fixed`)
+    "permission": Rule(
+        renew=("project",),
+        mark="disable",
+        words="the account may not use its project",
+        others=math.inf,
+        always=True,
+    ),
     # also what sounds final: the account may have been changed since its token was given
     "banned": Rule(renew=("token",), mark="disable", words="refused for good", others=math.inf, always=True),
     "missing": Rule(base=True, others=1, always=True),
@@ -55,6 +63,9 @@ _CAUSES: Final = Causes(
         "MODEL_CAPACITY_EXHAUSTED": "capacity",
         "VALIDATION_REQUIRED": "verification",
         "SERVICE_DISABLED": "service",
+        "IAM_PERMISSION_DENIED": "permission",
+        "SUBSCRIPTION_REQUIRED": "permission",
+        "CONSUMER_INVALID": "permission",
     },
     words=(
         (frozenset({429, 503, 529}), "no capacity available", "capacity"),
@@ -63,6 +74,7 @@ _CAUSES: Final = Causes(
         (frozenset({403}), "named user", "banned"),
         (frozenset({403}), "no longer supported", "final"),
         (frozenset({404}), "projects/", "project"),
+        (frozenset({400}), "invalid project resource name", "project"),
         *REFUSED,
     ),
     statuses={**STATUSES, 401: "token"},

@@ -97,6 +97,11 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
         if failure.cause == "service" and self._billed:
             self._backend.bill_nobody(failure.error.message)
             return Step(counted=False)
+        if failure.cause == "permission" and self._lease is not None:
+            fixed = self._backend.projects.fixed(self._lease.credential)
+            if fixed:
+                failure.error.message = f"{fixed}: {failure.error.message}"
+                return None
         return super()._anew(failure, rule)
 
     def _renew(self, what: Renew, credential: Account) -> None:

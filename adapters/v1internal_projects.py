@@ -25,9 +25,11 @@ __all__ = ["Projects", "projects_by_email"]
 
 _UNFINISHED_S: Final = 60.0  # until the service is asked again whether it has set an account up
 _NONE: Final = "no project: set pool.project_ids"
+_CONFIGURED: Final = "it is configured, so no other one is looked for"
+_NOT_ASKED: Final = 'project_fallback = "fail", so no other one is looked for'
 # causes of what the service will not answer otherwise: no fault of a caller, whose request it has not seen
 _REFUSED: Final[frozenset[Cause]] = frozenset({*AMENDABLE, "final", "missing", "project"})
-_FORBIDDEN: Final[frozenset[Cause]] = frozenset({"forbidden", "service", "banned"})
+_FORBIDDEN: Final[frozenset[Cause]] = frozenset({"forbidden", "service", "permission", "banned"})
 
 
 class Projects:
@@ -65,6 +67,12 @@ class Projects:
             if (credential.row.project_id, credential.row.project_source) != (mapped, "config"):
                 credential.learn(Change(id=credential.id, project=(mapped, "config")))
         return credential.project
+
+    def fixed(self, credential: Account) -> str:
+        """Say why no other project is looked for than the one that a credential has, "" where one may be."""
+        if credential.project_source == "config":
+            return _CONFIGURED
+        return "" if self._asks else _NOT_ASKED
 
     async def _find(self, credential: Account, token: str, transport: Transport, tell: Tell) -> str:
         project = self.known(credential)

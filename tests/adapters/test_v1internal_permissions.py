@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from gateway.adapters.v1internal import V1Internal
 from gateway.errors import (
     NoCredential,
     UpstreamCredential,
 )
+from gateway.store.known import Change
 from tests.adapters.site import Site
 
 pytestmark = pytest.mark.anyio
@@ -143,6 +145,79 @@ async def test_a_service_that_stays_disabled_with_another_project_and_token_disa
         await site.ask()
     assert len(site.seen()) == 3
     assert adapter.credentials[0].reason.startswith("API not enabled in its project")
+
+
+UNPERMITTED = ("403_iam_permission_denied", "403_subscription_required", "403_consumer_invalid")
+
+
+async def remember(site: Site, project: str, **pool: str) -> V1Internal:
+    """Open an account whose project was found before."""
+    adapter = await site.open(pool=pool)
+    (account,) = adapter.credentials
+    account.learn(Change(id=account.id, project=(project, "discovered")))
+    return adapter
+
+
+async def test_a_project_that_is_another_account_s_is_found_again(site: Site) -> None:
+    site.fake.own_projects = True
+    adapter = await remember(site, "somebody-elses")
+    assert await site.ask(attempts=1) == "hi"
+    assert [call.body["project"] for call in site.fake.calls()] == ["somebody-elses", "fake-project-000"]
+    assert len(site.fake.calls("token")) == 1
+    assert adapter.states()["active"] == 1
+
+
+@pytest.mark.parametrize("error", [*UNPERMITTED, "400_invalid_project"])
+async def test_a_remembered_project_that_is_refused_is_found_again(site: Site, error: str) -> None:
+    adapter = await remember(site, "old-project")
+    site.fail(error)
+    assert await site.ask(attempts=1) == "hi"
+    assert [call.body["project"] for call in site.fake.calls()] == ["old-project", "fake-project-000"]
+    assert adapter.states()["active"] == 1
+
+
+@pytest.mark.parametrize("error", UNPERMITTED)
+async def test_an_account_that_may_not_use_the_project_found_anew_is_disabled(site: Site, error: str) -> None:
+    adapter = await remember(site, "old-project")
+    site.fail(error, times=9)
+    with pytest.raises(NoCredential, match="1 credential: 1 disabled"):
+        await site.ask()
+    assert len(site.seen()) == 2
+    assert len(site.fake.calls("loadCodeAssist")) == 1
+    assert adapter.credentials[0].reason.startswith("the account may not use its project: ")
+
+
+@pytest.mark.parametrize("error", UNPERMITTED)
+async def test_a_project_that_is_configured_stays_the_operators(site: Site, error: str) -> None:
+    adapter = await site.open(pool={"project_ids": {"user1@example.invalid": "the-companys"}})
+    site.fail(error, times=9)
+    with pytest.raises(NoCredential):
+        await site.ask()
+    assert [call.body["project"] for call in site.fake.calls()] == ["the-companys"]
+    assert site.fake.calls("loadCodeAssist") == []
+    (account,) = adapter.credentials
+    assert account.project == "the-companys"
+    assert account.reason.startswith(
+        "the account may not use its project: it is configured, so no other one is looked for: "
+    )
+
+
+async def test_no_other_project_is_looked_for_where_none_may_be(site: Site) -> None:
+    adapter = await remember(site, "imported", project_fallback="fail")
+    site.fail("403_iam_permission_denied", times=9)
+    with pytest.raises(NoCredential):
+        await site.ask()
+    assert site.fake.calls("loadCodeAssist") == []
+    (account,) = adapter.credentials
+    assert account.project == "imported"
+    assert 'project_fallback = "fail", so no other one is looked for' in account.reason
+
+
+async def test_random_makes_up_a_project_where_the_account_may_not_use_the_services_own(site: Site) -> None:
+    await site.open(pool={"project_fallback": "random"})
+    site.fake.fail("403_subscription_required", method="loadCodeAssist")
+    assert await site.ask(attempts=1) == "hi"
+    assert site.fake.calls()[-1].body["project"].startswith("gateway-")
 
 
 async def test_an_unknown_project_is_found_again(site: Site) -> None:

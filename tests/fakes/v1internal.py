@@ -201,7 +201,8 @@ class FakeV1Internal(Fake[Token]):
             levels_known=self.levels_known,
             penalties_known=self.penalties_known,
             all_signed=self.all_signed,
-            projects={account.project} if self.own_projects else self.projects,
+            projects=self.projects,
+            own_project=account.project if self.own_projects else "",
         )
         refusal = self.ledger.meter(account, call.model.name, record)
         if refusal is not None:

@@ -112,10 +112,11 @@ def generation(
     penalties_known: bool = True,
     all_signed: bool = False,
     projects: Collection[str] | None = None,
+    own_project: str = "",
 ) -> Call:
     """Decode and judge the body of a generating method."""
     envelope = _decoded("GenerateContent", body)
-    _addressed(envelope, served, projects)
+    _addressed(envelope, served, projects, own_project)
     model = describe(envelope["model"])
     if all_signed and model.family == "gemini":
         model = replace(model, signed_calls=True)
@@ -150,13 +151,15 @@ def _decoded(message: str, body: Any) -> Json:
         raise
 
 
-def _addressed(envelope: Json, served: Collection[str], projects: Collection[str] | None) -> None:
+def _addressed(envelope: Json, served: Collection[str], projects: Collection[str] | None, own_project: str) -> None:
     """The envelope names a project, a model as the service spells it, and holds a request."""
     project = envelope.get("project", "")
     if not project:
-        raise invalid("Invalid project resource name projects/")
+        raise recorded("400_invalid_project", project)
     if projects is not None and project not in projects:
         raise recorded("404_project", project)
+    if own_project and project != own_project:
+        raise recorded("403_iam_permission_denied", project)
     model = envelope.get("model", "")
     if model.startswith("models/"):
         raise google(400, f"Invalid model name: `{model}`; the model is named without `models/`.")

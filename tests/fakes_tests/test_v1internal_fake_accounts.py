@@ -58,7 +58,9 @@ async def test_another_account_s_project_can_be_refused(client: Client, two: Fak
     two.own_projects = True
     assert (await generated(client, ONE, project="project-one"))[0] == 200
     status, answer = await generated(client, TWO, project="project-one")
-    assert (status, answer["error"]["message"]) == (404, "Resource projects/project-one could not be found.")
+    (detail,) = answer["error"]["details"]
+    assert (status, detail["reason"]) == (403, "IAM_PERMISSION_DENIED")
+    assert "projects/project-one/" in answer["error"]["message"]
 
 
 async def test_each_account_has_its_own_quota(client: Client, two: FakeV1Internal) -> None:

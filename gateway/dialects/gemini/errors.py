@@ -151,7 +151,7 @@ _ACCOUNT: Final = (
     (re.compile(r"(https?://[^\s?\"'<>]{1,500})\?[^\s\"'<>]*"), r"\1"),
     (re.compile(r"\bprojects/[^\s/\"'`,;)]+"), "projects/***"),
     (re.compile(r"(?i)\b(project(?:[ _](?:number|id))?[ =:#]{1,3}[\"'`]?)\d{6,}"), r"\1***"),
-    (re.compile(r"\b(project(?:[ _]id)?[ =:]{1,3}[\"'`]?)(?!number\b)[a-z][a-z0-9-]{5,29}\b"), r"\1***"),
+    (re.compile(r"\b(project(?:[ _]id)?[ =:]{1,3}[\"'`]?)(?!(?:number|resource)\b)[a-z][a-z0-9-]{5,29}\b"), r"\1***"),
     (re.compile(rf"(?i)\b(org(?:anization)?(?:['\u2019]s)?(?:[ _]id)?[ =:]{{0,3}}[(\"'`]{{0,2}}){_UUID}\b"), r"\1***"),
     (re.compile(r"\b(wrkspc_)[A-Za-z0-9]{1,64}"), r"\1***"),
     (re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "***"),
