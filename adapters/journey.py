@@ -250,7 +250,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     def after(self, error: GatewayError) -> Step | GatewayError:
         """Learn from a failure and turn to the next way."""
         noted, self._failed, self._waiting = self._failed, None, None
-        failure = noted[1] if noted is not None and noted[0] is error else cause_of(error)
+        found = noted[1] if noted is not None and noted[0] is error else cause_of(error)
+        failure = self._telling(found)
         rule = self._rule(failure)
         self._answered = False
         if rule.fails and self._lease is not None:
@@ -265,7 +266,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         error.cause = verdict.cause = failure.cause
         if step is None:
             return verdict
-        return step if verdict is failure.error else replace(step, verdict=verdict)
+        return step if verdict is found.error else replace(step, verdict=verdict)
 
     def _rule(self, failure: Failure) -> Rule:
         """Give the rule; a status that means nothing here, and stands in retry.on, is a server that fails."""
@@ -340,6 +341,10 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     def _leave(self) -> None:
         self.done(None)
         self._bases_tried = 1
+
+    def _telling(self, failure: Failure) -> Failure:
+        """Give the failure to go by, where an earlier one says more."""
+        return failure
 
     def _mark(self, failure: Failure, rule: Rule) -> None:
         """Let the pool know what the failure says about the credential."""

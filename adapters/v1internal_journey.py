@@ -44,6 +44,7 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
     """The calls of one request to one method, by accounts that each have a token and a project."""
 
     _billed = False
+    _said: tuple[str, int, Failure] | None = None  # by which credential and base, and the reason that there was
 
     _path: ClassVar[str]
 
@@ -103,6 +104,16 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
                 failure.error.message = f"{fixed}: {failure.error.message}"
                 return None
         return super()._anew(failure, rule)
+
+    def _telling(self, failure: Failure) -> Failure:
+        """Go by the reason that another base gave, where this one gives none."""
+        if failure.cause != "bare_429":
+            given = failure.wait_s is not None or failure.cause == "capacity"
+            self._said = (self._lent, self._base, failure) if given else None
+        elif self._said is not None:
+            lent, base, said = self._said
+            return said if lent == self._lent and base != self._base else failure
+        return failure
 
     def _renew(self, what: Renew, credential: Account) -> None:
         if what == "token":

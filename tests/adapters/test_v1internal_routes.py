@@ -1,5 +1,6 @@
 """Which base and which credential is tried after what failed: by the gateway's own attempts."""
 
+import json
 import re
 
 import pytest
@@ -45,6 +46,27 @@ async def test_want_of_capacity_everywhere_is_tried_three_times(site: Site) -> N
         await site.ask_over_pauses()
     assert caught.value.status == 503
     assert [(base, token) for base, token, _ in site.seen()] == [("a", "rt-1"), ("b", "rt-1"), ("a", "rt-1")]
+
+
+async def test_a_base_that_gives_no_reason_hides_none_that_another_one_has_given(site: Site) -> None:
+    """It is then want of capacity, which is no fault of the account."""
+    adapter = await site.open(*THREE)
+    site.fail("503_no_capacity", base="a", times=9)
+    site.fail("429_bare", base="b", times=9)
+    with pytest.raises(UpstreamOverloaded, match="No capacity available"):
+        await site.ask_over_pauses()
+    assert [(base, token) for base, token, _ in site.seen()] == [("a", "rt-1"), ("b", "rt-1"), ("a", "rt-1")]
+    assert adapter.states()["cooling"] == 0
+
+
+async def test_a_base_that_says_when_to_come_again_is_believed_before_one_that_says_nothing(site: Site) -> None:
+    await site.open(base_urls=[site.fake.base("a"), site.fake.base("b")])
+    body = {"error": {"code": 503, "message": "busy, please retry in 7s", "status": "UNAVAILABLE"}}
+    site.fake.script.push(f"!refuse {json.dumps(body)}")
+    site.fail("429_bare", base="b", times=9)
+    with pytest.raises(UpstreamOverloaded, match="busy") as caught:
+        await site.ask(attempts=2)
+    assert caught.value.retry_after == 7
 
 
 async def test_a_base_that_refuses_connections_is_passed_over(site: Site) -> None:
