@@ -131,11 +131,11 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     `renew`: first a new access token or a new project, one after the other and each once for each credential, or a body
     without what was refused. `base`: the next base URL, also for a status not in retry.on. `mark`: what then becomes of
-    the credential; `words`: why it is disabled. `fails`: several in a row make the credential a suspect; `spent`:
-    nothing is left of its quota. `others`: how many other credentials may be tried; `counted`: whether that counts
-    against retry.attempts. `waits`: a cool-down may be waited for. `again`: how often the same way may be gone again,
-    after a pause. `retries`: the most tries after the first one, in whatever way. `always`: also for a status not in
-    retry.on.
+    the credential, `cool_briefly` only where another one does better; `words`: why it is disabled. `fails`: several in
+    a row make the credential a suspect; `spent`: nothing is left of its quota. `others`: how many other credentials may
+    be tried; `counted`: whether that counts against retry.attempts. `waits`: a cool-down may be waited for. `again`:
+    how often the same way may be gone again, after a pause. `retries`: the most tries after the first one, in whatever
+    way. `always`: also for a status not in retry.on.
     """
 
     renew: tuple[Renew, ...] = ()

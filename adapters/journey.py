@@ -114,6 +114,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     _waiting: tuple[Failure, Rule] | None = None  # for a short limit, until the call after it has ended
     _keyed: tuple[str, _W] | None = None  # the credential and the body that the caller's key went with
+    _doubted: tuple[_C, Failure, Rule] | None = None  # refused without a reason, until another one's call has ended
     _answered = False
     _lent = ""
     _lease: Lease[_C] | None = None
@@ -211,6 +212,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             failure.error.retry_after = self._rest_s() or failure.error.retry_after
         if self._lease is not None:
             if self._answered:
+                if self._doubted is not None:
+                    self._cool(*self._doubted)
                 self._shared.pool.served(self._lease.credential)
             self._lease.release()
             self._lease = None
@@ -275,7 +278,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def _step(self, failure: Failure, rule: Rule) -> Step | None:
         if not self._may_retry(failure, rule):
-            self._mark(failure, rule)
+            self._weigh(failure, rule, other=False)
             return None
         step = self._anew(failure, rule) or self._next_base(rule)
         if step is not None:
@@ -284,7 +287,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         same = failure.again is not False  # else no pause makes it another call
         if not other and same and (short := self._shortly(failure, rule)) is not None:
             return short
-        self._mark(failure, rule)
+        self._weigh(failure, rule, other=other)
         if other:
             self._counts["others", failure.cause] += 1
             self._leave()
@@ -346,6 +349,19 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         """Give the failure to go by, where an earlier one says more."""
         return failure
 
+    def _weigh(self, failure: Failure, rule: Rule, *, other: bool) -> None:
+        """Mark the credential; what two of them are refused without a reason follows the request, and marks neither."""
+        doubted, self._doubted = self._doubted, None
+        if rule.mark == "cool_briefly" and self._lease is not None:
+            if other:
+                self._doubted = (self._lease.credential, failure, rule)
+                return
+            if doubted is not None:
+                return
+        if doubted is not None:
+            self._cool(*doubted)
+        self._mark(failure, rule)
+
     def _mark(self, failure: Failure, rule: Rule) -> None:
         """Let the pool know what the failure says about the credential."""
         if self._lease is None:
@@ -360,10 +376,13 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         elif rule.mark == "disable":
             self._shared.disable(credential, failure)
         else:
-            at_most_s = _BRIEFLY_S if rule.mark == "cool_briefly" else math.inf
-            wait_s, error = failure.wait_s, failure.error
-            pool.cool(credential, self._model, wait_s, at_most_s=at_most_s, spent=rule.spent, error=error)
+            self._cool(credential, failure, rule)
         self._leave()
+
+    def _cool(self, credential: _C, failure: Failure, rule: Rule) -> None:
+        at_most_s = _BRIEFLY_S if rule.mark == "cool_briefly" else math.inf
+        wait_s, error = failure.wait_s, failure.error
+        self._shared.pool.cool(credential, self._model, wait_s, at_most_s=at_most_s, spent=rule.spent, error=error)
 
     def _shortly(self, failure: Failure, rule: Rule) -> Step | None:
         """Wait for a short limit with the same credential, once; what is used up does not come back so soon."""

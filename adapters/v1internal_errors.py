@@ -20,7 +20,8 @@ RULES: Final[Rules] = {
     **COMMON,
     **AMENDED,
     "quota": Rule(mark="cool", spent=True, others=math.inf, waits=True),
-    # without details it may be the answer to a client that is not welcome: not every credential shall run into it
+    # without details it may be the answer to words of the prompt that are not welcome, whoever sends them: not every
+    # credential shall run into it, and two that do are not to blame
     "bare_429": Rule(base=True, mark="cool_briefly", others=1),
     "capacity": Rule(base=True, again=2, retries=2),
     "server": Rule(base=True, others=1, counted=True, again=math.inf, fails=True),

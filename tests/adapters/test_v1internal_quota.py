@@ -192,6 +192,35 @@ async def test_a_limit_without_reason_is_no_reason_to_use_up_the_pool(site: Site
     ]
 
 
+async def test_what_two_credentials_refuse_without_a_reason_follows_the_request(site: Site) -> None:
+    """Some words of a prompt are answered so, whoever sends them; the others of the pool still serve."""
+    adapter = await site.open("rt-1", "rt-2")
+    site.fail("429_bare", times=4)
+    with pytest.raises(UpstreamRateLimited, match="gives no reason"):
+        await site.ask()
+    assert len(site.seen()) == 4
+    assert adapter.states()["cooling"] == 0
+    assert await site.ask() == "hi"
+
+
+async def test_a_limit_without_reason_rests_the_credential_where_another_one_serves(site: Site) -> None:
+    adapter = await site.open("rt-1", "rt-2")
+    site.fail("429_bare", token="rt-1", times=9)
+    for _ in range(3):
+        assert await site.ask() == "hi"
+    assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-1", "rt-2", "rt-2", "rt-2"]
+    assert adapter.states()["cooling"] == 1
+
+
+async def test_a_limit_without_reason_rests_the_credential_where_another_one_has_a_reason(site: Site) -> None:
+    adapter = await site.open("rt-1", "rt-2")
+    site.fail("429_bare", token="rt-1", times=9)
+    site.fail("429_individual_quota", token="rt-2")
+    with pytest.raises(UpstreamRateLimited):
+        await site.ask()
+    assert adapter.states()["cooling"] == 2
+
+
 async def test_a_limit_without_reason_rests_the_credential_for_half_a_minute_at_most(site: Site) -> None:
     await site.open()
     site.fail("429_bare", times=2)
