@@ -76,6 +76,7 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "penalties": {"penalties": False},
     "begun": {"begun": False},  # with a request to go on behind the answer that a caller has begun
     "logprobs": {"logprobs": False},
+    "ids": {"ids": False},
     "batch": {},  # texts to be embedded one by one, which says nothing about an answer
     "room": {},  # a shorter answer, as the request says then
 }

@@ -74,6 +74,7 @@ Cause = Literal[
     "penalties",
     "begun",
     "logprobs",
+    "ids",
     "limit",
     "room",
     "old_limit",

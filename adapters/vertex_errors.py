@@ -57,6 +57,7 @@ _CAUSES: Final = Causes(
         (_400, "allowed per prediction", "batch"),
         (_400, "too many instances", "batch"),
         (_400, "supports up to 20000", "batch"),  # tokens of all the texts of a call
+        (_400, "unknown name id at contents", "ids"),
         *SCHEMAS,
         *REFUSED,
     ),

@@ -248,17 +248,46 @@ async def test_what_passes_is_asked_again(robot: VertexSite, error: str, kind: t
 # what Vertex has otherwise than the Gemini API
 
 
-async def test_calls_go_back_without_ids(robot: VertexSite) -> None:
-    """The fake does not know the field."""
+TOOLS = (ir.Tool(name="f", path="tools[0]"),)
+LOOP = (
+    ir.Turn(role="user", parts=(ir.Text(text="!tool f {}\n!then\n!say done"),)),
+    ir.Turn(role="assistant", parts=(ir.ToolCall(id="call_1", name="f", arguments=Raw(b"{}")),)),
+    ir.Turn(role="user", parts=(ir.ToolResult(id="call_1", parts=(ir.Text(text="4"),)),)),
+)
+OWN_LOOP = Raw(
+    b'{"contents": [{"role": "user", "parts": [{"text": "!tool f {}\\n!then\\n!say done"}]}, {"role": "model", "parts":'
+    b' [{"functionCall": {"id": "call_1", "name": "f"}, "thoughtSignature": "skip_thought_signature_validator"}]}, '
+    b'{"role": "user", "parts": [{"functionResponse": {"id": "call_1", "name": "f", "response": {"output": "4"}}}]}]}'
+)
+
+
+def ids(site: VertexSite) -> list[list[str | None]]:
+    """Give the ids of the call and of the result in each request."""
+    sent = [call.request["contents"] for call in site.fake.calls()]
+    parts = [[part for content in contents for part in content["parts"]] for contents in sent]
+    return [[inner.get("id") for part in one for name, inner in part.items() if "function" in name] for one in parts]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own", "translated"])
+@pytest.mark.parametrize(("model", "known"), [(GEMINI_3, "call_1"), (GEMINI_2, None)])
+async def test_calls_go_back_with_their_ids_since_gemini_3(
+    robot: VertexSite, model: str, known: str | None, own: bool
+) -> None:
+    """The fake does not know the field of older models."""
     await robot.open(project=PROJECT)
-    call = ir.ToolCall(id="call_1", name="f", arguments=Raw(b"{}"))
-    result = ir.ToolResult(id="call_1", parts=(ir.Text(text="4"),))
-    turns = (
-        ir.Turn(role="user", parts=(ir.Text(text="!tool f {}\n!then\n!say done"),)),
-        ir.Turn(role="assistant", parts=(call,)),
-        ir.Turn(role="user", parts=(result,)),
-    )
-    assert await robot.ask(turns=turns, tools=(ir.Tool(name="f", path="tools[0]"),)) == "done"
+    native = ir.Native(dialect="gemini", body=OWN_LOOP) if own else None
+    assert await robot.ask(model=model, attempts=1, stream=True, turns=LOOP, tools=TOOLS, native=native) == "done"
+    assert ids(robot) == [[known, known]]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own", "translated"])
+async def test_a_place_that_does_not_know_ids_is_not_sent_them_again(robot: VertexSite, own: bool) -> None:
+    robot.fake.ids_known = False
+    await robot.open(project=PROJECT)
+    native = ir.Native(dialect="gemini", body=OWN_LOOP) if own else None
+    for _ in range(2):
+        assert await robot.ask(attempts=1, stream=True, turns=LOOP, tools=TOOLS, native=native) == "done"
+    assert ids(robot) == [["call_1", "call_1"], [None, None], [None, None]]
 
 
 async def test_a_file_of_cloud_storage_goes_by_its_address(robot: VertexSite) -> None:

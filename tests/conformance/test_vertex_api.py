@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.openai_api import CALLERS, Said, Wish
-from tests.conformance.vertex_api import CLAUDE, GEMINI, NEW_CLAUDE, VertexServed, before
+from tests.conformance.vertex_api import CLAUDE, GEMINI, NEW_CLAUDE, OLD_GEMINI, VertexServed, before
 from tests.fakes.vertex_api import FakeVertex
 from tests.fakes.vertex_api_login import refused
 
@@ -172,7 +172,7 @@ async def test_what_vertex_does_not_take_of_them_is_mended(any_vertex: VertexSer
 
 
 async def test_results_that_came_in_another_order_are_those_of_their_calls(any_vertex: VertexServed) -> None:
-    """Vertex, which knows no ids, goes by the place, and refuses one with another name."""
+    """Vertex knows no ids of older models: it goes by the place, and refuses one with another name."""
     named = {"1": "f", "2": "g"}
     calls = [{"functionCall": {"id": id_, "name": name, "args": {}}} for id_, name in named.items()]
     results = [{"functionResponse": {"id": id_, "name": named[id_], "response": {"of": id_}}} for id_ in "21"]
@@ -181,7 +181,7 @@ async def test_results_that_came_in_another_order_are_those_of_their_calls(any_v
         "contents": [{"role": role, "parts": parts} for role, parts in said],
         "tools": [{"functionDeclarations": [{"name": name, "description": "d"} for name in named.values()]}],
     }
-    response = await any_vertex.http.post(f"/v1beta/models/{GEMINI}:generateContent", json=body)
+    response = await any_vertex.http.post(f"/v1beta/models/{OLD_GEMINI}:generateContent", json=body)
     assert response.status_code == 200, response.text
     assert [part["functionResponse"] for part in any_vertex.sent["contents"][-1]["parts"]] == [
         {"name": "f", "response": {"of": "1"}},

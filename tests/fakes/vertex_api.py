@@ -85,6 +85,7 @@ class FakeVertex(Fake[str]):
         self.most_instances = 250  # texts in one call; some locations take five
         self.endpoints = {"1234567890": "gemini-2.5-flash"}
         self.levels_known = True
+        self.ids_known = True
         self.all_signed = False  # older models want signatures too
 
     async def __aenter__(self) -> Self:
@@ -174,7 +175,8 @@ class FakeVertex(Fake[str]):
         takes = predicting.methods(name) or {"generateContent", STREAM, "countTokens"}
         if route.location not in LOCATIONS or name not in self.models or route.method not in takes:
             raise errors.model_not_found(route.resource)
-        return replace(describe(name), numbered_calls=False)
+        model = describe(name)
+        return model if self.ids_known else replace(model, numbered_calls=False)
 
     async def _generate(self, request: web.Request, record: Record, model: Model) -> web.StreamResponse:
         call = generation(

@@ -18,11 +18,12 @@ from tests.fakes import v1internal_config as config
 from tests.fakes import v1internal_thinking as thinking
 from tests.fakes import v1internal_tools as tools
 from tests.fakes import v1internal_turns as turns
+from tests.fakes.proto import Proto
 from tests.fakes.v1internal_call import Call
 from tests.fakes.v1internal_errors import LEARN_MORE, invalid
 from tests.fakes.v1internal_models import Model
 from tests.fakes.v1internal_signatures import Signatures
-from tests.fakes.vertex_api_messages import PROTO
+from tests.fakes.vertex_api_messages import PROTO, WITHOUT_IDS
 
 __all__ = ["counting", "generation"]
 
@@ -76,8 +77,8 @@ def generation(
     levels_known: bool = True,
     all_signed: bool = False,
 ) -> Call:
-    """Decode and judge the body of a generating method."""
-    request = PROTO.decode("GenerateContentRequest", body)
+    """Decode and judge the body of a generating method; only models that number their calls know the field."""
+    request = _proto(model).decode("GenerateContentRequest", body)
     if all_signed:
         model = replace(model, signed_calls=True)
     call = Call(
@@ -92,10 +93,14 @@ def generation(
 
 def counting(body: Any, model: Model) -> Call:
     """Decode and judge the body of `countTokens`."""
-    call = Call({"request": PROTO.decode("CountTokensRequest", body)}, model, root="")
+    call = Call({"request": _proto(model).decode("CountTokensRequest", body)}, model, root="")
     for check in (turns.contents_present, turns.roles_known, *_PROMPT):
         check(call)
     return call
+
+
+def _proto(model: Model) -> Proto:
+    return PROTO if model.numbered_calls else WITHOUT_IDS
 
 
 def _joined(contents: list[Any]) -> list[Any]:

@@ -1,6 +1,6 @@
 """The messages of Vertex AI, field by field, where they differ from those of the Gemini API.
 
-Calls and their responses have no ids, and the model stands in the path alone.
+The model stands in the path alone. Calls and their responses have ids since Gemini 3, and had none before.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Collection
 from tests.fakes.gemini_api_messages import PROTO as GEMINI
 from tests.fakes.proto import Proto
 
-__all__ = ["PROTO"]
+__all__ = ["PROTO", "WITHOUT_IDS"]
 
-_ID = frozenset({"id"})
 _NO_SERVER_SIDE = frozenset({"includeServerSideToolInvocations"})
 _GEMINI_ALONE = frozenset({"toolCall", "toolResponse", "partMetadata"})
 
@@ -37,8 +36,7 @@ _MESSAGES: dict[str, dict[str, str]] = {
     },
     "CountTokensRequest": _PROMPT | {"model": "string", "instances": "[]value", "generationConfig": "GenerationConfig"},
     "Part": _less("Part", _GEMINI_ALONE),
-    "FunctionCall": _less("FunctionCall", _ID),
-    "FunctionResponse": _less("FunctionResponse", {"id", "willContinue"}),
+    "FunctionResponse": _less("FunctionResponse", {"willContinue"}),
     "Tool": _less("Tool", {"fileSearch", "mcpServers"}) | {"retrieval": "struct", "enterpriseWebSearch": "struct"},
     "GoogleSearch": _less("GoogleSearch", ()) | {"excludeDomains": "[]string", "blockingConfidence": "string"},
     "ToolConfig": _less("ToolConfig", _NO_SERVER_SIDE),
@@ -64,4 +62,12 @@ _MESSAGES: dict[str, dict[str, str]] = {
     },
 }
 
-PROTO = Proto(_MESSAGES, GEMINI.enums, "type.googleapis.com/google.cloud.aiplatform.v1")
+_TYPE = "type.googleapis.com/google.cloud.aiplatform.v1"
+_NUMBERED = ("FunctionCall", "FunctionResponse")
+
+PROTO = Proto(_MESSAGES, GEMINI.enums, _TYPE)
+WITHOUT_IDS = Proto(
+    _MESSAGES | {one: {name: kind for name, kind in _MESSAGES[one].items() if name != "id"} for one in _NUMBERED},
+    GEMINI.enums,
+    _TYPE,
+)

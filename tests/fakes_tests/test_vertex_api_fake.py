@@ -52,18 +52,25 @@ async def test_google_genai_reads_its_answers(fake_vertex: FakeVertex) -> None:
     assert counted.total_tokens
 
 
-async def test_google_genai_plays_a_tool_loop_without_ids(fake_vertex: FakeVertex) -> None:
+@pytest.mark.parametrize(
+    ("name", "ids_known"),
+    [("gemini-3-flash-preview", True), ("gemini-3-flash-preview", False), ("gemini-2.5-flash", True)],
+)
+async def test_google_genai_plays_a_tool_loop(fake_vertex: FakeVertex, name: str, ids_known: bool) -> None:
     def add(a: int) -> int:
         """Add."""
         return a + 1
 
+    fake_vertex.ids_known = ids_known
     client = sdk(fake_vertex).aio
     config = types.GenerateContentConfig(tools=[add])
     answer = await client.models.generate_content(
-        model="gemini-3-flash-preview", contents='!tool add {"a": 1}\n!then\n!say done', config=config
+        model=name, contents='!tool add {"a": 1}\n!then\n!say done', config=config
     )
     assert answer.text == "done"
     assert [call.status for call in fake_vertex.calls("generateContent")] == [200, 200]
+    call = fake_vertex.calls("generateContent")[-1].request["contents"][1]["parts"][0]["functionCall"]
+    assert ("id" in call) is (ids_known and name != "gemini-2.5-flash")
 
 
 async def test_google_genai_reads_its_errors(fake_vertex: FakeVertex) -> None:
@@ -123,12 +130,8 @@ def loop(call: Json, result: Json) -> Json:
         (HI | {"model": "models/x"}, 'Unknown name "model"'),
         (HI | {"store": True}, 'Unknown name "store"'),
         (
-            loop({"id": "1", "name": "f", "args": {}}, {"name": "f", "response": {}}),
-            "Unknown name \"id\" at 'contents[1].parts[0].function_call'",
-        ),
-        (
-            loop({"name": "f", "args": {}}, {"id": "1", "name": "f", "response": {}}),
-            "Unknown name \"id\" at 'contents[2].parts[0].function_response'",
+            loop({"id": "1", "name": "f", "args": {}}, {"id": "2", "name": "f", "response": {}}),
+            "function response ids match the function call ids",
         ),
         (HI | {"toolConfig": {"includeServerSideToolInvocations": True}}, "includeServerSideToolInvocations"),
         (HI | {"tools": [{"fileSearch": {}}]}, 'Unknown name "fileSearch"'),
@@ -157,6 +160,23 @@ async def test_a_body_that_vertex_does_not_take_is_refused(fake_vertex: FakeVert
     status, answer = await post(fake_vertex, model(), body)
     assert status == 400
     assert words in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("call", "result", "words"),
+    [
+        ({"id": "1", "name": "f", "args": {}}, {"name": "f", "response": {}}, "1].parts[0].function_call'"),
+        ({"name": "f", "args": {}}, {"id": "1", "name": "f", "response": {}}, "2].parts[0].function_response'"),
+    ],
+)
+@pytest.mark.parametrize(("name", "ids_known"), [("gemini-2.5-flash", True), ("gemini-3-flash-preview", False)])
+async def test_ids_of_calls_are_not_known_everywhere(
+    fake_vertex: FakeVertex, call: Json, result: Json, words: str, name: str, ids_known: bool
+) -> None:
+    fake_vertex.ids_known = ids_known
+    status, answer = await post(fake_vertex, model(name), loop(call, result))
+    assert status == 400
+    assert f'Unknown name "id" at \'contents[{words}' in answer["error"]["message"]
 
 
 async def test_what_vertex_alone_takes_is_taken(fake_vertex: FakeVertex) -> None:

@@ -16,6 +16,7 @@ from .edits_parts import PARTS
 from .edits_services import SERVICES
 from .history import EMPTY
 from .inbound_wire import camel
+from .vertex import numbers
 
 __all__ = ["TABLE", "pass_on"]
 
@@ -81,9 +82,9 @@ def _order(words: _Words) -> None:
 
 
 def _ids(words: _Words) -> None:
-    """Take the ids out of calls and of their results."""
+    """Take the ids out of calls and of their results where these are not known."""
     raw = words.fields.get(_CONTENTS, NULL)
-    if _ID not in bytes(raw):
+    if _ID not in bytes(raw) or (numbers(words.target.model) and "ids" not in words.target.refused):
         return
     given = several(raw)
     bare = [_content(one) for one in given]
@@ -159,8 +160,10 @@ _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="path", why="Vertex AI takes the model from the path only", apply=_path),
     RequestEdit(name="roles", why="Vertex AI requires a role in each content", apply=_roles),
     RequestEdit(name="empty", why="Vertex AI rejects empty text", apply=_filled),
-    RequestEdit(name="order", why="Vertex AI has no IDs, and matches results to calls by their order", apply=_order),
-    RequestEdit(name="ids", why="Vertex AI has no call IDs, and rejects them", apply=_ids),
+    RequestEdit(
+        name="order", why="where Vertex AI has no IDs, it matches results to calls by their order", apply=_order
+    ),
+    RequestEdit(name="ids", why="Vertex AI has no call IDs before Gemini 3, and rejects them", apply=_ids),
     SERVICES,
     RequestEdit(name="unknown", why="Vertex AI rejects what only the Gemini API supports", apply=_unknown),
 )

@@ -394,7 +394,7 @@ def _function_response(result: ir.ToolResult, names: NameMap, replay: Replay) ->
 
 
 def _id(call_id: str) -> dict[str, object]:
-    return {"id": call_id} if call_id else {}  # Vertex AI knows none
+    return {"id": call_id} if call_id else {}  # older models on Vertex AI know none
 
 
 def _is_object(text: str) -> bool:

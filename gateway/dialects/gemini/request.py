@@ -25,7 +25,7 @@ from .names import NameMap
 from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
 from .thinking import Conflict, Plan, is_latest, plan
-from .vertex import suited
+from .vertex import numbers, suited
 
 __all__ = [
     "NOT_BESIDE_THINKING",
@@ -71,9 +71,9 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     """The model that a request is for: its upstream `model` name, and what the configuration says about it.
 
     `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
-    [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, logprobs, `levels` of
-    thinking, an answer that is `begun`; and of this conversation: `thinks`, whether it may think; `refused`: its
-    signatures are not good; `sentinels`: calls without one are not, whatever the model.
+    [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, logprobs, `ids` of
+    calls, `levels` of thinking, an answer that is `begun`; and of this conversation: `thinks`, whether it may think;
+    `refused`: its signatures are not good; `sentinels`: calls without one are not, whatever the model.
     """
 
     model: str
@@ -82,6 +82,7 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     json_schemas: bool = True
     penalties: bool = True
     logprobs: bool = True
+    ids: bool = True
     levels: bool = True
     begun: bool = True
     thinks: bool = True
@@ -144,7 +145,9 @@ class _Writer:
     def write(self) -> Written:
         thinking, replay, steps = self._conversation()
         self.answer = ANSWER if self.claude and self._answers_by_tool(thinking) else ""
-        contents = write_contents(self._suited(steps), self.names, replay)
+        if self.target.surface == "vertex":
+            steps = suited(steps, ids=self.target.ids and numbers(self.target.model))
+        contents = write_contents(steps, self.names, replay)
         body: dict[str, object] = {"contents": contents}
         system = self._system()
         if system and self.image:  # a drawing model takes no instruction: it leads the user's words
@@ -165,9 +168,6 @@ class _Writer:
             losses=told(self.request, body, self.losses, self.media, declares=bool(self.functions), public=self.public),
             image_model=self.image,
         )
-
-    def _suited(self, steps: list[Step]) -> list[Step]:
-        return suited(steps) if self.target.surface == "vertex" else steps
 
     @property
     def light(self) -> bool:

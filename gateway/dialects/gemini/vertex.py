@@ -1,6 +1,7 @@
 """What Vertex AI has otherwise than the Gemini API.
 
-Calls and results have no ids there, and find each other by their order. Files come from Cloud Storage or the web.
+Calls and results have ids since Gemini 3; those of older models have none, and find each other by their order. Files
+come from Cloud Storage or the web.
 """
 
 from collections.abc import Iterable
@@ -14,16 +15,24 @@ from gateway import ir
 from gateway.errors import InvalidRequest
 
 from .history import Step
+from .thinking import Generation, generation_of
 
-__all__ = ["fetched", "suited"]
+__all__ = ["fetched", "numbers", "suited"]
 
+_NUMBERED: Final[Generation] = (3, 0)
 _FETCHED: Final = ("gs://", "https://")
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def suited(steps: Iterable[Step]) -> list[Step]:
-    """Give a conversation without ids, and its files by their addresses."""
-    return [Step(step.role, tuple(map(_suited, step.parts))) for step in steps]
+def numbers(model: str) -> bool:
+    """Tell whether calls of a model have ids here; of one whose name does not say, they have not."""
+    generation = generation_of(model)
+    return generation is not None and generation >= _NUMBERED
+
+
+def suited(steps: Iterable[Step], *, ids: bool) -> list[Step]:
+    """Give the files of a conversation by their addresses, and its calls without ids where these are not known."""
+    return [Step(step.role, tuple(_suited(part, ids=ids) for part in step.parts)) for step in steps]
 
 
 def fetched(media: ir.Media) -> bool:
@@ -31,8 +40,8 @@ def fetched(media: ir.Media) -> bool:
     return (media.url or "").startswith(_FETCHED) and not media.media_type.endswith("/*")
 
 
-def _suited(part: ir.Part) -> ir.Part:
-    if isinstance(part, ir.ToolCall | ir.ToolResult):
+def _suited(part: ir.Part, *, ids: bool) -> ir.Part:
+    if not ids and isinstance(part, ir.ToolCall | ir.ToolResult):
         return replace(part, id="")
     if isinstance(part, ir.Media) and part.data is None and (part.url or "").startswith(_FETCHED):
         return ir.Opaque(dialect="gemini", kind="file", value=_file(part), path=part.path)

@@ -126,7 +126,7 @@ def _tells(pair: tuple[DialectName, str], request: Json, change: Change, before:
     if (after.body, after.answer) != (before.body, before.answer):
         return True
     path = spelt(pair[0], change.path)
-    return is_none(*pair, path, change.before(request), change.value) or any(
+    return is_none(pair[0], path, change.before(request), change.value) or any(
         is_told(loss.path, path, whole=change.value is ABSENT) for loss in before.losses + after.losses
     )
 

@@ -159,16 +159,8 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
 }
 
 
-# where an upstream has no place for something that still does its work in the translation
-_THERE: Final = {
-    "vertex Gemini 3": ((r".*[._]id", "Vertex refuses ids: a result stands at the place of its call, under its name"),),
-}
-
-
-def is_none(dialect: DialectName, target: str, path: str, before: object, after: object) -> bool:
+def is_none(dialect: DialectName, path: str, before: object, after: object) -> bool:
     """Tell whether two values in this place say the same."""
-    if any(re.fullmatch(where, path) for where, _ in _THERE.get(target, ())):
-        return True
     return any(
         re.fullmatch(where, path) is not None and (same is None or (before in same and after in same))
         for where, same, _ in _SAME[dialect]

@@ -84,14 +84,16 @@ def test_what_is_not_empty_stays(contents: list[Json]) -> None:
 @pytest.mark.parametrize(
     ("call", "result"), [("functionCall", "functionResponse"), ("function_call", "function_response")]
 )
-def test_calls_and_results_lose_their_ids_and_nothing_else(call: str, result: str) -> None:
+def test_calls_and_results_of_older_models_lose_their_ids_and_nothing_else(call: str, result: str) -> None:
     """An argument of this name is the caller's."""
     said = [
         ("user", {"text": "hi"}),
         ("model", {call: {"id": "1", "name": "f", "args": {"id": 7}}, "thoughtSignature": "c2ln"}),
         ("user", {result: {"id": "1", "name": "f", "response": {"id": 8}}}),
     ]
-    body, edits = mended({"contents": [{"role": role, "parts": [part]} for role, part in said]})
+    contents = [{"role": role, "parts": [part]} for role, part in said]
+    assert mended({"contents": contents}) == ({"contents": contents}, [])  # since Gemini 3 they are known
+    body, edits = mended({"contents": contents}, BEFORE)
     assert [content["parts"] for content in body["contents"][1:]] == [
         [{call: {"name": "f", "args": {"id": 7}}, "thoughtSignature": "c2ln"}],
         [{result: {"name": "f", "response": {"id": 8}}}],
@@ -144,7 +146,8 @@ def user(*parts: Json) -> Json:
 )
 def test_results_stand_in_the_order_of_their_calls_before_the_ids_go(said: list[Json]) -> None:
     """Programs give them as they have them; without ids the place alone tells the call."""
-    body, edits = mended({"contents": [TEXT, *said, model(call("b"), call("a")), user(result("a", 4), result("b", 3))]})
+    said = [*said, model(call("b"), call("a")), user(result("a", 4), result("b", 3))]
+    body, edits = mended({"contents": [TEXT, *said]}, BEFORE)
     assert [body["contents"][-3], body["contents"][-1]] == [
         user(result(None, 1), result(None, 2)),
         user(result(None, 3), result(None, 4)),
