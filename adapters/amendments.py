@@ -77,6 +77,9 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "begun": {"begun": False},  # with a request to go on behind the answer that a caller has begun
     "logprobs": {"logprobs": False},
     "ids": {"ids": False},
+    "instructions": {"instructions": False},  # with the user's words
+    "json_mode": {"json_mode": False},  # asked for in words
+    "thinking_config": {"thinking_config": False},
     "batch": {},  # texts to be embedded one by one, which says nothing about an answer
     "room": {},  # a shorter answer, as the request says then
 }
@@ -105,6 +108,12 @@ REFUSED: Final[Words] = (
     (_400, "ending with a model turn", "begun"),
     (_400, "logprobs is not enabled", "logprobs"),
     (_400, "logprobs is not supported", "logprobs"),
+    (_400, "developer instruction is not enabled", "instructions"),
+    (_400, "json mode is not enabled", "json_mode"),
+    (_400, "thinking is not enabled", "thinking_config"),
+    (_400, "thinking is not supported", "thinking_config"),
+    (_400, "thinking budget is not supported", "thinking_config"),
+    (_400, "include_thoughts is only enabled", "thinking_config"),
 )
 SCHEMAS: Final[Words] = tuple(
     (_400, name, "schemas")
@@ -119,6 +128,9 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "penalties",
         "begun",
         "logprobs",
+        "instructions",
+        "json_mode",
+        "thinking_config",
         "limit",
         "old_limit",
         "new_limit",

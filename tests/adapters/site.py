@@ -32,6 +32,7 @@ A = TypeVar("A", V1Internal, GeminiAPI, OpenAI, Anthropic, Vertex)
 
 MODEL = "gemini-3-flash"
 GEMINI_3, GEMINI_2 = "gemini-3-flash-preview", "gemini-2.5-flash"
+GEMMA_3, GEMMA_4 = "gemma-3-27b-it", "gemma-4-31b-it"
 STREAM = "streamGenerateContent"
 
 
@@ -204,7 +205,7 @@ class GeminiSite(Place[GeminiAPI]):
             "type": "gemini",
             "base_url": self.fake.url,
             "api_key": list(keys),
-            "models": [GEMINI_3, GEMINI_2],
+            "models": [GEMINI_3, GEMINI_2, GEMMA_3, GEMMA_4],
             "pool": {"uses_per_turn": 1, **QUIET, **(pool or {})},
             **upstream,
         }

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.errors import UpstreamRejected
-from tests.adapters.site import GEMINI_2, GEMINI_3, GeminiSite, asking
+from tests.adapters.site import GEMINI_2, GEMINI_3, GEMMA_3, GEMMA_4, GeminiSite, asking
 
 pytestmark = pytest.mark.anyio
 
@@ -17,6 +17,7 @@ UNKNOWN = (
     "Cannot find field."
 )
 SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"integer","minimum":1}}}')
+OFF = ir.Reasoning(mode="off")
 TOOLS = (ir.Tool(name="f", schema=SCHEMA, path="tools[0]"),)
 
 
@@ -121,6 +122,60 @@ async def test_a_refused_signature_is_left_out_once(gemini: GeminiSite, model: s
         "EkBGQUtF",
         "skip_thought_signature_validator" if model == GEMINI_3 else None,
     ]
+
+
+async def test_a_model_without_instructions_and_json_mode_is_asked_in_the_users_words(gemini: GeminiSite) -> None:
+    await gemini.open()
+    wanted: dict[str, Any] = {
+        "system": (ir.Text(text="Be brief."),),
+        "output": ir.Output(kind="json"),
+        "reasoning": OFF,
+    }
+    for _ in range(2):
+        assert await gemini.ask(model=GEMMA_3, attempts=1, **wanted) == "hi"
+    *_, before, last = gemini.fake.calls()
+    assert [call.status for call in gemini.fake.calls()] == [400, 400, 200, 200]
+    assert before.request == last.request
+    assert [*last.request] == ["contents"]
+    assert [part["text"][:9] for part in last.request["contents"][0]["parts"]] == ["Be brief.", "Answer wi", "hi"]
+
+
+@pytest.mark.parametrize(
+    ("refused", "left"),
+    [
+        ("Thinking level is not supported for this model.", {"includeThoughts": True}),
+        ("Thinking is not enabled for models/gemma-4-31b-it", None),
+        ("Unable to submit request because thinking is not supported by this model.", None),
+    ],
+)
+async def test_a_model_that_refuses_how_it_is_to_think_does_as_it_does(
+    gemini: GeminiSite, refused: str, left: dict[str, Any] | None
+) -> None:
+    await gemini.open()
+    gemini.fake.script.push(refusal(refused))
+    wanted = ir.Reasoning(mode="level", level="low")
+    for _ in range(2):
+        assert await gemini.ask(model=GEMMA_4, attempts=1, reasoning=wanted) == "hi"
+    configs = [call.request.get("generationConfig", {}).get("thinkingConfig") for call in gemini.fake.calls()]
+    assert configs == [{"includeThoughts": True, "thinkingLevel": "minimal"}, left, left]
+
+
+async def test_a_budget_that_no_model_of_the_kind_takes_is_left_out(gemini: GeminiSite) -> None:
+    await gemini.open()
+    gemini.fake.script.push(refusal("Thinking budget is not supported for this model."))
+    assert await gemini.ask(model=GEMINI_2, attempts=1, reasoning=OFF) == "hi"
+    assert [[*call.request] for call in gemini.fake.calls()] == [["contents", "generationConfig"], ["contents"]]
+
+
+async def test_calls_of_gemma_are_not_signed_by_what_gemini_takes(gemini: GeminiSite) -> None:
+    await gemini.open()
+    history = (
+        ir.Turn(role="user", parts=(ir.Text(text="u"),)),
+        ir.Turn(role="assistant", parts=(ir.ToolCall(id="c1", name="f", arguments=Raw(b"{}")),)),
+        ir.Turn(role="user", parts=(ir.ToolResult(id="c1", parts=(ir.Text(text="1"),)),)),
+    )
+    await gemini.ask(model=GEMMA_4, turns=history, tools=TOOLS)
+    assert "thoughtSignature" not in gemini.fake.calls()[-1].request["contents"][1]["parts"][0]
 
 
 async def test_a_callers_own_words_are_never_changed(gemini: GeminiSite) -> None:

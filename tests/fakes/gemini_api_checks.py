@@ -71,7 +71,7 @@ CONFIG: tuple[Check, ...] = (
     config.stops_in_range,
     config.one_response_schema,
     config.json_without_functions,
-    config.drawing_only,
+    config.features_enabled,
     config.drawing_size,
     thinking.thinking_known,
     thinking.level_or_budget,

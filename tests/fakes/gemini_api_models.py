@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.fakes import v1internal_models as shared
 from tests.fakes.gemini_api_errors import model_not_found
-from tests.fakes.v1internal_models import NO_LEVEL, Model
+from tests.fakes.v1internal_models import FEATURES, NO_LEVEL, Model
 
 __all__ = ["SERVED", "describe", "draws_alone", "embeds", "listed", "served"]
 
@@ -22,10 +22,14 @@ _PREDICTS = frozenset({"predict"})
 
 # the 2.5 line takes budgets and no levels, and its calls have neither signatures nor ids
 _GEMINI_2 = Model(max_output=65536, levels=NO_LEVEL, signed_calls=False, numbered_calls=False, json_with_tools=False)
+# Gemma signs nothing; that before 4 neither thinks nor takes anything but words and pictures
+_GEMMA = Model(max_output=32768, context=262144, signed_calls=False, numbered_calls=False, json_with_tools=False)
 _FACTS: tuple[tuple[str, Model], ...] = (
     ("gemini-embedding-*", Model(max_output=1, context=2048, budget=None, levels=NO_LEVEL)),
     ("imagen-*", Model(max_output=8192, context=480, budget=None, levels=NO_LEVEL)),
-    ("gemini-2*-image*", replace(_GEMINI_2, draws=True, max_output=32768, budget=None)),
+    ("gemma-3*", replace(_GEMMA, max_output=8192, context=131072, budget=None, levels=NO_LEVEL, lacks=FEATURES)),
+    ("gemma-4*", replace(_GEMMA, levels=frozenset({"MINIMAL", "HIGH"}), budgets=False)),
+    ("gemini-2*-image*", replace(_GEMINI_2, draws=True, lacks=FEATURES, max_output=32768, budget=None)),
     ("gemini-2*-pro*", _GEMINI_2),
     ("gemini-2*-flash-lite*", replace(_GEMINI_2, budget=(512, 24576), zero=True)),
     ("gemini-2*", replace(_GEMINI_2, budget=(1, 24576), zero=True)),
@@ -49,6 +53,8 @@ SERVED = (
     "gemini-embedding-001",
     "gemini-flash-latest",
     "gemini-pro-latest",
+    "gemma-3-27b-it",
+    "gemma-4-31b-it",
     "imagen-4.0-generate-001",
 )
 

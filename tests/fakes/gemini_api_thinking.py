@@ -46,7 +46,9 @@ def level_known(call: Call) -> None:
 
 
 def budget_in_range(call: Call) -> None:
-    """The budget is dynamic, or one the model takes; zero only where thinking can be off."""
+    """The budget is dynamic, or one the model takes; zero only where thinking can be off. Gemma 4 takes none."""
+    if not call.model.budgets and "thinkingBudget" in call.thinking:
+        raise invalid("Thinking budget is not supported for this model.")
     budget = wrong_budget(call)
     if budget is None or call.model.budget is None:
         return

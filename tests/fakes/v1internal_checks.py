@@ -63,7 +63,7 @@ GENERATION: tuple[Check, ...] = (
     config.stops_in_range,
     config.one_response_schema,
     config.json_without_functions,
-    config.drawing_only,
+    config.features_enabled,
     config.drawing_size,
     config.drawing_in_one_piece,
     thinking.thinking_known,

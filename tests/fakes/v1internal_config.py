@@ -69,17 +69,15 @@ def json_without_functions(call: Call) -> None:
         raise invalid("Function calling with a response mime type: 'application/json' is unsupported")
 
 
-def drawing_only(call: Call) -> None:
-    """A drawing model takes no tools, no system instruction, no JSON mode."""
-    if not call.model.draws:
-        return
-    refused = {
+def features_enabled(call: Call) -> None:
+    """A drawing model takes no tools, no system instruction, no JSON mode; nor does Gemma 3."""
+    given = {
         "Function calling": bool(call.tools),
         "Developer instruction": "systemInstruction" in call.request,
         "JSON mode": "responseMimeType" in call.config,
     }
-    for feature, used in refused.items():
-        if used:
+    for feature, used in given.items():
+        if used and feature in call.model.lacks:
             raise invalid(f"{feature} is not enabled for models/{call.model.name}")
 
 

@@ -14,13 +14,15 @@ Family = Literal["gemini", "claude", "gpt"]
 
 LEVELS = frozenset({"MINIMAL", "LOW", "MEDIUM", "HIGH"})
 NO_LEVEL: frozenset[str] = frozenset()
+# in the words in which the lack of them is said
+FEATURES = frozenset({"Function calling", "Developer instruction", "JSON mode"})
 GEMINI_TYPES = ("image/*", "audio/*", "video/*", "text/*", "application/pdf", "application/json")
 CLAUDE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What one model takes; `budget` is None where there is no thinking at all."""
+    """What one model takes; `budget` is None where there is no thinking at all. `lacks`: of the `FEATURES`."""
 
     name: str = ""
     family: Family = "gemini"
@@ -28,12 +30,14 @@ class Model:
     context: int = 1048576
     budget: tuple[int, int] | None = (128, 32768)
     zero: bool = False
+    budgets: bool = True
     levels: frozenset[str] = LEVELS
     signed_calls: bool = True
     numbered_calls: bool = True
     json_with_tools: bool = True
     prefills: bool = True
     draws: bool = False
+    lacks: frozenset[str] = frozenset()
     media: tuple[str, ...] = GEMINI_TYPES
 
     @property
@@ -68,7 +72,7 @@ _GPT = Model(
 )
 # the 2.5 line takes budgets, no levels, and its output limit is one less than a power of two
 _GEMINI_2 = Model(max_output=65535, levels=NO_LEVEL, signed_calls=False, json_with_tools=False)
-_DRAWING = Model(draws=True, budget=(1, 65535))
+_DRAWING = Model(draws=True, lacks=FEATURES, budget=(1, 65535))
 
 FACTS: tuple[tuple[str, Model], ...] = (
     ("claude-*", _CLAUDE),

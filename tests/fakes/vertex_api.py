@@ -41,7 +41,7 @@ PROJECTS = ("fake-project-000", "fake-project-001")
 LOCATIONS = ("us-central1", "europe-west4", "global", "us", "eu")
 EVENTS, JSON = "text/event-stream", "application/json; charset=UTF-8"
 # what no location has, or what it has under another name
-NOT_SERVED = frozenset({"gemini-flash-latest", "gemini-pro-latest"})
+NOT_SERVED = frozenset({"gemini-flash-latest", "gemini-pro-latest", "gemma-3-27b-it", "gemma-4-31b-it"})
 PATH = re.compile(
     r"/(?P<version>v1|v1beta1)/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/"
     r"(?P<name>publishers/google/models/[^/:]+|endpoints/[^/:]+):(?P<method>[A-Za-z]+)"

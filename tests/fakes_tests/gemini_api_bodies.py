@@ -14,6 +14,7 @@ GEMINI_2 = "gemini-2.5-flash"
 GEMINI_2_PRO = "gemini-2.5-pro"
 GEMINI_3 = "gemini-3-flash-preview"
 GEMINI_3_PRO = "gemini-3-pro-preview"
+GEMMA_3, GEMMA_4 = "gemma-3-27b-it", "gemma-4-31b-it"
 DRAWING = "gemini-3-pro-image-preview"
 EMBEDDING = "gemini-embedding-001"
 OBJECT: Json = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}

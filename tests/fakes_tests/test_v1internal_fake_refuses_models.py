@@ -116,14 +116,14 @@ ROWS: list[tuple[Any, Any, str]] = [
         body(GEMINI_2, tools=tools(SCHEMA), generationConfig={"responseMimeType": "application/json"}),
         "Function calling with a response mime type: 'application/json' is unsupported",
     ),
-    (config.drawing_only, body(DRAWING, tools=tools(SCHEMA)), "Function calling is not enabled for models/"),
+    (config.features_enabled, body(DRAWING, tools=tools(SCHEMA)), "Function calling is not enabled for models/"),
     (
-        config.drawing_only,
+        config.features_enabled,
         body(DRAWING, systemInstruction=user("s")),
         "Developer instruction is not enabled for",
     ),
     (
-        config.drawing_only,
+        config.features_enabled,
         body(DRAWING, generationConfig={"responseMimeType": "text/plain"}),
         "JSON mode is not",
     ),

@@ -6,7 +6,7 @@ not know is a 400. What has no place is told in `Written.losses`.
 
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Raw, Struct
 
@@ -24,7 +24,8 @@ from .leftover import RESOLUTIONS, told
 from .names import NameMap
 from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
-from .thinking import Conflict, Plan, is_latest, plan
+from .target import GeminiTarget
+from .thinking import Plan, is_latest, plan
 from .vertex import numbers, suited
 
 __all__ = [
@@ -65,33 +66,6 @@ _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
     True: ("this model decides this itself", "hint"),
     False: ("this model does not generate images", "change"),
 }
-
-
-class GeminiTarget(Struct, frozen=True, kw_only=True):
-    """The model that a request is for: its upstream `model` name, and what the configuration says about it.
-
-    `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
-    [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, logprobs, `ids` of
-    calls, `levels` of thinking, an answer that is `begun`; and of this conversation: `thinks`, whether it may think;
-    `refused`: its signatures are not good; `sentinels`: calls without one are not, whatever the model.
-    """
-
-    model: str
-    family: ir.Family
-    surface: Literal["v1internal", "gemini", "vertex"] = "v1internal"
-    json_schemas: bool = True
-    penalties: bool = True
-    logprobs: bool = True
-    ids: bool = True
-    levels: bool = True
-    begun: bool = True
-    thinks: bool = True
-    refused: bool = False
-    sentinels: bool = False
-    max_output: int | None = None
-    thinking_conflict: Conflict = "clamp"
-    signatures: bool = True
-    schemas: SchemaCache | None = None
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -150,7 +124,7 @@ class _Writer:
         contents = write_contents(steps, self.names, replay)
         body: dict[str, object] = {"contents": contents}
         system = self._system()
-        if system and self.image:  # a drawing model takes no instruction: it leads the user's words
+        if system and (self.image or not self.target.instructions):  # they lead the user's words
             contents[0]["parts"][:0] = system
         elif system:
             body["systemInstruction"] = {"role": "user", "parts": system}
@@ -231,6 +205,7 @@ class _Writer:
             family=target.family,
             limit=target.max_output,
             conflict=target.thinking_conflict,
+            configured=target.thinking_config,
             levels=target.levels,
         )
 
@@ -255,6 +230,8 @@ class _Writer:
         texts = [block.text for block in self.request.system]
         if self.request.output.kind != "text" and self._in_words():
             texts.append(self._instruction())
+        if texts and not self.target.instructions:
+            self._lose("system", "this model takes no instructions: they are sent with the user's words", "hint")
         return [{"text": text} for text in texts if (text.strip() if self.claude else text)] if texts else []
 
     def _answers_by_tool(self, thinking: Plan) -> bool:
@@ -269,7 +246,8 @@ class _Writer:
         if self.image or self.answer:
             return False
         # Before Gemini 3, JSON mode and tools exclude each other; the other families have no JSON mode here.
-        return self.target.family != "gemini" or (not self.latest and bool(self.request.tools))
+        has_mode = self.target.family == "gemini" and self.target.json_mode
+        return not has_mode or (not self.latest and bool(self.request.tools))
 
     def _instruction(self) -> str:
         self._lose("response_format", IN_WORDS)

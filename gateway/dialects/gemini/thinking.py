@@ -1,7 +1,7 @@
 """How much a model may think, in the words that it takes.
 
 Gemini 3 and later take a level, or a budget where a server does not know levels, Gemini 2.5 a budget, never both; a
-name that ends in a level has made the choice.
+name that ends in a level has made the choice. Gemma 4 takes the lowest and the highest level, and no budget.
 Claude takes a budget that must stay below the output limit. Older models and gpt-oss take nothing.
 """
 
@@ -31,6 +31,7 @@ __all__ = [
 Conflict = Literal["clamp", "raise", "drop"]
 Generation = tuple[int, int]
 
+_FIRST_TO_THINK: Final[Generation] = (2, 5)
 _LATEST: Final[Generation] = (3, 0)
 
 _T = TypeVar("_T")
@@ -49,9 +50,12 @@ _RANKS: Final = {"minimal": 0, "low": 1, "medium": 2, "high": 3, "xhigh": 4, "ma
 _STEPS: Final = ((512, "minimal"), (1024, "low"), (8192, "medium"))  # a budget up to this is that level
 
 _GENERATION: Final = re.compile(r"gemini-(\d{1,3})(?:\.(\d{1,3}))?(?!\d)")
+_GEMMA: Final = re.compile(r"gemma-?(\d{1,3})")
+_GEMMA_THAT_THINKS: Final = 4
 _LEVEL_IN_NAME: Final = re.compile(r"-(?:minimal|low|medium|high|agent)$")
 # The first pattern found in the name holds.
 _LEVELS: Final = (
+    (_GEMMA, ("minimal", "high")),
     (re.compile(r"gemini-3(?:\.0)?-pro"), ("low", "high")),
     (re.compile(r"gemini-(?:3\.(?:[7-9]|\d\d)|[4-9])\b.*flash"), ("low", "medium", "high")),
     (re.compile(r"flash"), ("minimal", "low", "medium", "high")),
@@ -95,11 +99,13 @@ def plan(
     family: ir.Family,
     limit: int | None,
     conflict: Conflict,
+    configured: bool = True,
     levels: bool = True,
 ) -> Plan:
     """Choose the thinking of one request; `max_tokens` is already within the model's `limit`.
 
-    `levels`: whether the server knows them, where the model should.
+    `configured`: whether the model takes a configuration of it. `levels`: whether the server knows them, where the
+    model should.
     """
     if family == "claude" and reasoning.include is False and reasoning.budget == 0:  # the policy says so in figures
         return Plan(config={"includeThoughts": False, "thinkingBudget": 0}, max_tokens=max_tokens)
@@ -109,15 +115,15 @@ def plan(
         return Plan(max_tokens=max_tokens)
     if family == "claude":
         return _claude(reasoning, max_tokens, limit or _CLAUDE_OUTPUT, conflict)
-    generation = generation_of(model)
-    if family != "gemini" or "image" in model or (generation and generation < (2, 5)):
+    generation, gemma = generation_of(model), _GEMMA.search(model)
+    if family != "gemini" or not configured or _thinks_never(model):
         lost = () if reasoning.mode in ("unset", "off") else (_loss("this model has no thinking option", "hint"),)
         return Plan(max_tokens=max_tokens, losses=lost)
     config: dict[str, object] = {"includeThoughts": reasoning.mode != "off" and shown is not False}
     if generation and generation < _LATEST:
         return _budgeted(config, reasoning, max_tokens, _first(_RANGES, model))
     level = level_of(reasoning) if reasoning.mode != "auto" else None
-    if level is None or generation is None or _LEVEL_IN_NAME.search(model):
+    if level is None or not (generation or gemma) or _LEVEL_IN_NAME.search(model) or (gemma and not levels):
         return Plan(config=config, max_tokens=max_tokens)
     if not levels:
         return _budgeted(config, reasoning, max_tokens, _first(_LATER_RANGES, model))
@@ -132,9 +138,17 @@ def generation_of(model: str) -> Generation | None:
     return (int(found[1]), int(found[2] or 0)) if found else None
 
 
+@lru_cache(maxsize=256)
 def is_latest(model: str) -> bool:
-    """Tell whether a Gemini model is of the third generation or later; one that does not say is."""
-    return (generation_of(model) or _LATEST) >= _LATEST
+    """Tell whether a Gemini model is of the third generation or later; one that does not say is, but for Gemma."""
+    return "gemma" not in model and (generation_of(model) or _LATEST) >= _LATEST
+
+
+def _thinks_never(model: str) -> bool:
+    generation, gemma = generation_of(model), _GEMMA.search(model)
+    if gemma is not None:
+        return int(gemma[1]) < _GEMMA_THAT_THINKS
+    return "image" in model or (generation is not None and generation < _FIRST_TO_THINK)
 
 
 def plain(reasoning: ir.Reasoning) -> ir.Reasoning:

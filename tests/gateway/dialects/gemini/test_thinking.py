@@ -77,6 +77,12 @@ GEMINI = [
     ("gemini-2.0-flash", level("high"), None),
     ("gemini-3-pro-image", level("high"), None),
     ("gpt-oss-120b-medium", level("high"), None),
+    ("gemma-4-31b-it", OFF, hidden(thinkingLevel="minimal")),
+    ("gemma-4-31b-it", level("low"), shown(thinkingLevel="minimal")),
+    ("gemma-4-26b-a4b-it", level("medium"), shown(thinkingLevel="high")),
+    ("gemma-4-31b-it", AUTO, shown()),
+    ("gemma-3-27b-it", OFF, None),
+    ("gemma-3n-e4b-it", level("high"), None),
 ]
 
 
