@@ -7,6 +7,7 @@ changes by the month. A caller's own words are amended as far as the edits of it
 may be lost.
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -23,6 +24,7 @@ from gateway.upstream import Edit
 __all__ = [
     "AMENDABLE",
     "AMENDED",
+    "COMPLEX",
     "REFUSED",
     "SCHEMAS",
     "Draft",
@@ -69,6 +71,8 @@ _encode: Final = msgspec.json.Encoder().encode
 # How a request is written once a cause is known.
 _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "schemas": {"json_schemas": False},  # in the server's own form of a schema
+    "states": {"json_schemas": False},  # which says in words how much there may be of something
+    "choices": {"choices": False},  # in words too
     "signatures": {"refused": True},  # without what was signed; calls of Gemini's with the sentinel
     "unsigned": {"sentinels": True},  # with the sentinel on the calls of an older Gemini too
     "thinking": {"thinks": False},  # Claude without thinking: its thoughts are gone from the conversation
@@ -84,7 +88,11 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "room": {},  # a shorter answer, as the request says then
 }
 # What else to leave out where a cause, as it stands, changes nothing or has not been enough.
-_FURTHER: Final[Mapping[Cause, Cause]] = {"unsigned": "signatures", "drawing_thinking": "drawing"}
+_FURTHER: Final[Mapping[Cause, Cause]] = {
+    "unsigned": "signatures",
+    "drawing_thinking": "drawing",
+    "states": "choices",
+}
 AMENDABLE: Final = tuple(_CHANGES)
 AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True))
 Words = tuple[tuple[frozenset[int], str, Cause], ...]
@@ -118,6 +126,11 @@ REFUSED: Final[Words] = (
 SCHEMAS: Final[Words] = tuple(
     (_400, name, "schemas")
     for name in ("parametersjsonschema", "parameters_json_schema", "responsejsonschema", "response_json_schema")
+)
+# Of schemas that are too much together. Google says the latter of other requests too, so these words come last.
+COMPLEX: Final[Words] = (
+    (_400, "too many states for serving", "states"),
+    (_400, "request contains an invalid argument", "states"),
 )
 
 _UNKNOWN: Final = "unknown name"  # proto JSON: the server does not know the field, whatever the model
@@ -170,6 +183,8 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "unknown",
     }
 )
+_OF_SHAPE: Final[frozenset[Cause]] = frozenset({"states", "choices"})  # what a model does not take of these schemas
+_SHAPES: Final = 256
 _AGAIN: Final[frozenset[Cause]] = frozenset({"unknown"})  # each time about something else
 _WHILE_IT_THINKS: Final[frozenset[Cause]] = frozenset({"drawing", "logprobs"})  # and may take while it does not
 _NONE: Final[frozenset[Cause]] = frozenset()
@@ -181,13 +196,15 @@ class Lacks:
     def __init__(self) -> None:
         self._server = _NONE
         self._models: dict[tuple[str, str], frozenset[Cause]] = {}  # "" = however it thinks
+        self._shapes: deque[tuple[str, str]] = deque()  # the places in it that are about schemas
 
     def of(self, request: ir.Request) -> frozenset[Cause]:
         """Give what need not be tried with a model, as it is asked to think."""
         if not self._models:
             return self._server
         model, known = request.model, self._models.get
-        return self._server | known((model, ""), _NONE) | known((model, _asked(request.reasoning)), _NONE)
+        found = self._server | known((model, ""), _NONE) | known((model, _asked(request.reasoning)), _NONE)
+        return found | known((model, _shape(request)), _NONE) if self._shapes else found
 
     def note(self, request: ir.Request, cause: Cause, said: str) -> None:
         """Remember a refusal if it holds for others too. `said`: its words."""
@@ -197,11 +214,33 @@ class Lacks:
         elif cause in _OF_MODEL:
             place = request.model, _asked(request.reasoning) if cause in _WHILE_IT_THINKS else ""
             self._models[place] = self._models.get(place, _NONE) | refused
+        elif cause in _OF_SHAPE:
+            self._note_shape((request.model, _shape(request)), refused)
+
+    def forget(self, request: ir.Request) -> None:
+        """Forget what its schemas were taken for: without that it is refused all the same."""
+        place = request.model, _shape(request)
+        if self._models.pop(place, None) is not None:
+            self._shapes.remove(place)
+
+    def _note_shape(self, place: tuple[str, str], refused: frozenset[Cause]) -> None:
+        known = self._models.get(place)
+        self._models[place] = (known or _NONE) | refused
+        if known is None:
+            self._shapes.append(place)
+        if len(self._shapes) > _SHAPES:
+            del self._models[self._shapes.popleft()]
 
 
 def _asked(reasoning: ir.Reasoning) -> str:
     """Tell whether a model is to think, is not, or does as it does."""
     return reasoning.mode if reasoning.mode in ("unset", "off") else "on"
+
+
+def _shape(request: ir.Request) -> str:
+    """Tell the schemas of a request from those of others."""
+    schemas = (request.output.schema, *(tool.schema for tool in request.tools))
+    return str(hash(tuple(bytes(schema or b"") for schema in schemas)))
 
 
 class Draft(Generic[_W]):
@@ -218,6 +257,8 @@ class Draft(Generic[_W]):
     def amend(self, failure: Failure) -> bool:
         """Write the request without what was refused, once for each cause; False when that is no way out."""
         cause = failure.cause
+        if cause in _OF_SHAPE and cause in self._without:
+            self._lacks.forget(self._request)
         if self._amended(cause, failure.error.message):
             return True
         return cause in _FURTHER and self._amended(_FURTHER[cause], failure.error.message)

@@ -67,6 +67,8 @@ Cause = Literal[
     "refresh",
     "cooling",
     "schemas",
+    "states",
+    "choices",
     "signatures",
     "unsigned",
     "thinking",

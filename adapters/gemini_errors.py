@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.adapters.amendments import AMENDED, REFUSED, SCHEMAS
+from gateway.adapters.amendments import AMENDED, COMPLEX, REFUSED, SCHEMAS
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service, quota_wait
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
@@ -53,6 +53,7 @@ _CAUSES: Final = Causes(
         (_400, "not available in your country", "location"),
         *SCHEMAS,
         *REFUSED,
+        *COMPLEX,
         (_401, "api keys are not supported", "keyless"),
         (_401, "api key not valid", "key"),
         (_401, "api key expired", "key"),

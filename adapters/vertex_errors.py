@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.adapters.amendments import AMENDED, REFUSED, SCHEMAS
+from gateway.adapters.amendments import AMENDED, COMPLEX, REFUSED, SCHEMAS
 from gateway.adapters.failures import COMMON, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service, quota_wait
 from gateway.dialects.gemini.errors import Details, read_details, read_error
 from gateway.errors import GatewayError, ModelNotFound, UpstreamCredential
@@ -60,6 +60,7 @@ _CAUSES: Final = Causes(
         (_400, "unknown name id at contents", "ids"),
         *SCHEMAS,
         *REFUSED,
+        *COMPLEX,
     ),
     statuses={**STATUSES, 401: "token", 503: "capacity"},
 )

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final
 
-from gateway.dialects.gemini.schema_facets import is_object
+import msgspec
+
+from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.modern_schema import written_within
 from gateway.dialects.rewriting import rewriting
 
-__all__ = ["BOUNDS", "PATTERNS", "is_pattern", "readable", "unbounded", "without_foreign"]
+__all__ = ["BOUNDS", "CHOICES", "PATTERNS", "is_pattern", "readable", "unbounded", "unchosen", "without_foreign"]
 
 PATTERNS: Final = "patterns that only JavaScript reads became part of the descriptions"
+CHOICES: Final = "the values to choose from became part of the descriptions"
 BOUNDS: Final = "how long text and lists may be, and patterns, became part of the descriptions"
 _BOUNDS: Final = ("pattern", "minLength", "maxLength", "minItems", "maxItems")
 # what re reads a pattern with: to compile one takes a millisecond for each class of characters, and callers write them
@@ -60,6 +63,20 @@ def _without_bounds(node: object) -> object:
     return written
 
 
+def _without_choices(node: object) -> object:
+    """Say in words which values there are: Google counts their letters, of all tools together."""
+    if not is_object(node):
+        return node
+    written = written_within(node, _without_choices)
+    values = node.get("enum")
+    if is_list(values) and len(values) > 1:
+        del written["enum"]
+        if "type" not in node and all(isinstance(value, str) for value in values):
+            written["type"] = "string"
+        _say(written, "one of: " + ", ".join(msgspec.json.encode(value).decode() for value in values))
+    return written
+
+
 def _say(written: dict[str, object], words: str) -> None:
     """Put words behind the description of a schema."""
     said = written.get("description")
@@ -68,3 +85,4 @@ def _say(written: dict[str, object], words: str) -> None:
 
 readable: Final = rewriting(without_foreign)
 unbounded: Final = rewriting(_without_bounds)
+unchosen: Final = rewriting(_without_choices)

@@ -66,6 +66,67 @@ async def test_what_is_refused_again_is_the_callers_to_know(gemini: GeminiSite) 
     assert len(gemini.fake.calls()) == 2
 
 
+LISTS = Raw(b'{"type":"object","properties":{"a":{"type":"array","items":{"type":"string"},"maxItems":1000}}}')
+NAMES = json.dumps([f"a_name_that_is_rather_long_{place}" for place in range(200)]).encode()
+CHOICES = Raw(b'{"type":"object","properties":{"a":{"enum":' + NAMES + b"}}}")
+BARE = "Request contains an invalid argument."
+TOO_MANY = "The specified schema produces a constraint that has too many states for serving. Typical causes of this er"
+
+
+async def test_lists_that_are_too_long_together_are_bounded_in_words_and_remembered_for_these_tools(
+    gemini: GeminiSite,
+) -> None:
+    await gemini.open()
+    tools = (ir.Tool(name="f", schema=LISTS, path="tools[0]"),)
+    for wanted in (tools, tools, TOOLS):
+        assert await gemini.ask(attempts=1, tools=wanted) == "hi"
+    assert declared(gemini) == ["parametersJsonSchema", "parameters", "parameters", "parametersJsonSchema"]
+    (function,) = gemini.fake.calls()[-2].request["tools"][0]["functionDeclarations"]
+    assert function["parameters"]["properties"]["a"]["description"] == "(maxItems: 1000)"
+
+
+async def test_so_is_the_schema_of_an_answer(gemini: GeminiSite) -> None:
+    await gemini.open()
+    for _ in range(2):
+        assert await gemini.ask(attempts=1, output=ir.Output(kind="schema", schema=LISTS)) == "hi"
+    configs = [call.request["generationConfig"] for call in gemini.fake.calls()]
+    assert ["responseSchema" in config for config in configs] == [False, True, True]
+
+
+async def test_choices_that_are_too_many_together_are_said_in_words(gemini: GeminiSite) -> None:
+    await gemini.open()
+    forced = ir.ToolChoice(mode="required")
+    tools = (ir.Tool(name="f", schema=CHOICES, path="tools[0]"),)
+    for _ in range(2):
+        begun = await gemini.begin("!tool f {}", attempts=1, tools=tools, tool_choice=forced)
+        begun.answer.close()
+        begun.journey.done(None)
+        assert [(loss.path, loss.severity) for loss in begun.journey.losses][:1] == [("tools[0]", "hint")]
+    assert [call.status for call in gemini.fake.calls()] == [400, 400, 200, 200]
+    (function,) = gemini.fake.calls()[-1].request["tools"][0]["functionDeclarations"]
+    said = function["parametersJsonSchema"]["properties"]["a"]
+    assert (said["type"], said["description"][:40]) == ("string", '(one of: "a_name_that_is_rather_long_0",')
+
+
+async def test_what_does_not_help_is_not_remembered(gemini: GeminiSite) -> None:
+    await gemini.open()
+    tools = (ir.Tool(name="f", schema=CHOICES, path="tools[0]"),)
+    for _ in range(3):
+        gemini.fake.script.push(refusal(BARE))
+    with pytest.raises(UpstreamRejected, match="invalid argument"):
+        await gemini.ask(attempts=1, tools=tools)
+    assert await gemini.ask(attempts=1, tools=tools) == "hi"
+    assert declared(gemini) == ["parametersJsonSchema", "parameters", "parameters", "parametersJsonSchema"]
+
+
+async def test_a_schema_with_too_many_states_goes_in_the_servers_own_form(gemini: GeminiSite) -> None:
+    await gemini.open()
+    gemini.fake.script.push(refusal(TOO_MANY))
+    assert await gemini.ask(attempts=1, tools=TOOLS) == "hi"
+    assert await gemini.ask(attempts=1, tools=TOOLS) == "hi"
+    assert declared(gemini) == ["parametersJsonSchema", "parameters", "parameters"]
+
+
 async def test_penalties_are_dropped_for_models_without_them_and_told(gemini: GeminiSite) -> None:
     await gemini.open()
     begun = await gemini.begin(sampling=ir.Sampling(presence_penalty=0.5, seed=1), attempts=1)

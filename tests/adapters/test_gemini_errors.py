@@ -31,7 +31,7 @@ MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
     "400_key_invalid": ("key", UpstreamCredential, None),
     "400_key_expired": ("key", UpstreamCredential, None),
     "400_location": ("location", UpstreamUnavailable, None),
-    "400_invalid_argument": ("final", UpstreamRejected, None),
+    "400_invalid_argument": ("states", UpstreamRejected, None),
     "403_key_suspended": ("banned", UpstreamCredential, None),
     "403_key_leaked": ("banned", UpstreamCredential, None),
     "403_service_disabled": ("service", UpstreamCredential, None),

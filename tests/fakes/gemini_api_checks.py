@@ -58,6 +58,8 @@ TOOLS: tuple[Check, ...] = (
     schemas.keywords_known,
     schemas.references_alone,
     schemas.references_lead,
+    schemas.items_few,
+    schemas.choices_few,
     tools.mode_has_functions,
     tools.allowed_names_declared,
     tools.allowed_names_in_mode,

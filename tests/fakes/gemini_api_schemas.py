@@ -1,7 +1,8 @@
 """Checks of `parametersJsonSchema` and `responseJsonSchema`: the part of JSON Schema that the public API reads.
 
 The keywords are those of `JSONSchema` in google-genai. A reference is local, leads somewhere, and has only
-`description` and `default` beside it.
+`description` and `default` beside it. What is too much together is refused without a word about it
+(googleapis/python-genai, issues 2133 and 2170).
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from tests.fakes.json_schema import well_formed
 from tests.fakes.v1internal_call import Call, Json
 from tests.fakes.v1internal_errors import invalid
 
-__all__ = ["keywords_known", "parameters_are_objects", "references_alone", "references_lead", "schemas_valid"]
+__all__ = [
+    "choices_few",
+    "items_few",
+    "keywords_known",
+    "parameters_are_objects",
+    "references_alone",
+    "references_lead",
+    "schemas_valid",
+]
+
+MOST_ITEMS = 960
+MOST_LETTERS = 3000
 
 KEYWORD = re.compile(
     r"type|format|title|description|default|items|minItems|maxItems|uniqueItems|enum|properties|required"
@@ -67,6 +79,31 @@ def references_lead(call: Call) -> None:
             target = node.get("$ref")
             if target is not None and not _leads(root, target):
                 raise _wrong(path, f"reference to undefined schema at {target}")
+
+
+def items_few(call: Call) -> None:
+    """All lists together do not hold too much."""
+    if sum(node.get("maxItems", 0) for _, node in _nodes(call)) > MOST_ITEMS:
+        raise invalid("Request contains an invalid argument.")
+
+
+def choices_few(call: Call) -> None:
+    """Where a call is forced, the values to choose from are not too long, all together."""
+    mode = ((call.request.get("toolConfig") or {}).get("functionCallingConfig") or {}).get("mode")
+    schemas = [one.get("parametersJsonSchema", one.get("parameters")) for _, one in call.declarations]
+    if mode == "ANY" and _letters(schemas) > MOST_LETTERS:
+        raise invalid("Request contains an invalid argument.")
+
+
+def _letters(schema: Any) -> int:
+    """Count the letters of the values to choose from."""
+    if isinstance(schema, list):
+        return sum(map(_letters, schema))
+    if not isinstance(schema, dict):
+        return 0
+    values = schema.get("enum")
+    own = sum(len(str(value)) for value in values) if isinstance(values, list) else 0
+    return own + sum(map(_letters, schema.values()))
 
 
 def _leads(root: Json, pointer: str) -> bool:

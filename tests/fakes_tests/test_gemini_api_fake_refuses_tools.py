@@ -35,6 +35,10 @@ def with_json(node: Any) -> Any:
 
 
 # check, model, body, words
+BOUNDED: Any = {"type": "array", "items": {"type": "string"}, "maxItems": 500}
+LISTS: Any = {"name": "f", "parametersJsonSchema": {"type": "object", "properties": {"a": BOUNDED}}}
+NAMES: Any = {"type": "string", "enum": [f"a_name_that_is_rather_long_{place}" for place in range(200)]}
+
 ROWS: list[tuple[Any, str, Any, str]] = [
     (functions.tools_filled, GEMINI_3, body(tools=[{}]), "tools[0].tool_type: required one_of 'tool_type'"),
     (
@@ -192,6 +196,18 @@ ROWS: list[tuple[Any, str, Any, str]] = [
         GEMINI_3,
         body(toolConfig=calling("ANY")),
         "Function calling config is set without function_declarations.",
+    ),
+    (
+        schemas.items_few,
+        GEMINI_3,
+        body(tools=[{"functionDeclarations": [LISTS, LISTS | {"name": "g"}]}]),
+        "Request contains an invalid argument.",
+    ),
+    (
+        schemas.choices_few,
+        GEMINI_3,
+        body(tools=tools({"type": "object", "properties": {"a": NAMES}}), toolConfig=calling("ANY")),
+        "Request contains an invalid argument.",
     ),
     (
         functions.allowed_names_declared,

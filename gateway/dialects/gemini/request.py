@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.dialects.emulated import ANSWER, ANSWERS, IN_WORDS, json_instruction, unknown
 from gateway.dialects.logprobs import asked
+from gateway.dialects.patterns import CHOICES, unchosen
 from gateway.dialects.rewriting import decoded, is_of_objects
 from gateway.dialects.services import carried
 from gateway.errors import InvalidRequest
@@ -262,7 +263,7 @@ class _Writer:
             return {}
         config: dict[str, object] = {"responseMimeType": "application/json"}
         if output.schema is not None:
-            schema = decoded(output.schema)
+            schema = decoded(self._unchosen(bytes(output.schema), "response_format"))
             cleaned = light(schema) if self.light else response_schema(schema)
             self._lose_keywords("response_format", cleaned)
             if cleaned.schema is not None:
@@ -315,6 +316,8 @@ class _Writer:
     def _declare(self, tool: ir.Tool) -> dict[str, object]:
         name = self.names.upstream(tool.name)
         schema = bytes(tool.schema or b"null")
+        if not self.target.choices:
+            schema = self._unchosen(schema, tool.path)
         if self.light:
             cleaned = self.schemas.light_raw(schema)
         else:
@@ -328,6 +331,14 @@ class _Writer:
         if cleaned.schema is not None:
             declaration["parametersJsonSchema" if self.light else "parameters"] = cleaned.schema
         return declaration
+
+    def _unchosen(self, schema: bytes, path: str) -> bytes:
+        if self.target.choices:
+            return schema
+        written = bytes(unchosen(Raw(schema)))
+        if written != schema:
+            self._lose(path, CHOICES, "hint")
+        return written
 
     def _declare_answer(self) -> dict[str, object]:
         self._lose("response_format", "emulated: the response is a call of a tool with this schema")

@@ -16,16 +16,17 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     """The model that a request is for: its upstream `model` name, and what the configuration says about it.
 
     `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
-    [translate]. What the upstream is known to take: JSON Schema (on the public API), `instructions`, `json_mode`,
-    penalties, logprobs, `ids` of calls, a `thinking_config`, `levels` of thinking, an answer that is `begun`; and of
-    this conversation: `thinks`, whether it may think; `refused`: its signatures are not good; `sentinels`: calls
-    without one are not, whatever the model.
+    [translate]. What the upstream is known to take: JSON Schema (on the public API), `choices` in schemas,
+    `instructions`, `json_mode`, penalties, logprobs, `ids` of calls, a `thinking_config`, `levels` of thinking, an
+    answer that is `begun`; and of this conversation: `thinks`, whether it may think; `refused`: its signatures are not
+    good; `sentinels`: calls without one are not, whatever the model.
     """
 
     model: str
     family: ir.Family
     surface: Literal["v1internal", "gemini", "vertex"] = "v1internal"
     json_schemas: bool = True
+    choices: bool = True
     instructions: bool = True
     json_mode: bool = True
     penalties: bool = True
