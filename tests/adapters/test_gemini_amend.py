@@ -221,6 +221,14 @@ async def test_a_model_that_refuses_how_it_is_to_think_does_as_it_does(
     assert configs == [{"includeThoughts": True, "thinkingLevel": "minimal"}, left, left]
 
 
+@pytest.mark.parametrize(("model", "sent"), [("gemini-4-hydrogen", "xhigh"), ("gemini-4-argon", "high")])
+async def test_most_thinking_is_the_highest_level_of_the_model(gemini: GeminiSite, model: str, sent: str) -> None:
+    await gemini.open(models=[model])
+    assert await gemini.ask(model=model, attempts=1, reasoning=ir.Reasoning(mode="level", level="max")) == "hi"
+    (call,) = gemini.fake.calls()
+    assert call.request["generationConfig"]["thinkingConfig"]["thinkingLevel"] == sent
+
+
 async def test_a_budget_that_no_model_of_the_kind_takes_is_left_out(gemini: GeminiSite) -> None:
     await gemini.open()
     gemini.fake.script.push(refusal("Thinking budget is not supported for this model."))

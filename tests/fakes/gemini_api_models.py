@@ -27,6 +27,8 @@ _GEMMA = Model(max_output=32768, context=262144, signed_calls=False, numbered_ca
 _FACTS: tuple[tuple[str, Model], ...] = (
     ("gemini-embedding-*", Model(max_output=1, context=2048, budget=None, levels=NO_LEVEL)),
     ("imagen-*", Model(max_output=8192, context=480, budget=None, levels=NO_LEVEL)),
+    ("gemini-4-hydrogen*", Model(levels=frozenset({"LOW", "MEDIUM", "HIGH", "XHIGH"}), prefills=False)),
+    ("gemini-4-*", Model(levels=frozenset({"LOW", "MEDIUM", "HIGH"}), prefills=False)),
     ("gemma-3*", replace(_GEMMA, max_output=8192, context=131072, budget=None, levels=NO_LEVEL, lacks=FEATURES)),
     ("gemma-4*", replace(_GEMMA, levels=frozenset({"MINIMAL", "HIGH"}), budgets=False)),
     ("gemini-2*-image*", replace(_GEMINI_2, draws=True, lacks=FEATURES, max_output=32768, budget=None)),
@@ -50,6 +52,8 @@ SERVED = (
     "gemini-3.6-flash",
     "gemini-3.7-flash",
     "gemini-3.8-flash",
+    "gemini-4-argon",
+    "gemini-4-hydrogen",
     "gemini-embedding-001",
     "gemini-flash-latest",
     "gemini-pro-latest",

@@ -222,6 +222,7 @@ ROWS: list[tuple[Any, str, Any, str]] = [
         for model, level in (
             (GEMINI_3_PRO, "MEDIUM"),
             ("gemini-3.1-pro-preview", "MINIMAL"),
+            ("gemini-4-argon", "XHIGH"),
             ("gemini-3.8-flash", "MINIMAL"),
             (GEMINI_3, "XHIGH"),
         )

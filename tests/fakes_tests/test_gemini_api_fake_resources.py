@@ -33,8 +33,8 @@ START = {
 
 
 async def test_models_are_listed_page_by_page(gemini: GeminiClient) -> None:
-    first = await gemini.get("/v1beta/models?pageSize=10")
-    second = await gemini.get(f"/v1beta/models?pageSize=10&pageToken={first['nextPageToken']}")
+    first = await gemini.get("/v1beta/models?pageSize=11")
+    second = await gemini.get(f"/v1beta/models?pageSize=11&pageToken={first['nextPageToken']}")
     assert [one["name"] for one in first["models"] + second["models"]] == [f"models/{name}" for name in SERVED]
     assert "nextPageToken" not in second
 

@@ -57,6 +57,7 @@ _LEVEL_IN_NAME: Final = re.compile(r"-(?:minimal|low|medium|high|agent)$")
 _LEVELS: Final = (
     (_GEMMA, ("minimal", "high")),
     (re.compile(r"gemini-3(?:\.0)?-pro"), ("low", "high")),
+    (re.compile(r"gemini-4-(?:hydrogen|neon)\b"), ("low", "medium", "high", "xhigh")),
     (re.compile(r"gemini-(?:3\.(?:[7-9]|\d\d)|[4-9])\b.*flash"), ("low", "medium", "high")),
     (re.compile(r"flash"), ("minimal", "low", "medium", "high")),
     (re.compile(r""), ("low", "medium", "high")),
