@@ -123,7 +123,9 @@ _SERVED: Final = (
     {"type": "container_upload", "file_id": "file_1"},
     {"type": "compaction", "content": "So far."},
     {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}},
-    {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "weather"}},
+)
+_CHANGED: Final = (
+    {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": tool("sum")}},
     {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "weather"}},
 )
 CONTENT: Final = (
@@ -156,6 +158,14 @@ CONTENT: Final = (
         "messages[].content[tool_result].content[tool_reference].tool_name",
     ),
     *(probe for block in _SERVED for probe in hold(answered(block), f"messages[].content[{block['type']}]")),
+    *(
+        probe
+        for block in _CHANGED
+        for probe in hold(
+            message(messages=[GO, {"role": "system", "content": [block]}], tools=[tool(), tool("other")]),
+            f"messages[system].content[{block['type']}]",
+        )
+    ),
 )
 _TWO: Final = [tool(), tool("sum")]
 _SEARCH: Final = {"type": "web_search_20250305", "name": "web_search"}

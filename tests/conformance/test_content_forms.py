@@ -406,3 +406,27 @@ async def test_its_grammar_is_not_enforced_and_that_is_told(lasting: Served) -> 
     tool = {"type": "custom", "custom": {"name": "sql", "format": grammar}}
     response = await lasting.post(CHAT, "ask", tools=[tool])
     assert (response.status_code, response.headers["x-gateway-lossy"]) == (200, "2")
+
+
+# what directs a conversation
+
+
+async def test_a_compacted_conversation_goes_on_elsewhere_with_the_tools_that_it_has_left(lasting: Served) -> None:
+    summary = {"type": "compaction", "content": "Ann asked for rain."}
+    removal = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "a"}}
+    said = (
+        {"role": "user", "content": "Will it rain?"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Hm."}, summary, {"type": "text", "text": "Yes."}]},
+        {"role": "system", "content": [removal]},
+        {"role": "user", "content": "And snow?"},
+    )
+    tools: list[Any] = [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in ("a", "b")]
+    answer = await lasting.post(MESSAGES, *said, max_tokens=50, tools=tools)
+    assert (answer.status_code, "x-gateway-lossy" in answer.headers) == (200, False)
+    assert [(one["role"], [part["text"] for part in one["parts"]]) for one in lasting.contents] == [
+        ("user", ["Ann asked for rain."]),
+        ("model", ["Yes."]),
+        ("user", ["And snow?"]),
+    ]
+    declared = lasting.sent["tools"][0]["functionDeclarations"]
+    assert [tool["name"] for tool in declared] == ["b"]

@@ -37,6 +37,7 @@ SERVER_TOOLS = (
 )
 MCP = ("mcp-client-2025-04-04", "mcp-client-2025-11-20", "mcp-client-2026-09-15")
 COMPACTION = ("compact-2026-01-12", "compact-2026-09-04")
+FALLBACK = ("server-side-fallback-2026-06-01", "server-side-fallback-2026-07-01")
 SCOPED = "prompt-caching-scope-2026-01-05"
 TOOL_CHANGES = ("mid-conversation-tool-changes-2026-07-01",)
 
@@ -181,6 +182,7 @@ _searched = tagged(
         **_failed("tool_search_tool_result", error_message=optional(words)),
     }
 )
+_hop = obj({"model": words})
 _KINDS: dict[str, Shape] = {
     "text": text_block,
     "image": image_block,
@@ -218,8 +220,9 @@ _KINDS: dict[str, Shape] = {
             "tool_changes": optional(array(mapping)),
         },
     ),
+    "fallback": obj({**_type, "from": _hop, "to": _hop}, {"trigger": anything}),
 }
-_NEEDED = {"mcp_tool_use": MCP, "mcp_tool_result": MCP, "compaction": COMPACTION}
+_NEEDED = {"mcp_tool_use": MCP, "mcp_tool_result": MCP, "compaction": COMPACTION, "fallback": FALLBACK}
 _block = tagged(_KINDS, needed=_NEEDED)
 _content = either(words, array(_block))
 _texts = either(words, array(tagged({"text": text_block}, stepped=False)))

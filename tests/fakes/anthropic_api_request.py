@@ -10,7 +10,7 @@ from tests.fakes import anthropic_api_limits as limits
 from tests.fakes import anthropic_api_thinking as thinking
 from tests.fakes import anthropic_api_tools as tools
 from tests.fakes.anthropic_api_asked import Asked
-from tests.fakes.anthropic_api_blocks import CACHE, COMPACTION, MCP, message, system, words
+from tests.fakes.anthropic_api_blocks import CACHE, COMPACTION, FALLBACK, MCP, message, system, words
 from tests.fakes.anthropic_api_shapes import (
     Betas,
     Shape,
@@ -84,7 +84,7 @@ _ALSO: dict[str, Shape] = {
     "container": optional(either(words, obj({}, {"id": optional(words), "skills": optional(array(mapping))}))),
     "diagnostics": optional(obj({}, {"previous_message_id": optional(words)})),
     "fallback_credit_token": gated(anything, "fallback-credit-2026-06-01", "fallback-credit-2026-07-01"),
-    "fallbacks": gated(optional(_fallbacks), "server-side-fallback-2026-06-01", "server-side-fallback-2026-07-01"),
+    "fallbacks": gated(optional(_fallbacks), *FALLBACK),
     "inference_geo": optional(words),
     "metadata": obj({}, {"user_id": optional(words)}),
     "service_tier": word("auto", "standard_only"),

@@ -437,10 +437,18 @@ async def test_a_tool_of_a_beta_must_be_asked_for(anthropic: AnthropicClient, to
     assert (await anthropic.ask(tools=[tool], betas=beta))[0] == 200
 
 
-async def test_a_block_of_a_beta_must_be_asked_for(anthropic: AnthropicClient) -> None:
-    sent = asking("a", said({"type": "compaction", "content": "x"}, "b"), "c")
-    assert (await anthropic.refusal(sent)).startswith("messages.1.content.0: Input tag 'compaction' found using 'type'")
-    assert (await anthropic.ask(*sent["messages"], betas="compact-2026-09-04"))[0] == 200
+@pytest.mark.parametrize(
+    ("block", "beta"),
+    [
+        ({"type": "compaction", "content": "x"}, "compact-2026-09-04"),
+        ({"type": "fallback", "from": {"model": "x"}, "to": {"model": "y"}}, "server-side-fallback-2026-07-01"),
+    ],
+)
+async def test_a_block_of_a_beta_must_be_asked_for(anthropic: AnthropicClient, block: Any, beta: str) -> None:
+    sent = asking("a", said(block, "b"), "c")
+    words = f"messages.1.content.0: Input tag '{block['type']}' found using 'type'"
+    assert (await anthropic.refusal(sent)).startswith(words)
+    assert (await anthropic.ask(*sent["messages"], betas=beta))[0] == 200
 
 
 async def test_updates_of_thinking_must_be_asked_for(anthropic: AnthropicClient) -> None:

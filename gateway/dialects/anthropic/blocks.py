@@ -153,6 +153,7 @@ _SERVER: Final = frozenset(
         "bash_code_execution_tool_result",
         "code_execution_tool_result",
         "container_upload",
+        "fallback",
         "mcp_tool_listing",
         "mcp_tool_result",
         "mcp_tool_use",

@@ -1,5 +1,6 @@
 """Read a Messages request, or one for its token count."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -12,7 +13,8 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 from .blocks import read_system, read_turn
-from .tools import read_choice, read_tools
+from .directed import Change, Placed, direct
+from .tools import change_tools, read_choice, read_tools
 
 __all__ = ["read_request", "read_unread"]
 
@@ -50,6 +52,7 @@ _PATHS: Final = {
 }
 _FREE: Final = ir.Output()
 _Effort = tuple[wire.Effort, str] | None  # with its path
+_Conversation = tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], _Effort]
 _NO_ITEMS: Final = Raw(b"[]")
 _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
 
@@ -59,8 +62,11 @@ def read_request(body: bytes) -> ir.Request:
     place = Place()
     request, others = decode_open(body, wire.Request, _HINTS, place)
     extras = _extras(others, place) if others else others
-    system, turns, effort = _conversation(request, place)
+    said, changes = _said(request, place)
+    system, turns, effort = said
     tools = read_tools(request.tools, place.at("tools")) if request.tools else ()
+    if changes:
+        tools = change_tools(tools, changes)
     choice = request.tool_choice
     user = request.metadata.user_id if request.metadata else None
     return ir.Request(
@@ -124,7 +130,20 @@ def _extras(others: dict[str, Raw], place: Place) -> dict[str, Raw]:
     return extras
 
 
-def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], _Effort]:
+def _said(request: wire.Request, place: Place) -> tuple[_Conversation, Sequence[Change]]:
+    """Read the conversation, and what it changes of the tools."""
+    before = len(place.losses)
+    try:
+        return _conversation(enumerate(request.messages), request, place), ()
+    except InvalidRequest:
+        del place.losses[before:]
+        directed = direct(request.messages, place)
+        if directed is None:
+            raise
+    return _conversation(directed.messages, request, place), directed.changes
+
+
+def _conversation(messages: Iterable[Placed], request: wire.Request, place: Place) -> _Conversation:
     """Read who said what, and the effort: that of the request, or what the system set since."""
     system = list(read_system(request.system, place.at("system"))) if request.system else []
     if system and isinstance(request.system, list) and system[0].text.startswith(_BILLING):
@@ -133,7 +152,7 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
     turns: list[ir.Turn] = []
     effort = _effort(request.output_config, "output_config")
     last_of_user: int | None = None
-    for index, message in enumerate(request.messages):
+    for index, message in messages:
         content = message.content
         if message.role == "system":
             effort = _effort(message.output_config, f"messages[{index}].output_config") or effort

@@ -11,9 +11,10 @@ from gateway.dialects.place import Place, is_null
 from gateway.dialects.services import MESSAGES, SEVERITY, read_option
 from gateway.errors import UndeclaredTool
 
-from .wire import TOOL, TYPED_TOOL, Tool, ToolChoice, TypedTool
+from .directed import Change
+from .wire import TOOL, TOOL_REFERENCE, TYPED_TOOL, Tool, ToolChoice, TypedTool
 
-__all__ = ["read_choice", "read_tools"]
+__all__ = ["change_tools", "read_choice", "read_tools"]
 
 # by the start of the dated type
 _BUILTIN: Final = {
@@ -23,6 +24,7 @@ _BUILTIN: Final = {
 }
 _SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
 _NOT_SEARCHED: Final = "every tool is sent, so there is nothing to search for"
+_NOT_SERVED: Final = "MCP servers are not called from here, so they have no tools"
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "auto": ir.ToolChoice(mode="auto"),
     "any": ir.ToolChoice(mode="required"),
@@ -43,6 +45,27 @@ def read_tools(tools: Iterable[Raw], place: Place) -> tuple[ir.Tool, ...]:
         if replace(first, path=tool.path) != tool:
             raise at.refuse(f"tool {tool.name!r} is declared twice with different definitions", "name")
     return tuple(found.values())
+
+
+def change_tools(declared: Iterable[ir.Tool], changes: Iterable[Change]) -> tuple[ir.Tool, ...]:
+    """Give the tools that are offered after all changes within the conversation."""
+    known = {tool.name: tool for tool in declared}
+    offered = dict(known)
+    for change in changes:
+        given, at = change.place.read(change.tool, TOOL_REFERENCE), change.place
+        if given.type == "tool_definition" and change.adds:
+            tool = _read_tool(given.definition, at.at("definition"))
+            if tool is not None:
+                known[tool.name] = offered[tool.name] = tool
+        elif given.type != "tool_reference":
+            at.lose("", _NOT_SERVED)
+        elif given.name not in known:
+            at.lose("name", _NOT_SEARCHED if given.name.startswith(_SEARCH) else "no tool of this name is declared")
+        elif change.adds:
+            offered[given.name] = known[given.name]
+        else:
+            offered.pop(given.name, None)
+    return tuple(offered.values())
 
 
 def read_choice(choice: ToolChoice, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:

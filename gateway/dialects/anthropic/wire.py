@@ -10,9 +10,11 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from gateway.dialects.known import Closed
+from gateway.dialects.raw import NULL
 
 __all__ = [
     "TOOL",
+    "TOOL_REFERENCE",
     "TYPED_TOOL",
     "Content",
     "Effort",
@@ -121,5 +123,14 @@ class TypedTool(Struct, kw_only=True):
     name: str | None = None
 
 
+class ToolReference(Struct, kw_only=True):
+    """Which tool a change within a conversation is about: by its name, or the tool itself."""
+
+    type: Literal["tool_reference", "tool_definition", "mcp_tool_reference", "mcp_toolset_reference"]
+    name: str = ""
+    definition: Raw = NULL
+
+
 TOOL: Final = Decoder(Tool)
 TYPED_TOOL: Final = Decoder(TypedTool)
+TOOL_REFERENCE: Final = Decoder(ToolReference)
