@@ -32,7 +32,8 @@ _DELTAS: Final = {
     "server_tool_use": "input_json_delta",
 }
 _STOPS: Final = frozenset(
-    {"end_turn", "stop_sequence", "tool_use", "max_tokens", "model_context_window_exceeded", "pause_turn", "refusal"}
+    {"end_turn", "stop_sequence", "tool_use", "max_tokens", "model_context_window_exceeded"}
+    | {"pause_turn", "compaction", "refusal"}
 )
 _EMPTY: Final[dict[str, Json]] = {"text": {"text": ""}, "thinking": {"thinking": ""}, "tool_use": {"input": {}}}
 _TYPES: Final = {

@@ -167,27 +167,34 @@ class Answer(Block):
 
 
 class Kept:
-    """A block that only this dialect knows; its input comes in pieces."""
+    """A block that only this dialect knows; its input comes in pieces, and what a compaction says in one."""
 
     def __init__(self, kind: str, raw: Raw) -> None:
         self.ended = False
         self._kind = kind
         self._raw = raw
         self._pieces: list[str] = []
+        self._told: dict[str, Raw] = {}
 
     def begin(self, given: Wire) -> None:
         """Take what the block begins with: it is kept as it came."""
 
     def add(self, delta: Delta) -> None:
-        """Take more of its input."""
+        """Take more of it."""
         if delta.partial_json:
             self._pieces.append(delta.partial_json)
+        if delta.content is not UNSET:
+            self._told["content"] = delta.content
+        if delta.encrypted_content is not UNSET:
+            self._told["encrypted_content"] = delta.encrypted_content
 
     def event(self) -> ir.OpaqueEvent:
         """Give the whole block."""
         given = Raw("".join(self._pieces).encode("utf-8", "replace"))
         if self._pieces and read(given, FIELDS) is not None:
-            self._raw = Raw(_encode(FIELDS.decode(self._raw) | {"input": given}))
+            self._told["input"] = given
+        if self._told:
+            self._raw = Raw(_encode(FIELDS.decode(self._raw) | self._told))
         return ir.OpaqueEvent(dialect=_DIALECT, kind=self._kind, value=self._raw)
 
 

@@ -34,6 +34,7 @@ _FINISHED: Final[dict[str, ir.FinishReason]] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "context_window",
     "pause_turn": "pause",
+    "compaction": "pause",  # the caller wants to go on by itself from the summary
     "refusal": "content_filter",
 }
 _BLOCKS: Final[dict[str, Callable[[], Text | Thought]]] = {

@@ -41,6 +41,8 @@ class Delta(Struct):
     signature: str | None = None
     partial_json: str | None = None
     citation: Raw | UnsetType = UNSET
+    content: Raw | UnsetType = UNSET
+    encrypted_content: Raw | UnsetType = UNSET
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: Raw | UnsetType = UNSET

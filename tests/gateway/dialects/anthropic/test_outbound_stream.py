@@ -242,6 +242,22 @@ def test_what_services_did_is_kept_for_this_dialect_in_its_place() -> None:
     assert [type(event) for event in events[3:6]] == [ir.BlockEnded, ir.OpaqueEvent, ir.OpaqueEvent]
 
 
+@pytest.mark.parametrize("said", [{"content": "So far.", "encrypted_content": "e"}, {"content": None}])
+def test_what_was_compacted_is_kept_whole(said: Json) -> None:
+    begun = {"type": "compaction", "content": None, "signature": "s"}
+    events = read(start(), *block(0, {"type": "compaction_delta", **said}, **begun), *words(1, "a"), *end())
+    kept = [event for event in events if isinstance(event, ir.OpaqueEvent)]
+    assert [decode(one.value) for one in kept] == [{**begun, **said}]
+    assert reply(events).parts == (ir.Text(text="a"),)
+
+
+def test_another_model_goes_on_where_one_has_declined() -> None:
+    hop = {"from": {"model": "a"}, "to": {"model": "b"}, "trigger": {"type": "refusal", "category": None}}
+    events = read(start(), *words(0, "a"), *block(1, type="fallback", **hop), *words(2, "b"), *end())
+    assert [event.kind for event in events if isinstance(event, ir.OpaqueEvent)] == ["fallback"]
+    assert reply(events).parts == (ir.Text(text="a"), ir.Text(text="b"))
+
+
 @pytest.mark.parametrize(
     ("native", "reason"),
     [
@@ -249,6 +265,7 @@ def test_what_services_did_is_kept_for_this_dialect_in_its_place() -> None:
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "context_window"),
         ("pause_turn", "pause"),
+        ("compaction", "pause"),
         ("refusal", "content_filter"),
         ("unheard_of", "stop"),
     ],
