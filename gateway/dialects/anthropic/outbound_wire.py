@@ -3,7 +3,7 @@
 What is of use but not needed stays `Raw`, so that a server that spells it otherwise loses that only.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects.outbound import latest
-from gateway.dialects.raw import NULL, read, require
+from gateway.dialects.raw import NULL, RAWS, read, require
 
 __all__ = [
     "Block",
@@ -105,8 +105,8 @@ class _Output(Struct):
     thinking_tokens: int | None = None
 
 
-class _Usage(Struct):
-    """Tokens so far."""
+class _Counts(Struct):
+    """Tokens, of what it may be."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -116,8 +116,22 @@ class _Usage(Struct):
     output_tokens_details: _Output | None = None
 
 
+class _Usage(_Counts):
+    """Tokens so far, and how they came about."""
+
+    iterations: Raw | UnsetType = UNSET
+
+
+class _Iteration(_Counts):
+    """Tokens of one step on the way to the answer."""
+
+    type: str = ""
+
+
+_COMPACTION: Final = "compaction"
 _EVENT: Final = msgspec.json.Decoder(Event, strict=False)
 _HEAD: Final = msgspec.json.Decoder(Head)
+_ITERATION: Final = msgspec.json.Decoder(_Iteration, strict=False)
 _MESSAGE: Final = msgspec.json.Decoder(Message, strict=False)
 _USAGE: Final = msgspec.json.Decoder(_Usage, strict=False)
 
@@ -139,13 +153,17 @@ def read_message(data: bytes) -> Message:
 
 
 class Tally:
-    """Keep the last value of each counter: those of the end are totals, and hold for those of the beginning."""
+    """Keep the last value of each counter: those of the end are totals, and hold for those of the beginning.
 
-    __slots__ = ("_input", "_output", "_read", "_thoughts", "_told", "_written")
+    Only what it took to compact the conversation stands beside the totals, as iterations of its own.
+    """
+
+    __slots__ = ("_compactions", "_input", "_output", "_read", "_thoughts", "_told", "_written")
 
     def __init__(self) -> None:
         self._input = self._output = self._read = self._written = self._thoughts = 0
         self._told = False  # a number, which may be 0
+        self._compactions: Sequence[ir.Usage] = ()
 
     def add(self, raw: Raw | UnsetType) -> None:
         """Take a report; what it leaves out stays as it is."""
@@ -160,15 +178,44 @@ class Tally:
         self._read = latest(given.cache_read_input_tokens, self._read)
         self._written = latest(given.cache_creation_input_tokens or parts, self._written)
         self._thoughts = latest(output.thinking_tokens, self._thoughts)
+        if given.iterations is not UNSET:
+            self._compactions = _compactions(given.iterations) or self._compactions
 
     def usage(self) -> ir.Usage | None:
         """Give the counts, None before the first; those of the cache stand beside the input there, within it here."""
         if not self._told:
             return None
-        return ir.Usage(
+        own = ir.Usage(
             input=self._input + self._read + self._written,
             output=self._output,
             cache_read=self._read,
             cache_write=self._written,
             reasoning=min(self._thoughts, self._output),
         )
+        return _total([own, *self._compactions]) if self._compactions else own
+
+
+def _compactions(raw: Raw) -> list[ir.Usage]:
+    """Count what it took to compact the conversation, each time."""
+    found = (read(one, _ITERATION) for one in read(raw, RAWS) or ())
+    return [_counted(one) for one in found if one is not None and one.type == _COMPACTION]
+
+
+def _counted(given: _Iteration) -> ir.Usage:
+    cached, written = latest(given.cache_read_input_tokens, 0), latest(given.cache_creation_input_tokens, 0)
+    return ir.Usage(
+        input=latest(given.input_tokens, 0) + cached + written,
+        output=latest(given.output_tokens, 0),
+        cache_read=cached,
+        cache_write=written,
+    )
+
+
+def _total(counts: Sequence[ir.Usage]) -> ir.Usage:
+    return ir.Usage(
+        input=sum(one.input for one in counts),
+        output=sum(one.output for one in counts),
+        cache_read=sum(one.cache_read for one in counts),
+        cache_write=sum(one.cache_write for one in counts),
+        reasoning=sum(one.reasoning for one in counts),
+    )

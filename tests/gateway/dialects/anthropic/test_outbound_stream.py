@@ -293,6 +293,36 @@ def test_details_of_another_form_leave_the_reason(details: Any) -> None:
     assert whole(message)[-1] == refused
 
 
+def spent(kind: str, taken: int, said: int, **cached: int) -> Json:
+    return {"type": kind, "input_tokens": taken, "output_tokens": said, **cached}
+
+
+def test_what_it_took_to_compact_counts_beside_the_totals() -> None:
+    steps = [
+        spent("compaction", 1000, 30, cache_read_input_tokens=500, cache_creation_input_tokens=200),
+        spent("message", 25, 7),
+        spent("advisor_message", 90, 90),
+        spent("fallback_message", 25, 7),
+        spent("compaction", 10, 1),
+    ]
+    expected = ir.Usage(input=25 + 1700 + 10, output=7 + 31, cache_read=500, cache_write=200)
+    counts: Json = {"output_tokens": 7, "iterations": steps}
+    assert reply(read(start(), *words(0, "a"), *end(usage=counts))).usage == expected
+    assert (
+        reply(whole({"content": [], "stop_reason": "end_turn", "usage": {"input_tokens": 25, **counts}})).usage
+        == expected
+    )
+    twice = read(start(iterations=steps[:1]), *words(0, "a"), *end(usage=counts))
+    assert reply(twice).usage == expected
+    assert reply(read(start(iterations=steps), *words(0, "a"), *end())).usage == expected
+
+
+@pytest.mark.parametrize("steps", [None, {}, "x", [], [5], [{"type": "compaction"}], [spent("message", 9, 9)]])
+def test_other_steps_count_nothing_beside_the_totals(steps: Any) -> None:
+    found = reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 7, "iterations": steps})))
+    assert found.usage == ir.Usage(input=25, output=7)
+
+
 def test_pitfalls_35_and_80_the_cache_counts_once_and_the_end_holds() -> None:
     begun = start(input_tokens=100, cache_read_input_tokens=800, cache_creation_input_tokens=100)
     counts = {"input_tokens": 100, "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 30}}
