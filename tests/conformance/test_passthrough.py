@@ -617,6 +617,16 @@ async def test_an_error_without_its_name_is_told_again_to_callers_who_pass_over_
     assert json.loads(data.removeprefix("data: "))["error"] == {"type": "overloaded_error", "message": "Away"}
 
 
+@pytest.mark.parametrize("head", [b"event: vertex_event\n", b"event:vertex_event\r\n", b""])
+async def test_what_vertex_counts_by_itself_is_left_out(tmp_path: Path, head: bytes) -> None:
+    count = head + b'data: {"type": "vertex_event","usage":{"input_tokens":9,"output_tokens":1,"tiers":{}}}\n\n'
+    first, *others = STREAMS["anthropic"]
+    async with passing("anthropic", tmp_path) as one:
+        one.raw.says(first, count, *others, count)
+        response = await one.post(asking("anthropic", stream=True))
+    assert digest(response.content) == digest(b"".join((first, *others)))
+
+
 async def test_an_error_in_the_first_event_is_a_status(same: Passed) -> None:
     told = {
         "openai-chat": b'data: {"error":{"message":"Slow down","type":"requests","code":"rate_limit_exceeded"}}\n\n',

@@ -39,6 +39,8 @@ class Reply:
         """Give the events of the stream."""
         start = self._message([], None, None) | {"usage": self._usage() | {"output_tokens": 1}}
         yield {"type": "message_start", "message": start}
+        if self.asked.vertex:
+            yield {"type": "vertex_event", "usage": _vertex_usage(start["usage"])}
         for index, block in enumerate(self.content):
             last = index == len(self.content) - 1
             for place, event in enumerate(_block_events(index, block, cut=last and self._cut)):
@@ -173,6 +175,13 @@ class Reply:
         return counts | written
 
 
+def _vertex_usage(usage: Json) -> Json:
+    """Count as Vertex AI does itself, in an event that no SDK knows (vercel/ai issues 11309 and 13436)."""
+    own = {name: usage[name] or None for name in _OWN_COUNTS} | {"web_search_requests": None}
+    return {**own, "tiers": {"0-to-200000": own}}
+
+
+_OWN_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _START_ONLY = frozenset({"cache_creation", "service_tier"})
 
 

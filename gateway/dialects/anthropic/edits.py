@@ -31,7 +31,7 @@ from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
-from gateway.dialects.raw import FIELDS, NULL, TEXT, read
+from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .edits_messages import even, filled, headed, led, legal, shown, unmarked, unsealed
@@ -194,6 +194,10 @@ def _unforced(words: _Words) -> None:
     words.lose(_CHOICE, UNFORCED if free else _NOT_FORCED, "change")
 
 
+def _unvertexed(fields: Fields, _: Answering) -> Fields | None:
+    return None if bytes(fields.get("type", NULL)) == _VERTEX_EVENT else fields
+
+
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="this upstream's name for the model", apply=take_model),
     RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=unsealed),
@@ -215,6 +219,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="head", why="Anthropic accepts instructions before a conversation in `system` only", apply=led),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
+    ReplyEdit(name="vertex_event", why="Vertex AI's own count of tokens: clients fail on the event", apply=_unvertexed),
     echoing("model", within="message"),
     masking(mask_message(unnamed, "error")),
 )
@@ -223,13 +228,14 @@ ENVELOPE: Final = Edit(
     why="Vertex AI takes the version and the betas from the body, and the model from the path",
     on="request",
 )
+_VERTEX_EVENT: Final = b'"vertex_event"'
 _ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")
 TABLE: Final = table_of((ONCE, *REQUESTS, ENVELOPE, *REPLIES, LINES))
 
 
 def screen(data: bytes, _: Answering) -> bool:
     """Tell whether an edit may have to do with an event."""
-    return b"message_start" in data or b'"error"' in data
+    return b"message_start" in data or b'"error"' in data or _VERTEX_EVENT in data
 
 
 def hears(events: bytes) -> bool:
