@@ -153,6 +153,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "emptiness",
         "effort",
         "spelling",
+        "resting",
         "drawing",
         "drawing_thinking",
         "stops",
@@ -187,6 +188,8 @@ _OF_SHAPE: Final[frozenset[Cause]] = frozenset({"states", "choices"})  # what a 
 _SHAPES: Final = 256
 _AGAIN: Final[frozenset[Cause]] = frozenset({"unknown"})  # each time about something else
 _WHILE_IT_THINKS: Final[frozenset[Cause]] = frozenset({"drawing", "logprobs"})  # and may take while it does not
+_AT_REST: Final[frozenset[Cause]] = frozenset({"effort_value"})  # of which there is one then
+_AS_IT_THINKS: Final = _WHILE_IT_THINKS | _AT_REST
 _NONE: Final[frozenset[Cause]] = frozenset()
 
 
@@ -211,8 +214,8 @@ class Lacks:
         refused: frozenset[Cause] = frozenset((cause,))
         if _UNKNOWN in said.lower():
             self._server |= refused
-        elif cause in _OF_MODEL:
-            place = request.model, _asked(request.reasoning) if cause in _WHILE_IT_THINKS else ""
+        elif cause in _OF_MODEL or (cause in _AT_REST and request.reasoning.mode == "off"):
+            place = request.model, _asked(request.reasoning) if cause in _AS_IT_THINKS else ""
             self._models[place] = self._models.get(place, _NONE) | refused
         elif cause in _OF_SHAPE:
             self._note_shape((request.model, _shape(request)), refused)

@@ -92,6 +92,7 @@ Cause = Literal[
     "effort_value",
     "idle_effort",
     "spelling",
+    "resting",
     "drawing",
     "drawing_thinking",
     "stops",

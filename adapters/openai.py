@@ -34,6 +34,7 @@ from gateway.dialects.outbound import (
     ASIDES,
     DRAWING,
     IDENTITY,
+    RESTING,
     SPELLED,
     Carriers,
     Demand,
@@ -58,6 +59,22 @@ _CARRIERS: Final[Mapping[str, Carriers]] = {
     "openrouter.ai": ("reasoning_details",),
     "ai-gateway.vercel.sh": ("reasoning_details",),
 }
+_DISABLED: Final[Mapping[str, object]] = {"thinking": {"type": "disabled"}}
+_UNTHINKING: Final[Mapping[str, object]] = {"enable_thinking": False}
+# How a model is kept from thinking there; anywhere else by its effort, where its name says that it can be.
+_QUIET: Final[Mapping[str, Mapping[str, object]]] = {
+    "deepseek.com": _DISABLED,
+    "z.ai": _DISABLED,
+    "bigmodel.cn": _DISABLED,  # Zhipu
+    "volces.com": _DISABLED,  # Volcengine Ark
+    "xiaomimimo.com": _DISABLED,
+    "moonshot.ai": _DISABLED,
+    "moonshot.cn": _DISABLED,
+    "aliyuncs.com": _UNTHINKING,  # DashScope
+    "siliconflow.com": _UNTHINKING,
+    "siliconflow.cn": _UNTHINKING,
+    "openrouter.ai": {"reasoning": {"enabled": False}},
+}
 _COMMON: Final[Carriers] = ("extra_content",)
 _ANY: Final[Carriers] = ("extra_content", "reasoning_details")
 _NO_KEY: Final = Secret("")
@@ -78,6 +95,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
+_NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "system_turns": "leading system",
     "echoes": "thoughts",
@@ -87,6 +105,7 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "spelling": (SPELLED,),  # first: then comes what takes its place
+    "resting": (RESTING,),
     "effort": ("reasoning_effort",),
     "effort_value": ("reasoning_effort",),
     "drawing": tuple(DRAWING),
@@ -159,6 +178,7 @@ class OpenAI(KeyedUpstream):
             shipped=SHIPPED if official else {},
             described=described if official else as_listed,
             carriers=next((carriers for host, carriers in _CARRIERS.items() if _is_at(base, host)), None),
+            quiet=next((fields for host, fields in _QUIET.items() if _is_at(base, host)), {}),
         )
 
     def open(self, call: Call) -> Journey:
@@ -233,6 +253,7 @@ class OpenAI(KeyedUpstream):
             model=model,
             max_tokens_field=self._limit_field(model, causes),
             max_output=request.within(self._backend.longest.get(model) or self.info(model).max_output),
+            quiet=settings.quiet,
             signatures=self._signatures,
             carriers=self._carriers,
             sentinels=self._sentinels,
@@ -247,6 +268,8 @@ class OpenAI(KeyedUpstream):
         """Say what is different for what has refused this."""
         changes: dict[str, Any] = {
             "reasoning": not causes & _EFFORT,
+            "rests": "resting" not in causes,
+            "quiet": {} if causes & _NOT_QUIET else target.quiet,
             "signatures": target.signatures and not causes & _SEALED,
             "summaries": "summaries" not in causes,
             "objects": "objects" in causes,

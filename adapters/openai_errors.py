@@ -57,6 +57,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "effort",
     "effort_value",
     "spelling",
+    "resting",
     "drawing",
     "stops",
     "parallel",
@@ -208,6 +209,10 @@ CAUSES: Final = Causes(
         (_BAD, " does not support thinking", "effort"),  # Ollama
         (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model
         (_BAD, "invalid reasoning value: ", "effort_value"),  # Ollama
+        (_BAD, "reasoning is mandatory", "resting"),  # OpenRouter
+        (_BAD, "invalid thinking: only", "resting"),  # Moonshot
+        (_BAD, "enable_thinking parameter is restricted", "resting"),  # Qwen
+        (_BAD, "unsupported thinking type", "resting"),  # Volcengine
         (_400, "schema must be a json schema of type: object", "objects"),
         (_400, "this response_format type is unavailable", "schemaless"),  # DeepSeek
         (_400, "does not support response format json_schema", "schemaless"),  # Groq

@@ -61,7 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     `official`: it is OpenAI itself. `draws`: its chat may be asked for pictures. `shipped`: the models of
     one that gave no list yet; `described`: what their names tell; `lists`: it can be asked. `carriers`: the fields that
-    take back what a model has signed, where that is known.
+    take back what a model has signed, and `quiet` those that keep one from thinking, where that is known.
     """
 
     base: str
@@ -80,3 +80,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     described: Described = as_listed
     lists: bool = True
     carriers: Carriers | None = None
+    quiet: Mapping[str, object] = {}

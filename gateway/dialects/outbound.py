@@ -13,6 +13,7 @@ __all__ = [
     "ASIDES",
     "DRAWING",
     "IDENTITY",
+    "RESTING",
     "SPELLED",
     "SPELLINGS",
     "Carriers",
@@ -32,8 +33,9 @@ Demand = Literal["leading system", "thoughts", "words", "unbounded tools"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by itself
-SPELLINGS: Final = ("reasoning", "thinking")  # of how much to think, beside `reasoning_effort`
+SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out
+RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}
@@ -43,10 +45,11 @@ _HINTS: Final = frozenset({"reasoning_effort", *IDENTITY, *ASIDES})
 class OpenAITarget(Struct, frozen=True, kw_only=True):
     """Whom a request is written for.
 
-    `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
-    answer. `signatures`: whether kept thoughts are sent back; `carriers`: the fields of Chat Completions that take what
-    signs them, and `sentinels`: whether calls of Gemini's that nobody signed are marked so. `summaries`: whether
-    Responses may be asked for thoughts.
+    `reasoning`: the model takes `reasoning_effort`; `rests`: it can be kept from thinking, by the fields of `quiet` if
+    its server has its own. `max_tokens_field`: how Chat Completions calls the limit of the answer. `signatures`:
+    whether kept thoughts are sent back; `carriers`: the fields of Chat Completions that take what signs them, and
+    `sentinels`: whether calls of Gemini's that nobody signed are marked so. `summaries`: whether Responses may be asked
+    for thoughts.
     `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
     for pictures. `demands`: of messages and tools of Chat Completions, see there.
@@ -57,6 +60,8 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
 
     model: str
     reasoning: bool = True
+    rests: bool = True
+    quiet: Mapping[str, object] = {}
     max_tokens_field: MaxTokensField = "max_completion_tokens"
     max_output: int | None = None
     signatures: bool = True

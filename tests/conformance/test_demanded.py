@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,14 @@ CALLED: Json = {"id": "c1", "type": "function", "function": {"name": "f", "argum
 
 
 @asynccontextmanager
-async def before(fake: FakeOpenAI, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def before(
+    fake: FakeOpenAI, folder: Path, models: Sequence[str] = MODELS, **over: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     """Run a gateway that knows nothing of others."""
     table: Json = {
         "type": "openai",
         "base_url": f"{fake.url}/v1",
-        "models": [QWEN, DEEPSEEK, KIMI, GGUF, MINIMAX, "ep-1"],
+        "models": [*models],
     }
     config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"other": table}}
     async with serve(create_app(config | over)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:

@@ -225,7 +225,9 @@ FIELDS: dict[str, Callable[[Any, str], None]] = {
     "web_search_options": anything,
 }
 # what servers of the kind add
-_EXTENDED = frozenset({"top_k", "min_p", "repetition_penalty", "thinking", "chat_template_kwargs"})
+_EXTENDED = frozenset(
+    {"top_k", "min_p", "repetition_penalty", "thinking", "reasoning", "enable_thinking", "chat_template_kwargs"}
+)
 
 
 def judge(asked: Asked) -> None:
@@ -449,6 +451,7 @@ def _verbosity(asked: Asked) -> None:
 def _template(asked: Asked) -> None:
     """Say what the template of a model says, or the service before it, of some that others than OpenAI serve."""
     name = asked.body["model"]
+    _awake(asked.body, name)
     if ".gguf" in name and re.search(r'"maxLength": [1-9]\d{3}|"pattern": "', json.dumps(asked.tools)):
         raise bad("Failed to initialize samplers: failed to parse grammar", param=None)
     for place, message in enumerate(asked.messages):
@@ -466,6 +469,20 @@ def _template(asked: Asked) -> None:
                 f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {place}",
                 param=None,
             )
+
+
+def _awake(body: Json, name: str) -> None:
+    """Refuse to keep a model from thinking that always does, as the service says it that has the field."""
+    if "kimi-k2.7" in name and body.get("thinking") == {"type": "disabled"}:
+        raise bad("invalid thinking: only type=enabled is allowed for this model", param=None)
+    if "doubao-seed-1-6-t" in name and body.get("thinking") == {"type": "disabled"}:
+        raise bad("Unsupported thinking type for the current model: disabled Request id: 02175", param=None)
+    if "qwen3.8-max" in name and body.get("enable_thinking") is False:
+        raise bad("The value of the enable_thinking parameter is restricted to True.", param=None)
+    if "Qwen2.5" in name and "enable_thinking" in body:
+        raise bad("Value error, current model does not support parameter `enable_thinking`.", param=None)
+    if "step-3.5" in name and (body.get("reasoning") or {}).get("enabled") is False:
+        raise bad("Reasoning is mandatory for this endpoint and cannot be disabled.", param=None)
 
 
 def _of_others(check: Callable[[Asked], None]) -> Callable[[Asked], None]:

@@ -29,7 +29,8 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound import SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.gemini.schema_facets import is_object
+from gateway.dialects.outbound import RESTING, SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.patterns import BOUNDS
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
@@ -61,6 +62,8 @@ _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_SUPPORTED: Final = "this model does not support it"
+_ALWAYS: Final = "this model cannot be told not to think"
+_OFF: Final = (("type", "disabled"), ("enabled", False), ("effort", "none"))
 _NOT_THERE: Final = "this upstream accepts back only its own items"
 _TOOLS: Final = "tools"
 _SPOKEN: Final = ("role", "content", "reasoning_content")
@@ -107,6 +110,8 @@ def _refused(words: _Words) -> None:
     for name in words.target.refused:
         if name == SPELLED:
             _spell(words)
+        elif name == RESTING:
+            _rouse(words)
         elif name == _OTHERS:
             _count_only(words)
         elif words.has(name):
@@ -135,8 +140,22 @@ def _spell(words: _Words) -> None:
     effort, reason = effort_of(words.request.reasoning, abilities_of(words.target.model), plain=False)
     if effort is not None:
         words.put(_EFFORT, effort)
-    if reason:
-        words.lose(given[0], reason)
+    if reason or words.request.reasoning.mode == "unset":
+        words.lose(given[0], reason or _NOT_SUPPORTED)
+
+
+def _rouse(words: _Words) -> None:
+    """Leave out what keeps from thinking."""
+    for name in (_EFFORT, *SPELLINGS):
+        if words.has(name) and _rests(words.get(name, _VALUE)):
+            words.drop(name)
+            words.lose(name, _ALWAYS)
+
+
+def _rests(said: object) -> bool:
+    if is_object(said):
+        return any(said.get(name) == value for name, value in _OFF)
+    return said is False or said == "none"
 
 
 def _count(words: _Words) -> None:

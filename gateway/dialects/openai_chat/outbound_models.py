@@ -17,18 +17,20 @@ from gateway.dialects.gemini.thinking import BUDGETS, nearest
 __all__ = ["Abilities", "abilities_of", "effort_of"]
 
 _MIDDLE: Final = ("low", "medium", "high")
+_RESTING: Final = ("none", *_MIDDLE)
 
 
 class Abilities(Struct, frozen=True, kw_only=True):
     """What one model takes.
 
     `efforts`: the values of `reasoning_effort`, None = nobody knows. `draws`: whether it may be told how to draw.
-    `stops`: stop sequences; `parallel`: `parallel_tool_calls`; `free_form`: tools that take plain text; `subsets`:
-    `allowed_tools`.
+    `rests`: whether it can be kept from thinking, None = nobody knows. `stops`: stop sequences; `parallel`:
+    `parallel_tool_calls`; `free_form`: tools that take plain text; `subsets`: `allowed_tools`.
     """
 
     efforts: tuple[str, ...] | None = None
     draws: Literal["always", "unless it thinks", "never"] = "always"
+    rests: bool | None = None
     stops: bool = True
     parallel: bool = True
     free_form: bool = False
@@ -57,6 +59,12 @@ _MODELS: Final = (
     (r"gpt-5\.[1-5](?!\d)", _thinker("none", *_MIDDLE, "xhigh")),
     (r"gpt-(?:[5-9]|1\d)(?!\d)", _thinker("none", *_MIDDLE, "xhigh", "max")),
     (r"(?:chat)?gpt-", Abilities(efforts=(), subsets=True)),
+    (r"(?:thinking|reasoner|deepseek-r1|qwq|kimi-k2\.7-code|kimi-k3)", Abilities(rests=False)),
+    # of others, which vLLM, SGLang, Ollama, Groq, Cerebras and DeepInfra serve: `none` is what keeps them from thinking
+    (
+        r"(?:qwen-?3(?!.*(?:coder|instruct))|glm-(?:4[.p][5-9]|5)|deepseek-v(?:3[.p]|[4-9])|gemma-?4)",
+        Abilities(rests=True),
+    ),
 )
 _COMPILED: Final = tuple((re.compile(rf"(?<![a-z0-9]){pattern}"), abilities) for pattern, abilities in _MODELS)
 
@@ -68,10 +76,13 @@ def abilities_of(model: str) -> Abilities:
     return next((abilities for pattern, abilities in _COMPILED if pattern.search(name)), _UNKNOWN)
 
 
-def effort_of(reasoning: ir.Reasoning, abilities: Abilities, *, plain: bool) -> tuple[str | None, str]:
+def effort_of(
+    reasoning: ir.Reasoning, abilities: Abilities, *, plain: bool, rests: bool = True
+) -> tuple[str | None, str]:
     """Give the `reasoning_effort` to send, and what of the wish it does not say.
 
-    `plain`: the caller said it as this dialect does, so a model of which nothing is known gets it as it is.
+    `plain`: the caller said it as this dialect does, so a model of which nothing is known gets it as it is. `rests`:
+    whether it may be asked not to think.
     """
     wanted = _wanted(reasoning)
     if reasoning.mode == "unset":
@@ -80,10 +91,10 @@ def effort_of(reasoning: ir.Reasoning, abilities: Abilities, *, plain: bool) -> 
         return None, "the model decides how much it thinks"
     efforts = abilities.efforts
     if efforts is None:
-        efforts = (wanted,) if plain else _MIDDLE
+        efforts = (wanted,) if plain else _RESTING if abilities.rests else _MIDDLE
     if not efforts:
         return None, "this model does not support effort"
-    if wanted == "none" and wanted not in efforts:
+    if wanted == "none" and not (rests and wanted in efforts):
         return None, "this model cannot be told not to think"
     chosen = wanted if wanted in efforts else nearest(wanted, tuple(one for one in efforts if one != "none"))
     exact = chosen == wanted and reasoning.mode != "budget"

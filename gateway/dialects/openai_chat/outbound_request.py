@@ -53,7 +53,9 @@ class _Writer:
         self.request = request
         self.target = target
         self.plain = request.dialect == _DIALECT
-        self.abilities = abilities_of(target.model)
+        self.abilities = abilities = abilities_of(target.model)
+        off = request.reasoning.mode == "off" and abilities.efforts is None and abilities.rests is not False
+        self.quiet: Mapping[str, object] = target.quiet if off else {}
         self.losses: list[ir.Loss] = []
         self.names = NameMap(names_of(request))
         self.words = in_words(request, target, self.abilities)
@@ -74,6 +76,8 @@ class _Writer:
         }
         if effort is not None:
             body["reasoning_effort"] = effort
+        elif self.quiet:
+            body |= self.quiet
         return OpenAIWritten(
             body=body | self._extras(body),
             names=self.names,
@@ -165,8 +169,10 @@ class _Writer:
         return dict(zip(names, (True, others), strict=False))
 
     def _effort(self) -> str | None:
+        if self.quiet:
+            return None
         plain = self.plain or self.request.thread is not None
-        effort, reason = effort_of(self.request.reasoning, self.abilities, plain=plain)
+        effort, reason = effort_of(self.request.reasoning, self.abilities, plain=plain, rests=self.target.rests)
         if not self.target.reasoning and self.request.reasoning.mode != "unset":
             effort, reason = None, "this model does not support effort"
         if reason:

@@ -172,7 +172,7 @@ class _Writer:
     def _effort(self) -> str | None:
         reasoning = self.request.reasoning
         plain = self.own or self.request.dialect in OPENAI
-        effort, reason = effort_of(reasoning, self.abilities, plain=plain)
+        effort, reason = effort_of(reasoning, self.abilities, plain=plain, rests=self.target.rests)
         if not self.reasons and reasoning.mode != "unset":
             effort, reason = None, "this model does not support effort"
         if reason:
