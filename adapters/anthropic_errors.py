@@ -32,6 +32,7 @@ __all__ = ["AMENDABLE", "RULES", "is_error", "read_failure"]
 AMENDABLE: Final[tuple[Cause, ...]] = (
     "signatures",
     "thinking",
+    "echoes",
     "adaptive",
     "budget",
     "stopping",
@@ -86,6 +87,8 @@ _CAUSES: Final = Causes(
         (_400, "invalid data in redacted_thinking", "signatures"),
         (_400, "thinking or redacted_thinking blocks in the latest assistant message cannot be modified", "signatures"),
         (_400, "expected thinking or redacted_thinking", "thinking"),
+        (_BAD, "must be passed back to the api", "echoes"),  # DeepSeek, Xiaomi
+        (_BAD, "reasoning_content is missing", "echoes"),  # Moonshot
         # how much is thought
         (_400, "tool_choice forces tool use", "choice"),
         (_400, "type tool and any are not supported", "choice"),

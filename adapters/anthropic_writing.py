@@ -127,6 +127,7 @@ class Writer:
             forced=traits.forced,
             sampling=traits.sampling and "drawing" not in causes,
             both_samplings=traits.both and "both" not in causes,
+            echoes="echoes" in causes,
             signatures=self._translate.signatures != "off" and "signatures" not in causes,
             system_turns=traits.system_turns and "system_turns" not in causes,
             thinking_conflict=self._translate.thinking_conflict,

@@ -20,7 +20,8 @@ class Model:
     """What one model takes.
 
     `sampling`: "one" of temperature and top_p, or "none". `forced`: whether it can be made to call a tool. `shows`:
-    whether thoughts come back unless asked otherwise.
+    whether thoughts come back unless asked otherwise. `echoes`: another vendor's, which signs no thoughts and wants
+    them back, with "all" of its answers or with "calls".
     """
 
     name: str = ""
@@ -37,6 +38,7 @@ class Model:
     prefills: bool = False
     shows: bool = False
     inline_system: bool = True
+    echoes: str = ""
 
     @property
     def lifecycle(self) -> str:
@@ -89,6 +91,8 @@ _FACTS: tuple[tuple[str, Model], ...] = (
     ("claude-mythos-5-[1-9]", replace(_UNFORCED, line="mythos")),
     ("claude-fable-*", replace(_ALWAYS, line="fable")),
     ("claude-mythos-*", replace(_ALWAYS, line="mythos")),
+    ("deepseek-v4-*", replace(_FOUR_5, line="", echoes="all")),
+    ("kimi-k2.*", replace(_FOUR_5, line="", echoes="calls")),
     ("*", Model()),
 )
 

@@ -149,6 +149,7 @@ _CHECKS: tuple[Callable[[Asked], None], ...] = (
     thinking.sampled_plainly,
     thinking.begins_the_loop,
     thinking.not_last,
+    thinking.passed_back,
     conversation.no_prefill,
     conversation.ends_without_space,
     limits.fits,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tests.fakes.anthropic_api_asked import Asked, blocks
 from tests.fakes.anthropic_api_errors import DOCS, bad
 
-__all__ = ["begins_the_loop", "leaves_room", "not_last", "possible", "sampled_plainly"]
+__all__ = ["begins_the_loop", "leaves_room", "not_last", "passed_back", "possible", "sampled_plainly"]
 
 THOUGHTS = ("thinking", "redacted_thinking")
 LEAST_TOP_P = 0.95
@@ -69,7 +69,7 @@ def sampled_plainly(asked: Asked) -> None:
 
 def begins_the_loop(asked: Asked) -> None:
     """With a budget, what the model says since the user spoke begins with a thought."""
-    if asked.thinking != "enabled":
+    if asked.thinking != "enabled" or asked.model.echoes:
         return
     said = next(((place, message) for place, message in asked.loop if message["role"] == "assistant"), None)
     if said is None or not blocks(said[1]):
@@ -92,3 +92,21 @@ def not_last(asked: Asked) -> None:
         if content and content[-1]["type"] in THOUGHTS:
             kind = content[-1]["type"]
             raise bad(f"messages.{place}", f"The final block in an assistant message cannot be `{kind}`.")
+
+
+def passed_back(asked: Asked) -> None:
+    """A model of another vendor, which thinks unless it is told not to, has its thoughts back."""
+    if asked.thinking == "disabled":
+        return
+    for place, message in enumerate(asked.messages):
+        if message["role"] != "assistant":
+            continue
+        thoughts = [block["thinking"] for block in blocks(message) if block["type"] == "thinking"]
+        calls = any(block["type"] == "tool_use" for block in blocks(message))
+        if asked.model.echoes == "all" and not thoughts:
+            raise bad("", "The `content[].thinking` in the thinking mode must be passed back to the API.")
+        if asked.model.echoes == "calls" and calls and not any(thoughts):
+            raise bad(
+                "",
+                f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {place}",
+            )

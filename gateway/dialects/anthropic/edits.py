@@ -34,7 +34,7 @@ from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 from gateway.upstream import Edit
 
-from .edits_messages import even, filled, headed, led, legal, shown, unmarked, unsealed
+from .edits_messages import even, filled, headed, led, legal, shown, thoughtful, unmarked, unsealed
 from .edits_refused import bared, loosened, rethought, shortened, spelt
 from .edits_results import answered, ordered
 from .outbound_request import AnthropicWritten
@@ -150,6 +150,7 @@ _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a r
     "limit": shortened,
     "room": shortened,
     "thinking": _thoughtless,
+    "echoes": thoughtful,
     "turn_config": even,
     "system_turns": headed,
     "strictness": loosened,

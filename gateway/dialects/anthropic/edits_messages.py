@@ -28,9 +28,9 @@ from .edits_walk import (
     said_in,
 )
 from .outbound_parts import image
-from .outbound_target import UNLED
+from .outbound_target import NO_THOUGHT, UNLED
 
-__all__ = ["even", "filled", "headed", "led", "legal", "shown", "unmarked", "unsealed"]
+__all__ = ["even", "filled", "headed", "led", "legal", "shown", "thoughtful", "unmarked", "unsealed"]
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -44,6 +44,7 @@ _LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK: Final = re.compile(rb't"\s*:\s*(?:"(?:\s|\\[nrt])*"|\[\s*\])')  # `text` or `content`: blanks, or nothing
 _BLANK_END: Final = re.compile(rb'(?:\s|\\[nrt])"\s*[,}]')
 _END: Final = 300  # bytes of a conversation, in which its last words end
+_THINKING: Final = "thinking"
 _THOUGHTS: Final = {"thinking": "signature", "redacted_thinking": "data"}  # block: where it is signed
 _IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _FOUND: Final = "web_search_tool_result"
@@ -142,6 +143,29 @@ def _uncited(block: Fields, path: str, words: Conversed) -> Fields:
     words.lose(f"{path}.citations", _NOT_CITED)
     others = {name: value for name, value in block.items() if name != "citations"}
     return {**others, "citations": Raw(_encode(kept))} if kept else others
+
+
+def thoughtful(words: Conversed) -> None:
+    """Let each answer have a thought, a blank one where the caller has dropped it."""
+
+    def mend(_: int, message: Fields) -> Fields:
+        if role_of(message) != "assistant":
+            return message
+        said = blocks_of(message)
+        kept: Sequence[object] = [*map(_filled_thought, said)]
+        if not any(kind_of(block) == _THINKING for block in said):
+            blank = {"type": _THINKING, _THINKING: NO_THOUGHT, "signature": ""}
+            kept = [blank, *given_in(message)]
+        return message if kept == said else {**message, "content": Raw(_encode(kept))}
+
+    if kind_of(words.get(_THINKING, FIELDS) or {}) != "disabled":
+        mend_messages(words, mend)
+
+
+def _filled_thought(block: Fields) -> Fields:
+    if kind_of(block) != _THINKING or name_of(block, _THINKING) or name_of(block, "signature"):
+        return block
+    return {**block, _THINKING: Raw(_encode(NO_THOUGHT))}
 
 
 def unmarked(words: Conversed) -> None:

@@ -4,7 +4,7 @@ user ─► assistant [thoughts, words, calls] ─► user [one result for each 
 
 Messages of one speaker in a row become one, and no block of words is blank. Instructions within the conversation stand
 behind what the user says, where a model takes them there; of others they join those that lead it. Thoughts go back with
-the signature of the family that made them, and not without.
+the signature of the family that made them, and not without, unless the model has said that it wants all of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ from gateway.dialects.outbound_history import Step, arrange
 
 from .outbound_marks import Marks
 from .outbound_parts import JSON, Parts
-from .outbound_target import AnthropicTarget
+from .outbound_target import NO_THOUGHT, AnthropicTarget
 
 __all__ = ["Conversation", "leads_with_thoughts"]
 
@@ -50,6 +50,7 @@ class Conversation:
         losses: list[ir.Loss],
         *,
         thoughts: bool,
+        echoes: bool = False,
     ) -> None:
         self._request = request
         self._target = target
@@ -58,6 +59,7 @@ class Conversation:
         self._marks = marks
         self._parts = Parts(request.paths, losses)
         self._thoughts = thoughts and target.signatures
+        self._echoes = echoes
         self._messages: list[Message] = []
         self._rules: list[str] = []
         self._overtaken = False  # the user went on behind one of the rules
@@ -75,6 +77,9 @@ class Conversation:
         return messages
 
     def _taken(self, thought: ir.Thinking) -> bool:
+        return self._is_signed(thought) or (self._echoes and bool(thought.text.strip()))
+
+    def _is_signed(self, thought: ir.Thinking) -> bool:
         if not self._thoughts:
             return False
         signature = thought.signature
@@ -132,7 +137,7 @@ class Conversation:
             case ir.Text() | ir.Media():
                 return self._given(part)
             case ir.Thinking():
-                return _thinking(part)
+                return _thinking(part) if self._is_signed(part) else _thought(part.text)
             case ir.ToolCall():
                 name = self._names.upstream(part.name)
                 called: JSON = {"type": "tool_use", "id": part.id, "name": name, "input": part.arguments}
@@ -173,8 +178,12 @@ class Conversation:
             _, lost = said.pop()  # a message cannot end with one
             self._losses += [ir.Loss(place, NOT_OURS, "hint") for place in lost]
         blocks = [block for part, _ in said if (block := self._block(part)) is not None]
+        if self._echoes:
+            unsigned = (lost for part, lost in said if isinstance(part, ir.Thinking) and not self._is_signed(part))
+            self._losses += [ir.Loss(place, NOT_OURS, "hint") for lost in unsigned for place in lost]
         if any(not _is_thought(block) for block in blocks):
-            self._say("assistant", blocks)
+            wanting = self._echoes and not any(map(_is_thought, blocks))
+            self._say("assistant", [_thought(NO_THOUGHT), *blocks] if wanting else blocks)
 
     def _end(self, *, thinks: bool) -> None:
         """Let the user have the last word, where the model demands that."""
@@ -250,6 +259,10 @@ def _thinking(thought: ir.Thinking) -> JSON:
     if signature.startswith(ir.REDACTED):
         return {"type": "redacted_thinking", "data": signature[len(ir.REDACTED) :]}
     return {"type": "thinking", "thinking": thought.text, "signature": signature}
+
+
+def _thought(text: str) -> JSON:
+    return {"type": "thinking", "thinking": text, "signature": ""}
 
 
 def _words(text: str) -> JSON:

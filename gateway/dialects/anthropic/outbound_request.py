@@ -142,7 +142,8 @@ class _Writer:
         losses: list[ir.Loss] = []
         thoughts = thinking.on or (self.target.adaptive and thinking.config is None)
         marks, target = self.marks, self.target
-        conversation = Conversation(self.request, target, self.names, marks, losses, thoughts=thoughts)
+        echoes = target.echoes and (thinking.config is None or thinking.on)
+        conversation = Conversation(self.request, target, self.names, marks, losses, thoughts=thoughts, echoes=echoes)
         messages = conversation.messages(thinks=thinking.on)
         return messages, conversation.system, losses
 

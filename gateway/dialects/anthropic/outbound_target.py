@@ -6,11 +6,22 @@ from msgspec import Struct
 
 from gateway.dialects.gemini.thinking import Conflict
 
-__all__ = ["EFFORTS", "MIDDLE_EFFORTS", "NOT_STRICT", "NO_THINKING", "SERVICES", "UNFORCED", "UNLED", "AnthropicTarget"]
+__all__ = [
+    "EFFORTS",
+    "MIDDLE_EFFORTS",
+    "NOT_STRICT",
+    "NO_THINKING",
+    "NO_THOUGHT",
+    "SERVICES",
+    "UNFORCED",
+    "UNLED",
+    "AnthropicTarget",
+]
 
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 MIDDLE_EFFORTS: Final = EFFORTS[:3]  # which every model with an effort takes
 NO_THINKING: Final = "this model, or this conversation, takes no thinking"
+NO_THOUGHT: Final = " "  # an empty one counts as none
 UNFORCED: Final = "this model cannot be forced to call a tool: the call was made optional"
 UNLED: Final = "thinking is off: this tool loop came back without its signed thoughts"
 NOT_STRICT: Final = "this model has no strict tool calls"
@@ -23,7 +34,8 @@ class AnthropicTarget(Struct, frozen=True, kw_only=True):
     `max_output`: its limit, None = unknown. `adaptive`: it thinks as much as it finds right, by one of the `efforts`,
     not by a budget; `rests`: it can be kept from thinking; `between`: but for what it thinks between calls. `forced`:
     to call a tool. `sampling`: temperature and its like; `both_samplings`: temperature together with `top_p`.
-    `signatures`: whether signed thoughts are sent back. `system_turns`: instructions within the conversation.
+    `signatures`: whether signed thoughts are sent back; `echoes`: it is no Claude, and wants thoughts with each of its
+    answers, signed or not. `system_turns`: instructions within the conversation.
     `structured`: answers and calls by a schema. `services`: the built-in tools that there are. `thinking_conflict`: see
     [translate].
     """
@@ -38,6 +50,7 @@ class AnthropicTarget(Struct, frozen=True, kw_only=True):
     sampling: bool = True
     both_samplings: bool = True
     signatures: bool = True
+    echoes: bool = False
     system_turns: bool = False
     thinking_conflict: Conflict = "clamp"
     structured: bool = True

@@ -1,0 +1,123 @@
+"""Models of other vendors behind Anthropic's API, which want their thoughts back, whoever has dropped them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from tests.fakes.anthropic_api import FakeAnthropic
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+DEEPSEEK, KIMI = "deepseek-v4-pro", "kimi-k2.6"
+USER = {"role": "user", "content": "hi"}
+SCHEMA: Json = {"type": "object", "properties": {}}
+TOOL: Json = {"name": "f", "input_schema": SCHEMA}
+FUNCTION: Json = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
+CALL: Json = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
+CALLED: Json = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+RESULT: Json = {
+    "role": "user",
+    "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "ok"}, {"type": "text", "text": "!say done"}],
+}
+ANSWERED: list[Json] = [
+    {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+    {"role": "user", "content": "!say done"},
+]
+
+
+def thought(text: str, **more: str) -> Json:
+    return {"type": "thinking", "thinking": text, **more}
+
+
+BLANK = thought(" ", signature="")
+
+
+@asynccontextmanager
+async def before(fake: FakeAnthropic, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a gateway before a server that has both models."""
+    fake.models = [DEEPSEEK, KIMI]
+    table: Json = {"type": "anthropic", "base_url": fake.url, "api_key": "key-1", "models": [DEEPSEEK, KIMI]}
+    config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"other": table}}
+    async with serve(create_app(config | over)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+        yield http
+
+
+def asked(model: str, *said: Any, **more: Any) -> Json:
+    """Write a request of Claude Code's: the model has said this, and called."""
+    call = {"role": "assistant", "content": [*said, CALL]}
+    return {"model": model, "max_tokens": 2000, "messages": [USER, call, RESULT], "tools": [TOOL], **more}
+
+
+def calls(fake: FakeAnthropic) -> list[Any]:
+    return [call for call in fake.requests if call.method == "messages"]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("model", [DEEPSEEK, KIMI])
+async def test_thoughts_that_claude_code_has_dropped_are_blank_ones(model: str, strict: bool, tmp_path: Path) -> None:
+    over: Json = {"translate": {"lossy": "strict"}} if strict else {}
+    async with FakeAnthropic() as fake, before(fake, tmp_path, **over) as http:
+        for _ in range(2):
+            response = await http.post("/v1/messages", json=asked(model, {"type": "text", "text": "a"}))
+            assert response.status_code == 200, response.text
+            assert "done" in response.text
+        assert [call.status for call in calls(fake)] == [400, 200, 200]
+        assert calls(fake)[-1].request["messages"][1]["content"] == [BLANK, {"type": "text", "text": "a"}, CALL]
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ([thought("hm", signature="f5604e36")], thought("hm", signature="f5604e36")),
+        ([thought("hm", signature="")], thought("hm", signature="")),
+        ([thought("", signature="")], BLANK),
+        ([thought("", signature="f5604e36")], thought("", signature="f5604e36")),
+    ],
+)
+async def test_thoughts_that_are_there_stay(said: list[Json], sent: Json, tmp_path: Path) -> None:
+    async with FakeAnthropic() as fake, before(fake, tmp_path) as http:
+        for given in ([], said):
+            response = await http.post("/v1/messages", json=asked(DEEPSEEK, *given))
+            assert response.status_code == 200, response.text
+        assert [call.status for call in calls(fake)] == [400, 200, 200]
+        assert calls(fake)[-1].request["messages"][1]["content"] == [sent, CALL]
+
+
+async def test_words_alone_get_a_thought_and_a_model_at_rest_none(tmp_path: Path) -> None:
+    said = {"model": DEEPSEEK, "max_tokens": 99, "messages": [USER, {"role": "assistant", "content": "a"}, USER]}
+    async with FakeAnthropic() as fake, before(fake, tmp_path) as http:
+        for more in ({}, {"thinking": {"type": "disabled"}}):
+            assert (await http.post("/v1/messages", json=said | more)).status_code == 200
+        thinking, resting = (call.request["messages"][1]["content"] for call in calls(fake)[1:])
+        assert thinking == [BLANK, {"type": "text", "text": "a"}]
+        assert resting == "a"
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "sent"),
+    [
+        (DEEPSEEK, {"reasoning_content": "hm"}, thought("hm", signature="")),
+        (DEEPSEEK, {}, BLANK),
+        (KIMI, {"reasoning_content": "hm"}, thought("hm", signature="")),
+        (KIMI, {"reasoning_content": " "}, BLANK),
+    ],
+)
+async def test_thoughts_of_a_chat_caller_go_back(model: str, message: Json, sent: Json, tmp_path: Path) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [CALLED]} | message
+    body = {"model": model, "messages": [USER, call, *ANSWERED], "tools": [FUNCTION]}
+    async with FakeAnthropic() as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        assert [call.status for call in calls(fake)] == [400, 200, 200]
+        assert calls(fake)[-1].request["messages"][1]["content"] == [sent, CALL]
