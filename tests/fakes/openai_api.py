@@ -133,6 +133,9 @@ class FakeOpenAI(Fake[str]):
     def refused(self, record: Record, refusal: Refusal) -> web.Response:
         """Label an error."""
         more = refusal.headers if isinstance(refusal, OpenAIRefusal) else {}
+        if "mimo" in (record.model or "") and record.body.get("stream"):
+            said = f"data:{json.dumps(refusal.body)}\n\n"
+            return web.Response(text=said, status=refusal.status, headers=self._headers(record, EVENTS) | more)
         return web.json_response(refusal.body, status=refusal.status, headers=self._headers(record) | more)
 
     async def planned(self, call: Conversation, record: Record) -> Plan:

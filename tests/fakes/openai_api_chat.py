@@ -464,6 +464,9 @@ def _template(asked: Asked) -> None:
             continue
         if "deepseek-v4" in name and asked.tools and not thought:
             raise bad("The `reasoning_content` in the thinking mode must be passed back to the API.", param=None)
+        if "mimo-v2" in name and message.get("tool_calls") and not thought:
+            said = "The reasoning_content in the thinking mode must be passed back to the API."
+            raise bad("Param Incorrect", param=said)
         if "kimi-k2.5" in name and message.get("tool_calls") and thought is None:
             raise bad(
                 f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {place}",

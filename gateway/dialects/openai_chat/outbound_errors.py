@@ -1,7 +1,7 @@
 """Error bodies of OpenAI and its like, read into the error tree.
 
     {"error": {"message", "type", "param", "code"}}      {"error": "…"}      {"message", "type", "code"}      {"detail"}
-    {"error": {"message", "code", "metadata": {"raw", "provider_name"}}}
+    {"error": {"message", "code", "metadata": {"raw", "provider_name"}}}      data: {"error": …}
 
 In the last, OpenRouter's, `raw` is what the provider behind it said, in whatever form. How long to wait stands in a
 header, or in the words. What names an account or a key never gets into a message, nor does what the upstream repeats of
@@ -28,6 +28,7 @@ __all__ = ["Details", "read_details", "read_error", "unnamed", "unwrapped"]
 
 _MAX_MESSAGE: Final = 2000
 _LEAD: Final = 16
+_EVENT: Final = b"data:"
 
 
 class Details(Struct, frozen=True, kw_only=True):
@@ -170,11 +171,14 @@ def read_details(body: bytes) -> Details:
     said = message if isinstance(message, str) else msgspec.json.encode(message).decode()
     if behind := _behind(found.metadata):
         said = f"{said}: {behind}" if said else behind
+    param = _text(found.param)
+    if " " in param:  # Xiaomi's words for what is wrong
+        said, param = f"{said}: {param}" if said else param, ""
     return Details(
         message=_masked(without_echoes(said)),
         code=code,
         type=_text(found.type),
-        param=_text(found.param),
+        param=param,
         status=status,
     )
 
@@ -203,8 +207,14 @@ _METADATA: Final = msgspec.json.Decoder(_Metadata)
 
 
 def unwrapped(body: bytes) -> bytes:
-    """Give the first of an array, into which Google's server of this dialect puts an error; any other body as it is."""
-    if not body[:_LEAD].lstrip().startswith(b"["):
+    """Give the first of an array, into which Google's server of this dialect puts an error; any other body as it is.
+
+    Of an event, as which Xiaomi and Qwen write the refusal of a stream, its data.
+    """
+    lead = body[:_LEAD].lstrip()
+    if lead.startswith(_EVENT):
+        return body.lstrip().removeprefix(_EVENT).partition(b"\n")[0].strip()
+    if not lead.startswith(b"["):
         return body
     given = read(body, RAWS)
     return bytes(given[0]) if given else body

@@ -34,6 +34,11 @@ def body(message: str = "no", **fields: Any) -> bytes:
         (b'{"detail":"Not Found"}', Details(message="Not Found")),
         (b'{"detail":[{"loc":["body"],"msg":"x"}]}', Details(message='[{"loc":["body"],"msg":"x"}]')),
         (b'[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]', Details(message="bad", status=400)),
+        (b'data: {"error":{"code":"1113","message":"bad"}}\n\n', Details(message="bad", code="1113")),
+        (
+            body("Param Incorrect", code="400", param="It must be so."),
+            Details(message="Param Incorrect: It must be so.", status=400),
+        ),
         (b"<html><b>502</b> Bad Gateway</html>", Details(message="502 Bad Gateway")),
         (b"", Details()),
     ],
