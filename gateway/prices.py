@@ -25,18 +25,31 @@ _SIZE: Final = 4096  # names that are remembered; callers choose them where mode
 
 
 class Price(Struct, frozen=True):
-    """USD per million tokens."""
+    """USD per million tokens.
+
+    `written`: into the cache, None = as `input`; `written_long`: to stay there for longer, None = as `written`.
+    """
 
     input: float
     cached: float
     output: float
+    written: float | None = None
+    written_long: float | None = None
 
     def usd(self, usage: ir.Usage) -> float:
-        """Give what this use costs; input includes cached, output includes reasoning."""
+        """Give what this use costs; input includes cached and written, output includes reasoning."""
         cached = min(usage.cache_read, usage.input)
         fresh = usage.input - cached
-        cost = (fresh * self.input + cached * self.cached + usage.output * self.output) / _MILLION
-        return round(cost, USD_DECIMALS)
+        cost = fresh * self.input + cached * self.cached + usage.output * self.output
+        if usage.cache_write:
+            cost += self._more(min(usage.cache_write, fresh), usage.cache_write_long)
+        return round(cost / _MILLION, USD_DECIMALS)
+
+    def _more(self, written: int, long: int) -> float:
+        """Give how much more than input it costs to write this into the cache."""
+        long, short_price = min(long, written), self.input if self.written is None else self.written
+        long_price = short_price if self.written_long is None else self.written_long
+        return (written - long) * (short_price - self.input) + long * (long_price - self.input)
 
 
 class Prices:
@@ -62,16 +75,24 @@ class Prices:
         return next(fitting, None)
 
 
+class _Listed(PriceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A list price."""
+
+    written: float | None = None
+    written_long: float | None = None
+
+
 class _List(Struct):
-    price: dict[str, PriceConfig]
+    price: dict[str, _Listed]
 
 
 @cache
 def _shipped() -> Mapping[str, Price]:
     with files("gateway").joinpath("prices.toml").open("rb") as file:
         shipped = msgspec.convert(tomllib.load(file), _List)
-    return {glob: _price(one) for glob, one in shipped.price.items()}
+    return {glob: _price(one, one.written, one.written_long) for glob, one in shipped.price.items()}
 
 
-def _price(one: PriceConfig) -> Price:
-    return Price(one.input, one.input if one.cached is None else one.cached, one.output)
+def _price(one: PriceConfig, written: float | None = None, written_long: float | None = None) -> Price:
+    cached = one.input if one.cached is None else one.cached
+    return Price(one.input, cached, one.output, written, written_long)

@@ -51,12 +51,16 @@ FinishReason = Literal["stop", "stop_sequence", "tool_calls", "length", "context
 
 
 class Usage(Struct, gc=False, frozen=True, kw_only=True):
-    """Tokens. `input` includes cached ones, `output` includes thinking."""
+    """Tokens. `input` includes cached ones, `output` includes thinking.
+
+    `cache_write_long`: those of `cache_write` that stay for the longer of the times that a vendor sells.
+    """
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_long: int = 0
     reasoning: int = 0
     total: int | None = None
     estimated: bool = False

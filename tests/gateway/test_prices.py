@@ -19,22 +19,49 @@ def listed() -> dict[str, Any]:
     return tomllib.loads(files("gateway").joinpath("prices.toml").read_text("utf-8"))
 
 
+def price_of(model: str, prices: Prices | None = None) -> Price:
+    price = (prices or Prices.of({})).find("any", model)
+    assert price is not None
+    return price
+
+
 def test_cached_tokens_have_a_price_of_their_own_and_writes_that_of_input() -> None:
-    assert Price(input=2.0, cached=0.5, output=8.0).usd(USED) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.5 * 8)
+    price = price_of("m", Prices.of({"m": PriceConfig(input=2.0, cached=0.5, output=8.0)}))
+    assert price.usd(USED) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.5 * 8)
 
 
 def test_more_cached_than_read_costs_no_less_than_nothing() -> None:
-    assert Price(input=2.0, cached=0.5, output=0.0).usd(ir.Usage(input=10, cache_read=20)) == pytest.approx(5e-6)
+    price = price_of("m", Prices.of({"m": PriceConfig(input=2.0, cached=0.5)}))
+    assert price.usd(ir.Usage(input=10, cache_read=20)) == pytest.approx(5e-6)
 
 
 def test_without_a_price_of_its_own_what_is_cached_costs_as_input() -> None:
-    price = Prices.of({"m": PriceConfig(input=2.0, output=8.0)}).find("one", "m")
-    assert price == Price(input=2.0, cached=2.0, output=8.0)
+    price = price_of("m", Prices.of({"m": PriceConfig(input=2.0, output=8.0)}))
+    assert (price.input, price.cached, price.output) == (2.0, 2.0, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "long", "usd"),
+    [
+        (100_000, 0, 0.9 * 3 + 0.1 * 3.75),  # for five minutes
+        (100_000, 100_000, 0.9 * 3 + 0.1 * 6),  # for an hour
+        (100_000, 40_000, 0.9 * 3 + 0.06 * 3.75 + 0.04 * 6),
+        (100_000, 400_000, 0.9 * 3 + 0.1 * 6),  # more than was written
+        (2_000_000, 0, 3.75),  # more than was read
+    ],
+)
+def test_what_is_written_into_the_cache_costs_by_how_long_it_stays(written: int, long: int, usd: float) -> None:
+    usage = ir.Usage(input=1_000_000, cache_write=written, cache_write_long=long)
+    assert price_of("claude-sonnet-4-6").usd(usage) == pytest.approx(usd)
+
+
+def test_what_was_read_from_the_cache_was_not_written() -> None:
+    usage = ir.Usage(input=1_000_000, cache_read=900_000, cache_write=200_000)
+    assert price_of("claude-sonnet-4-6").usd(usage) == pytest.approx(0.9 * 0.3 + 0.1 * 3.75)
 
 
 def test_what_the_operator_says_of_cached_tokens_holds() -> None:
-    price = Prices.of({"m": PriceConfig(input=2.0, cached=0.25)}).find("one", "m")
-    assert price is not None
+    price = price_of("m", Prices.of({"m": PriceConfig(input=2.0, cached=0.25)}))
     assert price.usd(USED) == pytest.approx(0.6 * 2 + 0.4 * 0.25)
 
 
@@ -47,7 +74,8 @@ def test_the_first_glob_that_fits_the_model_or_the_upstream_and_the_model_wins()
 
 
 def test_what_the_operator_does_not_name_has_its_list_price() -> None:
-    assert Prices.of({"x": PriceConfig()}).find("openai", "gpt-4.1") == Price(input=2.0, cached=0.5, output=8.0)
+    price = price_of("gpt-4.1", Prices.of({"x": PriceConfig()}))
+    assert (price.input, price.cached, price.output) == (2.0, 0.5, 8.0)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +106,7 @@ def test_what_nobody_names_has_no_price(model: str) -> None:
     ],
 )
 def test_names_with_a_date_or_a_suffix_have_the_price_of_their_model(model: str, output: float) -> None:
-    price = Prices.of({}).find("any", model)
-    assert price is not None
-    assert price.output == output
+    assert price_of(model).output == output
 
 
 def test_the_list_says_from_which_day_it_is_and_where_it_comes_from() -> None:
@@ -96,3 +122,10 @@ def test_no_price_of_the_list_stands_behind_a_glob_that_hides_it() -> None:
 
 def test_what_is_cached_never_costs_more_than_what_is_not() -> None:
     assert [glob for glob, price in listed()["price"].items() if price.get("cached", 0) > price["input"]] == []
+
+
+def test_every_claude_has_prices_for_what_is_written_into_the_cache() -> None:
+    claudes = {glob: price for glob, price in listed()["price"].items() if glob.startswith("claude-")}
+    assert claudes
+    for glob, price in claudes.items():
+        assert price["input"] < price["written"] < price["written_long"] == 2 * price["input"], glob

@@ -158,10 +158,10 @@ class Tally:
     Only what it took to compact the conversation stands beside the totals, as iterations of its own.
     """
 
-    __slots__ = ("_compactions", "_input", "_output", "_read", "_thoughts", "_told", "_written")
+    __slots__ = ("_compactions", "_input", "_kept", "_output", "_read", "_thoughts", "_told", "_written")
 
     def __init__(self) -> None:
-        self._input = self._output = self._read = self._written = self._thoughts = 0
+        self._input = self._output = self._read = self._written = self._kept = self._thoughts = 0
         self._told = False  # a number, which may be 0
         self._compactions: Sequence[ir.Usage] = ()
 
@@ -170,13 +170,14 @@ class Tally:
         given = read(raw, _USAGE)
         if given is None:
             return
-        kept, output = given.cache_creation or _Creation(), given.output_tokens_details or _Output()
-        parts = (kept.ephemeral_5m_input_tokens or 0) + (kept.ephemeral_1h_input_tokens or 0)
+        made, output = given.cache_creation or _Creation(), given.output_tokens_details or _Output()
+        parts = (made.ephemeral_5m_input_tokens or 0) + (made.ephemeral_1h_input_tokens or 0)
         self._told = self._told or given.input_tokens is not None or given.output_tokens is not None
         self._input = latest(given.input_tokens, self._input)
         self._output = latest(given.output_tokens, self._output)
         self._read = latest(given.cache_read_input_tokens, self._read)
         self._written = latest(given.cache_creation_input_tokens or parts, self._written)
+        self._kept = latest(made.ephemeral_1h_input_tokens, self._kept)
         self._thoughts = latest(output.thinking_tokens, self._thoughts)
         if given.iterations is not UNSET:
             self._compactions = _compactions(given.iterations) or self._compactions
@@ -190,6 +191,7 @@ class Tally:
             output=self._output,
             cache_read=self._read,
             cache_write=self._written,
+            cache_write_long=min(self._kept, self._written),
             reasoning=min(self._thoughts, self._output),
         )
         return _total([own, *self._compactions]) if self._compactions else own
@@ -203,11 +205,13 @@ def _compactions(raw: Raw) -> list[ir.Usage]:
 
 def _counted(given: _Iteration) -> ir.Usage:
     cached, written = latest(given.cache_read_input_tokens, 0), latest(given.cache_creation_input_tokens, 0)
+    made = given.cache_creation or _Creation()
     return ir.Usage(
         input=latest(given.input_tokens, 0) + cached + written,
         output=latest(given.output_tokens, 0),
         cache_read=cached,
         cache_write=written,
+        cache_write_long=min(latest(made.ephemeral_1h_input_tokens, 0), written),
     )
 
 
@@ -217,5 +221,6 @@ def _total(counts: Sequence[ir.Usage]) -> ir.Usage:
         output=sum(one.output for one in counts),
         cache_read=sum(one.cache_read for one in counts),
         cache_write=sum(one.cache_write for one in counts),
+        cache_write_long=sum(one.cache_write_long for one in counts),
         reasoning=sum(one.reasoning for one in counts),
     )

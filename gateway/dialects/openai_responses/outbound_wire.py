@@ -62,9 +62,14 @@ class Item(Struct):
         return self.id or self.call_id
 
 
+class WriteDetails(Struct):
+    ttl_12h_tokens: int | None = None
+
+
 class InputDetails(Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_tokens_details: WriteDetails | None = None
 
 
 class OutputDetails(Struct):
@@ -85,12 +90,14 @@ class Usage(Struct):
         read, given = self.input_tokens_details or InputDetails(), latest(self.input_tokens, 0)
         output, total = latest(self.output_tokens, 0), latest(self.total_tokens, 0)
         cached = min(latest(read.cached_tokens, 0), given)
+        written, kept = min(latest(read.cache_write_tokens, 0), given - cached), read.cache_write_tokens_details
         reasoning = (self.output_tokens_details or OutputDetails()).reasoning_tokens
         return ir.Usage(
             input=given,
             output=output,
             cache_read=cached,
-            cache_write=min(latest(read.cache_write_tokens, 0), given - cached),
+            cache_write=written,
+            cache_write_long=min(latest(kept.ttl_12h_tokens, 0), written) if kept else 0,
             reasoning=min(latest(reasoning, 0), output),
             total=max(total, given + output) if total else None,
         )

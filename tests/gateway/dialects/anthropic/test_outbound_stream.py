@@ -330,6 +330,19 @@ def test_pitfalls_35_and_80_the_cache_counts_once_and_the_end_holds() -> None:
     assert found.usage == ir.Usage(input=1000, output=50, cache_read=800, cache_write=100, reasoning=30)
 
 
+def test_what_is_written_into_the_cache_for_an_hour_is_told_apart() -> None:
+    made = {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40}
+    begun = start(input_tokens=100, cache_creation_input_tokens=100, cache_creation=made)
+    ended = end(usage={"cache_creation_input_tokens": 100, "output_tokens": 5})  # the end tells the sum alone
+    found = reply(read(begun, *words(0, "a"), *ended)).usage
+    assert (found.input, found.cache_write, found.cache_write_long) == (200, 100, 40)
+
+
+def test_no_more_is_written_for_an_hour_than_is_written() -> None:
+    begun = start(cache_creation_input_tokens=10, cache_creation={"ephemeral_1h_input_tokens": 40})
+    assert reply(read(begun, *words(0, "a"), *end())).usage.cache_write_long == 10
+
+
 def test_pitfall_76_an_empty_report_takes_nothing_back() -> None:
     assert reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 0}))).usage.input == 25
 

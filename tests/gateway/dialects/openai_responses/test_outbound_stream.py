@@ -129,6 +129,13 @@ def read_usage(events: list[ir.Event]) -> ir.Usage:
     return next(event.usage for event in events if isinstance(event, ir.UsageReported))
 
 
+@pytest.mark.parametrize(("details", "long"), [(None, 0), ({"ttl_30m_tokens": 4, "ttl_12h_tokens": 6}, 6)])
+def test_what_is_written_into_the_cache_for_twelve_hours_is_told_apart(details: object, long: int) -> None:
+    written = {"cached_tokens": 60, "cache_write_tokens": 10, "cache_write_tokens_details": details}
+    usage = read_usage(read(created(), terminal(usage=USAGE | {"input_tokens_details": written})))
+    assert (usage.cache_write, usage.cache_write_long) == (10, long)
+
+
 # what servers leave out
 
 
