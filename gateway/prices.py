@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.config import PriceConfig
@@ -28,6 +29,7 @@ class Price(Struct, frozen=True):
     """USD per million tokens.
 
     `written`: into the cache, None = as `input`; `written_long`: to stay there for longer, None = as `written`.
+    `long`: all tokens of a request whose prompt has more of them than `above`.
     """
 
     input: float
@@ -35,9 +37,13 @@ class Price(Struct, frozen=True):
     output: float
     written: float | None = None
     written_long: float | None = None
+    long: "Price | None" = None
+    above: int = 0
 
     def usd(self, usage: ir.Usage) -> float:
         """Give what this use costs; input includes cached and written, output includes reasoning."""
+        if self.long is not None and usage.input > self.above:
+            return self.long.usd(usage)
         cached = min(usage.cache_read, usage.input)
         fresh = usage.input - cached
         cost = fresh * self.input + cached * self.cached + usage.output * self.output
@@ -82,15 +88,37 @@ class _Listed(PriceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     written_long: float | None = None
 
 
+class _Long(Struct, forbid_unknown_fields=True):
+    """How many times as much the tokens of a long prompt cost, and those of its answer."""
+
+    above: int
+    input: float
+    output: float
+
+    def of(self, price: Price) -> Price:
+        """Give a price with that of long prompts."""
+        written, longer = price.written, price.written_long
+        long = Price(
+            price.input * self.input,
+            price.cached * self.input,
+            price.output * self.output,
+            None if written is None else written * self.input,
+            None if longer is None else longer * self.input,
+        )
+        return replace(price, long=long, above=self.above)
+
+
 class _List(Struct):
     price: dict[str, _Listed]
+    long: dict[str, _Long]
 
 
 @cache
 def _shipped() -> Mapping[str, Price]:
     with files("gateway").joinpath("prices.toml").open("rb") as file:
         shipped = msgspec.convert(tomllib.load(file), _List)
-    return {glob: _price(one, one.written, one.written_long) for glob, one in shipped.price.items()}
+    found = {glob: _price(one, one.written, one.written_long) for glob, one in shipped.price.items()}
+    return found | {glob: long.of(found[glob]) for glob, long in shipped.long.items()}
 
 
 def _price(one: PriceConfig, written: float | None = None, written_long: float | None = None) -> Price:

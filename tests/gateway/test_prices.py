@@ -60,6 +60,36 @@ def test_what_was_read_from_the_cache_was_not_written() -> None:
     assert price_of("claude-sonnet-4-6").usd(usage) == pytest.approx(0.9 * 0.3 + 0.1 * 3.75)
 
 
+@pytest.mark.parametrize(
+    ("model", "most", "short", "long"),
+    [
+        ("gemini-3.1-pro-preview", 200_000, (2.0, 0.2, 12.0), (4.0, 0.4, 18.0)),
+        ("gemini-2.5-pro", 200_000, (1.25, 0.125, 10.0), (2.5, 0.25, 15.0)),
+        ("gpt-5.5", 272_000, (5.0, 0.5, 30.0), (10.0, 1.0, 45.0)),
+        ("claude-sonnet-4-5@20250929", 200_000, (3.0, 0.3, 15.0), (6.0, 0.6, 22.5)),
+        ("claude-haiku-5-5", 100_000, (0.1, 0.01, 0.5), (0.5, 0.05, 2.5)),
+        ("claude-sonnet-4-6", 200_000, (3.0, 0.3, 15.0), (3.0, 0.3, 15.0)),  # the same at any length
+    ],
+)
+def test_a_whole_request_costs_more_where_its_prompt_is_long(
+    model: str, most: int, short: tuple[float, float, float], long: tuple[float, float, float]
+) -> None:
+    price = price_of(model)
+    for size, (read, cached, said) in ((most, short), (most + 1, long)):
+        usage = ir.Usage(input=size, cache_read=50_000, output=1000)
+        assert price.usd(usage) == pytest.approx(((size - 50_000) * read + 50_000 * cached + 1000 * said) / 1_000_000)
+
+
+def test_what_a_long_prompt_writes_into_the_cache_costs_more_too() -> None:
+    usage = ir.Usage(input=200_000, cache_write=200_000, cache_write_long=100_000)
+    assert price_of("claude-haiku-5-5").usd(usage) == pytest.approx(0.1 * 0.625 + 0.1 * 1.0)
+
+
+def test_a_price_of_the_operator_is_the_same_for_prompts_of_any_length() -> None:
+    price = price_of("gpt-5.5", Prices.of({"gpt-5*": PriceConfig(input=1.0)}))
+    assert price.usd(ir.Usage(input=1_000_000)) == 1.0
+
+
 def test_what_the_operator_says_of_cached_tokens_holds() -> None:
     price = price_of("m", Prices.of({"m": PriceConfig(input=2.0, cached=0.25)}))
     assert price.usd(USED) == pytest.approx(0.6 * 2 + 0.4 * 0.25)
