@@ -5,7 +5,7 @@ use would have cost, and what people want to see.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -29,7 +29,7 @@ class Price(Struct, frozen=True):
     """USD per million tokens.
 
     `written`: into the cache, None = as `input`; `written_long`: to stay there for longer, None = as `written`.
-    `long`: all tokens of a request whose prompt has more of them than `above`.
+    `long`: all tokens of a request whose prompt has more of them than `above`. `tiers`: by `ir.Usage.tier`.
     """
 
     input: float
@@ -39,9 +39,12 @@ class Price(Struct, frozen=True):
     written_long: float | None = None
     long: "Price | None" = None
     above: int = 0
+    tiers: Mapping[ir.Tier, "Price"] = {}
 
     def usd(self, usage: ir.Usage) -> float:
         """Give what this use costs; input includes cached and written, output includes reasoning."""
+        if usage.tier and usage.tier in self.tiers:
+            return self.tiers[usage.tier].usd(usage)
         if self.long is not None and usage.input > self.above:
             return self.long.usd(usage)
         cached = min(usage.cache_read, usage.input)
@@ -87,6 +90,10 @@ class _Listed(PriceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     written: float | None = None
     written_long: float | None = None
 
+    def price(self) -> Price:
+        """Give what it says of prompts that are not long."""
+        return replace(_price(self), written=self.written, written_long=self.written_long)
+
 
 class _Long(Struct, forbid_unknown_fields=True):
     """How many times as much the tokens of a long prompt cost, and those of its answer."""
@@ -111,16 +118,24 @@ class _Long(Struct, forbid_unknown_fields=True):
 class _List(Struct):
     price: dict[str, _Listed]
     long: dict[str, _Long]
+    tier: dict[ir.Tier, dict[str, _Listed]]
+
+    def all(self) -> Iterator[tuple[str, Price]]:
+        """Give the price of each glob."""
+        for glob, one in self.price.items():
+            tiers = {tier: self._whole(glob, rows[glob]) for tier, rows in self.tier.items() if glob in rows}
+            yield glob, replace(self._whole(glob, one), tiers=tiers)
+
+    def _whole(self, glob: str, one: _Listed) -> Price:
+        price = one.price()
+        return self.long[glob].of(price) if glob in self.long else price
 
 
 @cache
 def _shipped() -> Mapping[str, Price]:
     with files("gateway").joinpath("prices.toml").open("rb") as file:
-        shipped = msgspec.convert(tomllib.load(file), _List)
-    found = {glob: _price(one, one.written, one.written_long) for glob, one in shipped.price.items()}
-    return found | {glob: long.of(found[glob]) for glob, long in shipped.long.items()}
+        return dict(msgspec.convert(tomllib.load(file), _List).all())
 
 
-def _price(one: PriceConfig, written: float | None = None, written_long: float | None = None) -> Price:
-    cached = one.input if one.cached is None else one.cached
-    return Price(one.input, cached, one.output, written, written_long)
+def _price(one: PriceConfig) -> Price:
+    return Price(one.input, one.input if one.cached is None else one.cached, one.output)

@@ -24,6 +24,7 @@ __all__ = [
     "emulated",
     "latest",
     "lost_with",
+    "tier_of",
     "unread",
 ]
 
@@ -39,6 +40,14 @@ RESTING: Final = "resting"  # stands for those of them that keep a model from th
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}
+_TIERS: Final[Mapping[str, ir.Tier]] = {
+    "flex": "flex",
+    "priority": "priority",
+    "ultrafast": "ultrafast",
+    "fast": "fast",  # Anthropic's speed
+    "on_demand_flex": "flex",  # Vertex AI's types of traffic
+    "on_demand_priority": "priority",
+}
 _HINTS: Final = frozenset({"reasoning_effort", *IDENTITY, *ASIDES})
 
 
@@ -119,6 +128,11 @@ def emulated(tool: ir.Tool) -> Iterator[ir.Loss]:
 def latest(given: int | None, before: int) -> int:
     """Give the last value of a counter: none, and one that no answer can have, says nothing."""
     return given if given is not None and 0 < given <= ir.MOST_TOKENS else before
+
+
+def tier_of(said: object) -> ir.Tier:
+    """Tell the tier that has served a request from an upstream's word for it."""
+    return _TIERS.get(said.lower(), "") if isinstance(said, str) else ""
 
 
 def unread(part: ir.Opaque) -> ir.Loss:

@@ -24,6 +24,7 @@ from .events import (
     Started,
     TextDelta,
     ThinkingDelta,
+    Tier,
     Usage,
     UsageReported,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "Thinking",
     "ThinkingDelta",
     "Thread",
+    "Tier",
     "Tool",
     "ToolCall",
     "ToolChoice",

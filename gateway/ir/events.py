@@ -40,6 +40,7 @@ __all__ = [
     "Started",
     "TextDelta",
     "ThinkingDelta",
+    "Tier",
     "Usage",
     "UsageReported",
 ]
@@ -50,10 +51,14 @@ BlockKind = Literal["text", "thinking", "tool_call", "media"]
 FinishReason = Literal["stop", "stop_sequence", "tool_calls", "length", "context_window", "content_filter", "pause"]
 
 
+Tier = Literal["", "flex", "priority", "ultrafast", "fast"]
+
+
 class Usage(Struct, gc=False, frozen=True, kw_only=True):
     """Tokens. `input` includes cached ones, `output` includes thinking.
 
     `cache_write_long`: those of `cache_write` that stay for the longer of the times that a vendor sells.
+    `tier`: how the request was served, where that has a price of its own, "" = as most are.
     """
 
     input: int = 0
@@ -64,6 +69,7 @@ class Usage(Struct, gc=False, frozen=True, kw_only=True):
     reasoning: int = 0
     total: int | None = None
     estimated: bool = False
+    tier: Tier = ""
 
 
 class Started(Struct, gc=False, frozen=True, kw_only=True):

@@ -85,9 +85,27 @@ def test_what_a_long_prompt_writes_into_the_cache_costs_more_too() -> None:
     assert price_of("claude-haiku-5-5").usd(usage) == pytest.approx(0.1 * 0.625 + 0.1 * 1.0)
 
 
-def test_a_price_of_the_operator_is_the_same_for_prompts_of_any_length() -> None:
+@pytest.mark.parametrize(
+    ("model", "tier", "usd"),
+    [
+        ("gpt-5", "", 1.25 + 10),
+        ("gpt-5", "flex", 0.625 + 5),
+        ("gpt-5", "priority", 2.5 + 20),
+        ("gpt-5", "fast", 1.25 + 10),  # what has no price of its own
+        ("claude-opus-5-5", "fast", 8 + 40),
+        ("gemini-3.5-flash", "priority", 2.7 + 16.2),
+        ("gemini-2.5-pro", "flex", 1.25 + 7.5),  # a long prompt
+        ("gpt-4-turbo", "flex", 10 + 30),
+    ],
+)
+def test_a_tier_has_its_price(model: str, tier: ir.Tier, usd: float) -> None:
+    usage = ir.Usage(input=1_000_000, output=1_000_000, tier=tier)
+    assert price_of(model).usd(usage) == pytest.approx(usd)
+
+
+def test_a_price_of_the_operator_is_the_same_for_prompts_of_any_length_and_in_any_tier() -> None:
     price = price_of("gpt-5.5", Prices.of({"gpt-5*": PriceConfig(input=1.0)}))
-    assert price.usd(ir.Usage(input=1_000_000)) == 1.0
+    assert price.usd(ir.Usage(input=1_000_000, tier="priority")) == 1.0
 
 
 def test_what_the_operator_says_of_cached_tokens_holds() -> None:
@@ -159,3 +177,19 @@ def test_every_claude_has_prices_for_what_is_written_into_the_cache() -> None:
     assert claudes
     for glob, price in claudes.items():
         assert price["input"] < price["written"] < price["written_long"] == 2 * price["input"], glob
+
+
+@pytest.mark.parametrize("part", ["long", "tier.flex", "tier.priority", "tier.fast"])
+def test_what_stands_beside_a_price_has_the_glob_of_one(part: str) -> None:
+    found = listed()
+    for name in part.split("."):
+        found = found[name]
+    assert found
+    assert set(found) <= set(listed()["price"])
+
+
+def test_flex_costs_less_than_usual_and_what_is_fast_costs_more() -> None:
+    usual, tiers = listed()["price"], listed()["tier"]
+    assert [glob for glob, price in tiers["flex"].items() if price["output"] >= usual[glob]["output"]] == []
+    for tier in tiers.keys() - {"flex"}:
+        assert [glob for glob, price in tiers[tier].items() if price["output"] <= usual[glob]["output"]] == []

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
-from gateway.dialects.outbound import latest
+from gateway.dialects.outbound import latest, tier_of
 from gateway.dialects.raw import NULL, RAWS, read, require
 
 __all__ = [
@@ -114,6 +114,7 @@ class _Counts(Struct):
     cache_creation_input_tokens: int | None = None
     cache_creation: _Creation | None = None
     output_tokens_details: _Output | None = None
+    speed: object = None
 
 
 class _Usage(_Counts):
@@ -158,10 +159,11 @@ class Tally:
     Only what it took to compact the conversation stands beside the totals, as iterations of its own.
     """
 
-    __slots__ = ("_compactions", "_input", "_kept", "_output", "_read", "_thoughts", "_told", "_written")
+    __slots__ = ("_compactions", "_input", "_kept", "_output", "_read", "_thoughts", "_tier", "_told", "_written")
 
     def __init__(self) -> None:
         self._input = self._output = self._read = self._written = self._kept = self._thoughts = 0
+        self._tier: ir.Tier = ""
         self._told = False  # a number, which may be 0
         self._compactions: Sequence[ir.Usage] = ()
 
@@ -170,15 +172,19 @@ class Tally:
         given = read(raw, _USAGE)
         if given is None:
             return
-        made, output = given.cache_creation or _Creation(), given.output_tokens_details or _Output()
-        parts = (made.ephemeral_5m_input_tokens or 0) + (made.ephemeral_1h_input_tokens or 0)
+        written = given.cache_creation_input_tokens
+        if (made := given.cache_creation) is not None:
+            written = written or (made.ephemeral_5m_input_tokens or 0) + (made.ephemeral_1h_input_tokens or 0)
+            self._kept = latest(made.ephemeral_1h_input_tokens, self._kept)
         self._told = self._told or given.input_tokens is not None or given.output_tokens is not None
         self._input = latest(given.input_tokens, self._input)
         self._output = latest(given.output_tokens, self._output)
         self._read = latest(given.cache_read_input_tokens, self._read)
-        self._written = latest(given.cache_creation_input_tokens or parts, self._written)
-        self._kept = latest(made.ephemeral_1h_input_tokens, self._kept)
-        self._thoughts = latest(output.thinking_tokens, self._thoughts)
+        self._written = latest(written, self._written)
+        if (output := given.output_tokens_details) is not None:
+            self._thoughts = latest(output.thinking_tokens, self._thoughts)
+        if given.speed is not None:  # the priority tier is paid for in advance, at no price of a token
+            self._tier = tier_of(given.speed)
         if given.iterations is not UNSET:
             self._compactions = _compactions(given.iterations) or self._compactions
 
@@ -191,8 +197,9 @@ class Tally:
             output=self._output,
             cache_read=self._read,
             cache_write=self._written,
-            cache_write_long=min(self._kept, self._written),
+            cache_write_long=min(self._kept, self._written) if self._kept else 0,
             reasoning=min(self._thoughts, self._output),
+            tier=self._tier,
         )
         return _total([own, *self._compactions]) if self._compactions else own
 
@@ -216,6 +223,7 @@ def _counted(given: _Iteration) -> ir.Usage:
 
 
 def _total(counts: Sequence[ir.Usage]) -> ir.Usage:
+    """Add up; the first one says by whom it was served."""
     return ir.Usage(
         input=sum(one.input for one in counts),
         output=sum(one.output for one in counts),
@@ -223,4 +231,5 @@ def _total(counts: Sequence[ir.Usage]) -> ir.Usage:
         cache_write=sum(one.cache_write for one in counts),
         cache_write_long=sum(one.cache_write_long for one in counts),
         reasoning=sum(one.reasoning for one in counts),
+        tier=counts[0].tier,
     )

@@ -1,13 +1,12 @@
 """Token counts: the running reports of one answer, made into neutral usage."""
 
 from gateway import ir
+from gateway.dialects.outbound import tier_of
 from gateway.ir import MOST_TOKENS
 
 from .wire import UsageMetadata
 
 __all__ = ["Tally"]
-
-_NOTHING = UsageMetadata()
 
 
 class Tally:
@@ -16,17 +15,20 @@ class Tally:
     One that no answer can have says nothing.
     """
 
-    __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_thoughts", "_told", "_tool_use", "_total")
+    __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_thoughts", "_tier", "_told", "_tool_use", "_total")
 
     def __init__(self) -> None:
         self._counted: ir.Usage | None = None  # until the next report
+        self._tier: ir.Tier = ""
         self._told = False  # a number, which may be 0
         self._prompt = self._candidates = self._thoughts = self._cached = self._tool_use = self._total = 0
 
     def add(self, report: UsageMetadata) -> None:
         """Take the report of one chunk."""
         self._counted = None
-        self._told = self._told or report != _NOTHING
+        self._told = self._told or _counts(report)
+        if (said := report.service_tier or report.traffic_type) is not None:
+            self._tier = tier_of(said)
         if (count := report.prompt_token_count) and self._prompt < count <= MOST_TOKENS:
             self._prompt = count
         if (count := report.candidates_token_count) and self._candidates < count <= MOST_TOKENS:
@@ -51,6 +53,7 @@ class Tally:
                 cache_read=min(self._cached, input_tokens) if self._cached else 0,
                 reasoning=min(self._thoughts, output) if self._thoughts else 0,
                 total=max(self._total, input_tokens + output) if self._total else None,
+                tier=self._tier,
             )
         return self._counted
 
@@ -66,3 +69,14 @@ class Tally:
         if self._total == input_tokens + self._candidates:
             return self._candidates
         return self._candidates + self._thoughts
+
+
+def _counts(report: UsageMetadata) -> bool:
+    return (
+        report.prompt_token_count is not None
+        or report.total_token_count is not None
+        or report.candidates_token_count is not None
+        or report.thoughts_token_count is not None
+        or report.cached_content_token_count is not None
+        or report.tool_use_prompt_token_count is not None
+    )

@@ -126,7 +126,7 @@ def finish_of(candidate: Candidate) -> str | None:
 
 
 class UsageMetadata(Struct, gc=False, rename="camel"):
-    """Cumulative counts; a counter is missing rather than 0."""
+    """Cumulative counts; a counter is missing rather than 0. Vertex AI has `traffic_type` for `service_tier`."""
 
     prompt_token_count: int | None = None
     candidates_token_count: int | None = None
@@ -134,6 +134,8 @@ class UsageMetadata(Struct, gc=False, rename="camel"):
     thoughts_token_count: int | None = None
     cached_content_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
+    service_tier: object = None
+    traffic_type: object = None
 
 
 class Feedback(Struct, gc=False, rename="camel"):

@@ -157,7 +157,7 @@ class StreamReader(BlockReader):
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
             return None
         if chunk.usage is not UNSET:
-            self._tally.add(chunk.usage)
+            self._tally.add(chunk.usage, chunk.service_tier)
         for choice in chunk.choices or ():
             if not choice.index:
                 if not self._started:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from gateway import ir
-from gateway.dialects.outbound import latest
+from gateway.dialects.outbound import latest, tier_of
 from gateway.dialects.raw import read
 
 from .outbound_wire import Usage
@@ -19,14 +19,15 @@ _USAGE: Final = msgspec.json.Decoder(Usage | None, strict=False)
 class Tally:
     """Keep the last value of each counter: some servers report with every chunk, and some of the reports are empty."""
 
-    __slots__ = ("_cached", "_completion", "_prompt", "_reasoning", "_told", "_total", "_written")
+    __slots__ = ("_cached", "_completion", "_prompt", "_reasoning", "_tier", "_told", "_total", "_written")
 
     def __init__(self) -> None:
         self._prompt = self._completion = self._total = self._cached = self._written = self._reasoning = 0
+        self._tier: ir.Tier = ""
         self._told = False  # a number, which may be 0
 
-    def add(self, raw: Raw | UnsetType) -> None:
-        """Take a report."""
+    def add(self, raw: Raw | UnsetType, tier: object = None) -> None:
+        """Take a report, and the tier that is told beside it."""
         given = read(raw, _USAGE)
         if given is None:
             return
@@ -41,6 +42,8 @@ class Tally:
         self._cached = latest(cached, self._cached)
         self._written = latest(prompt and prompt.cache_write_tokens, self._written)
         self._reasoning = latest(reasoning, self._reasoning)
+        if tier is not None:
+            self._tier = tier_of(tier)
 
     def usage(self) -> ir.Usage | None:
         """Give the counts, None before the first: output with reasoning, which some have in the total only."""
@@ -55,4 +58,5 @@ class Tally:
             cache_write=min(self._written, self._prompt - cached),
             reasoning=min(self._reasoning, output),
             total=max(self._total, self._prompt + output) if self._total else None,
+            tier=self._tier,
         )

@@ -79,6 +79,7 @@ class Chunk(Struct):
     model: object = None
     choices: list[Choice] | None = None
     usage: Raw | UnsetType = UNSET
+    service_tier: object = None
     error: Raw | UnsetType = UNSET
 
 

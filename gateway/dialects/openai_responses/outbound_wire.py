@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
-from gateway.dialects.outbound import latest
+from gateway.dialects.outbound import latest, tier_of
 from gateway.dialects.places import Places
 from gateway.dialects.raw import NULL, read, require
 
@@ -85,7 +85,7 @@ class Usage(Struct):
     input_tokens_details: InputDetails | None = None
     output_tokens_details: OutputDetails | None = None
 
-    def neutral(self) -> ir.Usage:
+    def neutral(self, tier: ir.Tier) -> ir.Usage:
         """Give the neutral counts."""
         read, given = self.input_tokens_details or InputDetails(), latest(self.input_tokens, 0)
         output, total = latest(self.output_tokens, 0), latest(self.total_tokens, 0)
@@ -100,6 +100,7 @@ class Usage(Struct):
             cache_write_long=min(latest(kept.ttl_12h_tokens, 0), written) if kept else 0,
             reasoning=min(latest(reasoning, 0), output),
             total=max(total, given + output) if total else None,
+            tier=tier,
         )
 
 
@@ -120,6 +121,7 @@ class Response(Struct):
     incomplete_details: Details | None = None
     output: list[Raw] | None = None
     usage: Raw = NULL
+    service_tier: object = None
     background: bool | None = None
 
     def counted(self) -> ir.Usage | None:
@@ -127,7 +129,7 @@ class Response(Struct):
         given = read(self.usage, _USAGE)
         if given is None or (given.input_tokens is None and given.output_tokens is None):
             return None
-        return given.neutral()
+        return given.neutral(tier_of(self.service_tier))
 
 
 class Event(Struct):

@@ -343,6 +343,12 @@ def test_no_more_is_written_for_an_hour_than_is_written() -> None:
     assert reply(read(begun, *words(0, "a"), *end())).usage.cache_write_long == 10
 
 
+@pytest.mark.parametrize(("speed", "tier"), [("fast", "fast"), ("standard", ""), (None, ""), ({"of": 1}, "")])
+def test_a_fast_answer_is_told_apart(speed: object, tier: ir.Tier) -> None:
+    begun = start(service_tier="priority", speed=speed)
+    assert reply(read(begun, *words(0, "a"), *end(usage={"output_tokens": 5}))).usage.tier == tier
+
+
 def test_pitfall_76_an_empty_report_takes_nothing_back() -> None:
     assert reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 0}))).usage.input == 25
 

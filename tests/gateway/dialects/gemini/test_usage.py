@@ -79,6 +79,27 @@ def test_report_without_numbers_takes_nothing_away(later: dict[str, Any]) -> Non
     assert counted(report(prompt=3, candidates=2, total=5), later) == ir.Usage(input=3, output=2, total=5)
 
 
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ({"serviceTier": "flex"}, "flex"),
+        ({"serviceTier": "PRIORITY"}, "priority"),
+        ({"serviceTier": "standard"}, ""),
+        ({"trafficType": "ON_DEMAND_FLEX"}, "flex"),
+        ({"trafficType": "ON_DEMAND_PRIORITY"}, "priority"),
+        ({"trafficType": "ON_DEMAND"}, ""),
+        ({"trafficType": {}}, ""),
+    ],
+)
+def test_the_tier_that_has_served_it_is_told(said: dict[str, Any], tier: ir.Tier) -> None:
+    told = {"usageMetadata": {"promptTokenCount": 3, **said}}
+    assert counted(told, report(prompt=3, candidates=2)) == ir.Usage(input=3, output=2, tier=tier)
+
+
+def test_a_tier_alone_counts_nothing() -> None:
+    assert counted({"usageMetadata": {"serviceTier": "flex"}}) is None
+
+
 def test_reports_are_cumulative() -> None:
     first, last = report(prompt=12, candidates=1, total=13), report(prompt=12, candidates=5, total=17)
     assert counted(first, last) == ir.Usage(input=12, output=5, total=17)

@@ -83,6 +83,16 @@ def test_a_text_streams_and_its_usage_follows_the_finish() -> None:
     assert events == [STARTED, *words("He", "llo"), ir.UsageReported(tokens), STOP]
 
 
+TIERS = [("flex", "flex"), ("priority", "priority"), ("default", ""), ("on_demand", ""), (None, ""), ([1], "")]
+
+
+@pytest.mark.parametrize(("said", "tier"), TIERS)
+def test_the_tier_that_has_served_it_is_told(said: object, tier: ir.Tier) -> None:
+    last = json.dumps(HEAD | {"choices": [], "usage": USAGE, "service_tier": said})
+    events = read(chunk({"content": "a"}), chunk({}, "stop"), last)
+    assert [event.usage.tier for event in events if isinstance(event, ir.UsageReported)] == [tier]
+
+
 def test_words_go_out_as_they_come() -> None:
     one = reader()
     assert one.feed([chunk({"content": "He"})]) == [STARTED, ir.BlockStarted(kind="text"), ir.TextDelta("He")]

@@ -136,6 +136,14 @@ def test_what_is_written_into_the_cache_for_twelve_hours_is_told_apart(details: 
     assert (usage.cache_write, usage.cache_write_long) == (10, long)
 
 
+TIERS = [("flex", "flex"), ("priority", "priority"), ("ultrafast", "ultrafast"), ("default", ""), (None, ""), (5, "")]
+
+
+@pytest.mark.parametrize(("said", "tier"), TIERS)
+def test_the_tier_that_has_served_it_is_told(said: object, tier: ir.Tier) -> None:
+    assert read_usage(read(created(), terminal(usage=USAGE, service_tier=said))).tier == tier
+
+
 # what servers leave out
 
 
