@@ -186,6 +186,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
 )
 _OF_SHAPE: Final[frozenset[Cause]] = frozenset({"states", "choices"})  # what a model does not take of these schemas
 _SHAPES: Final = 256
+_SHORTER: Final[frozenset[Cause]] = frozenset({"room", "funds"})
 _AGAIN: Final[frozenset[Cause]] = frozenset({"unknown"})  # each time about something else
 _WHILE_IT_THINKS: Final[frozenset[Cause]] = frozenset({"drawing", "logprobs"})  # and may take while it does not
 _AT_REST: Final[frozenset[Cause]] = frozenset({"effort_value"})  # of which there is one then
@@ -271,7 +272,7 @@ class Draft(Generic[_W]):
             return False
         refused: frozenset[Cause] = frozenset((cause,))
         amended = self._without | refused
-        request = replace(self._request, room=room_of(said)) if cause == "room" else self._request
+        request = replace(self._request, room=room_of(said)) if cause in _SHORTER else self._request
         written = self._write(request, amended)
         if self._strict and any(loss.severity != "hint" for loss in request.lost(written.losses)):
             return False

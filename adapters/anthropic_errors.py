@@ -13,8 +13,10 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, blamed, of_service
+from gateway.adapters.room import room_of
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
 from gateway.errors import (
@@ -58,6 +60,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
 RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
+    "funds": replace(KEYED["quota"], renew=("body",)),
 }
 
 _400: Final = frozenset({400})
@@ -80,6 +83,7 @@ _CAUSES: Final = Causes(
         (_KEY, "key has been disabled", "banned"),
         (_KEY, "credit balance is too low", "quota"),
         (_KEY, "specified api usage limits", "quota"),
+        (frozenset({402}), "can only afford", "funds"),  # OpenRouter
         (frozenset({403}), "request not allowed", "location"),
         # thoughts that are sent back
         (_400, "invalid signature in thinking", "signatures"),
@@ -204,6 +208,8 @@ def _code(body: bytes) -> str:
 
 def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[GatewayError, Cause]:
     """Keep from the caller what is not the caller's to mend."""
+    if cause == "funds" and room_of(said) is None:
+        cause = "quota"
     if cause == "quota" and not isinstance(error, UpstreamRateLimited):
         return UpstreamRateLimited(said, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after), cause
     if cause in _OURS and not isinstance(error, UpstreamCredential):

@@ -82,6 +82,7 @@ Cause = Literal[
     "thinking_config",
     "limit",
     "room",
+    "funds",
     "old_limit",
     "new_limit",
     "thoughts",

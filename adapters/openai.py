@@ -35,6 +35,7 @@ from gateway.dialects.outbound import (
     DRAWING,
     IDENTITY,
     RESTING,
+    ROOM,
     SPELLED,
     Carriers,
     Demand,
@@ -106,6 +107,8 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "spelling": (SPELLED,),  # first: then comes what takes its place
     "resting": (RESTING,),
+    "room": (ROOM,),
+    "funds": (ROOM,),
     "effort": ("reasoning_effort",),
     "effort_value": ("reasoning_effort",),
     "drawing": tuple(DRAWING),

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from gateway.adapters.amendments import SIGNED
 from gateway.adapters.failures import (
@@ -27,6 +28,7 @@ from gateway.adapters.failures import (
     blamed,
     of_service,
 )
+from gateway.adapters.room import room_of
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.dialects.outbound import ASIDES, IDENTITY, SPELLINGS
 from gateway.dialects.raw import read
@@ -81,6 +83,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
 RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
+    "funds": replace(KEYED["quota"], renew=("body",)),
     "oversized": Rule(),
     "filtered": Rule(),
     "resource": Rule(),
@@ -89,6 +92,7 @@ RULES: Final[Rules] = {
 }
 
 _400: Final = frozenset({400})
+_402: Final = frozenset({402})
 _403: Final = frozenset({403})
 _LIMITING: Final = frozenset({403, 429})
 _BAD: Final = frozenset({400, 422})
@@ -235,7 +239,8 @@ CAUSES: Final = Causes(
         (_GONE, "items are not persisted when", "kept"),
         (_GONE, "response with id", "kept"),
         (_400, "incorrect api key", "key"),
-        (_LIMITING, "key limit exceeded", "quota"),  # OpenRouter
+        (_402, "can only afford", "funds"),  # OpenRouter
+        (_LIMITING, "key limit exceeded", "quota"),
         (_LIMITING, "insufficient balance", "quota"),  # MiniMax
         (_LIMITING, "any credits or licenses", "quota"),  # xAI
         (_LIMITING, "run out of credits", "quota"),
@@ -291,6 +296,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
             cause = "kept"
         elif cause == "counting" and _OPTION.search(details.message):
             cause = "options"
+        elif cause == "funds" and room_of(details.message) is None:
+            cause = "quota"
         error = _told(error, cause, details.message)
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"

@@ -1,4 +1,4 @@
-"""What a refusal leaves for an answer: a prompt and the limit of its answer do not fit the context together.
+"""What a refusal leaves for an answer: the prompt and the limit of its answer exceed the context, or what is paid for.
 
 Callers ask for as much as a model could say (Claude Code: 32,000 tokens), and some upstreams refuse that where another
 would end the answer at the end of its context.
@@ -20,6 +20,7 @@ _SAID: Final = tuple(
         r"context length of ALL tokens\. you requested a total of \d{1,9} tokens: PROMPT tokens from",  # SGLang
         r"must be <= ALL\. given: PROMPT .?inputs.? tokens",  # TGI, Together
         r"exceed context limit: PROMPT \+ \d{1,9} > ALL",  # Anthropic
+        r"can only afford ALL(?P<prompt>)\b",  # OpenRouter
     )
 )
 
@@ -30,6 +31,6 @@ def room_of(said: str) -> int | None:
     for words in _SAID:
         found = words.search(said)
         if found is not None:
-            room = int(found["all"]) - int(found["prompt"])
+            room = int(found["all"]) - int(found["prompt"] or 0)
             return room if room >= _LEAST else None
     return None

@@ -14,6 +14,7 @@ __all__ = [
     "DRAWING",
     "IDENTITY",
     "RESTING",
+    "ROOM",
     "SPELLED",
     "SPELLINGS",
     "Carriers",
@@ -36,6 +37,7 @@ IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks,
 ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by itself
 SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out
+ROOM: Final = "room"  # stands for the limit of the answer, which there is not enough room for
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}

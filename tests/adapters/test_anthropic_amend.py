@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.adapters.anthropic_writing import Learnt, Writer
 from gateway.config import TranslateConfig
-from gateway.errors import UpstreamRejected
+from gateway.errors import UpstreamRateLimited, UpstreamRejected
 from gateway.upstream import ModelInfo
 from tests.adapters.site import AnthropicSite, asking
 
@@ -422,3 +422,19 @@ async def test_a_refusal_about_what_is_not_there_is_the_callers_to_know(anthropi
     with pytest.raises(UpstreamRejected, match="deprecated"):
         await anthropic.ask()
     assert len(anthropic.calls) == 1
+
+
+@pytest.mark.parametrize(("left", "limits"), [(9000, [20_000, 9000]), (500, [20_000])])
+async def test_an_answer_is_as_long_as_can_be_afforded_behind_openrouter(
+    anthropic: AnthropicSite, left: int, limits: list[int]
+) -> None:
+    await anthropic.open()
+    said = f"This request requires more credits. You requested up to 20000 tokens, but can only afford {left}."
+    error = {"status": 402, "error": {"type": "billing_error", "message": said}}
+    anthropic.fake.script.push("!refuse " + json.dumps(error))
+    if left < 1024:
+        with pytest.raises(UpstreamRateLimited, match="afford 500"):
+            await anthropic.ask(model=OLD, attempts=1, sampling=LIMITED)
+    else:
+        assert await anthropic.ask(model=OLD, attempts=1, sampling=LIMITED)
+    assert sent(anthropic, "max_tokens") == limits

@@ -159,3 +159,68 @@ async def test_a_prompt_that_moderation_stops_is_no_matter_of_the_key(
         assert response.status_code == status, response.text
         assert status == 400 or response.json()["stop_reason"] == "refusal"
         assert statuses(fake) == [403]
+
+
+BODIES: dict[str, tuple[str, Json]] = {
+    "openai-chat": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "!say done"}]}),
+    "openai-responses": ("/v1/responses", {"store": False, "input": "!say done"}),
+    "anthropic": ("/v1/messages", {"max_tokens": 32_000, "messages": [{"role": "user", "content": "!say done"}]}),
+}
+LIMIT = "max_completion_tokens"
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("dialect", BODIES)
+async def test_an_answer_is_as_long_as_can_be_afforded(dialect: str, strict: bool, tmp_path: Path) -> None:
+    path, body = BODIES[dialect]
+    over: Json = {"translate": {"lossy": "strict"}} if strict else {}
+    async with FakeOpenRouter() as fake, before(fake, tmp_path, **over) as http:
+        fake.credits = 27_342
+        response = await http.post(path, json=body | {"model": GPT})
+        assert response.status_code == 200, response.text
+        assert "done" in response.text
+        assert statuses(fake) == [402, 200]
+        assert fake.calls(CHAT)[-1].request[LIMIT] == 27_342
+        fake.credits = None
+        assert (await http.post(path, json=body | {"model": GPT})).status_code == 200
+        assert fake.calls(CHAT)[-1].request.get(LIMIT) == body.get("max_tokens")  # there is money again
+
+
+@pytest.mark.parametrize("given", [{"max_tokens": 40_000}, {LIMIT: 40_000}])
+async def test_a_chat_callers_own_limit_is_cut_to_what_can_be_afforded(given: Json, tmp_path: Path) -> None:
+    path, body = BODIES["openai-chat"]
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        fake.credits = 27_342
+        response = await http.post(path, json=body | given | {"model": GPT})
+        assert response.status_code == 200, response.text
+        sent = fake.calls(CHAT)[-1].request
+        assert [sent.get("max_tokens"), sent.get(LIMIT)] == [None, 27_342]
+
+
+@pytest.mark.parametrize("dialect", BODIES)
+async def test_what_can_hardly_be_afforded_is_a_used_up_quota(dialect: str, tmp_path: Path) -> None:
+    path, body = BODIES[dialect]
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        fake.credits = 500
+        response = await http.post(path, json=body | {"model": GPT})
+        assert response.status_code in (402, 429)
+        assert "can only afford 500" in response.text
+        assert statuses(fake) == [402]
+
+
+async def test_another_key_serves_what_cannot_be_afforded_twice(tmp_path: Path) -> None:
+    path, body = BODIES["anthropic"]
+    said = "This request requires more credits. You requested up to 32000 tokens, but can only afford"
+    async with FakeOpenRouter() as fake:
+        upstream = {"type": "openai", "base_url": f"{fake.url}/v1", "api_key": ["key-1", "key-2"], "models": [GPT]}
+        async with before(fake, tmp_path, upstream={"router": upstream}) as http:
+            for left in (9000, 5000):
+                error = {"message": f"{said} {left}.", "code": 402}
+                fake.script.push("!refuse " + json.dumps({"status": 402, "error": error}))
+            response = await http.post(path, json=body | {"model": GPT})
+            assert response.status_code == 200, response.text
+            assert [(call.credential, call.status) for call in fake.calls(CHAT)] == [
+                ("key-1", 402),
+                ("key-1", 402),
+                ("key-2", 200),
+            ]

@@ -33,6 +33,7 @@ SENTINEL = "skip_thought_signature_validator"
 FORMATS = {"google": "google-gemini-v1", "anthropic": "anthropic-claude-v1", "openai": "openai-responses-v1"}
 PROVIDERS = {"google": "Google AI Studio", "anthropic": "Anthropic", "openai": "OpenAI"}
 HIDDEN = "hidden"
+LONGEST = 65_536
 NEWER = "max_completion_tokens"  # taken for the older name
 PRESERVE = (
     "Gemini models require OpenRouter reasoning details to be preserved in each request. Please refer to our docs: "
@@ -54,16 +55,18 @@ _shaped = array(
 
 
 class FakeOpenRouter(FakeOpenAI):
-    """The fake. `seals`: what it has signed, and what that stands for."""
+    """The fake. `seals`: what it has signed, and what that stands for. `credits`: the tokens that are paid for."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(plain=True, **options)
         self.seals: dict[str, str] = {}
+        self.credits: int | None = None
 
     def judge(self, asked: Asked) -> None:
         """Refuse what a compatible server would, then what the provider would."""
         body = {"max_tokens" if name == NEWER else name: value for name, value in asked.body.items()}
         super().judge(replace(asked, body=body | {"messages": [_taken(message) for message in asked.messages]}))
+        self._judge_credits(body)
         vendor = _vendor(asked)
         for place, message in enumerate(asked.messages):
             if "reasoning_details" in message:
@@ -74,6 +77,17 @@ class FakeOpenRouter(FakeOpenAI):
     def reply(self, asked: Asked, plan: Plan) -> ChatReply:
         """Make the writer of an answer."""
         return _Reply(asked, plan, self.generated, seals=self.seals)
+
+    def _judge_credits(self, body: Json) -> None:
+        """Ask for as much money as the longest answer would cost."""
+        wanted = body.get("max_tokens") or LONGEST
+        if self.credits is not None and wanted > self.credits:
+            message = (
+                f"This request requires more credits, or fewer max_tokens. You requested up to {wanted} tokens, but "
+                f"can only afford {self.credits}. To increase, visit https://openrouter.ai/settings/credits and "
+                "upgrade to a paid account"
+            )
+            raise OpenAIRefusal(402, {"message": message, "code": 402, "metadata": {"provider_name": None}})
 
     def _judge_google(self, asked: Asked) -> None:
         """Look at the steps since the user's last words."""

@@ -149,6 +149,7 @@ def _alone(words: _Words) -> None:
 _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a refusal
     "limit": shortened,
     "room": shortened,
+    "funds": shortened,
     "thinking": _thoughtless,
     "echoes": thoughtful,
     "turn_config": even,

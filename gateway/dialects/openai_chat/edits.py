@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
 )
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_object
-from gateway.dialects.outbound import RESTING, SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.outbound import RESTING, ROOM, SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.patterns import BOUNDS
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
@@ -40,6 +40,7 @@ from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 from .outbound_models import abilities_of, effort_of
+from .outbound_request import CUT
 from .tools import NO_TOOLS
 
 __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
@@ -47,6 +48,7 @@ __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
 _Words = Words[OpenAITarget]
 
 _BOOL: Final = msgspec.json.Decoder(bool)
+_INT: Final = msgspec.json.Decoder(int)
 _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -110,6 +112,8 @@ def _refused(words: _Words) -> None:
     for name in words.target.refused:
         if name == SPELLED:
             _spell(words)
+        elif name == ROOM:
+            _shorten(words)
         elif name == RESTING:
             _rouse(words)
         elif name == _OTHERS:
@@ -119,6 +123,15 @@ def _refused(words: _Words) -> None:
             words.drop(name)
             if severity is not None:
                 words.lose(name, _NOT_SUPPORTED, severity)
+
+
+def _shorten(words: _Words) -> None:
+    """Keep the answer to the room that there is for it."""
+    room, name = words.request.room, next(filter(words.has, _LIMITS), words.target.max_tokens_field)
+    wanted = words.get(name, _INT)
+    if room is not None and (wanted is None or wanted > room):
+        words.put(name, room)
+        words.lose(name, CUT.format(room))
 
 
 def _count_only(words: _Words) -> None:

@@ -26,7 +26,7 @@ from .outbound_messages import Conversation, Message
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
 
-__all__ = ["IN_JSON", "OPENAI", "in_words", "names_of", "short", "write_request"]
+__all__ = ["CUT", "IN_JSON", "OPENAI", "in_words", "names_of", "short", "write_request"]
 
 _DIALECT: Final = "openai-chat"
 _MAX_STOPS: Final = 4
@@ -35,6 +35,7 @@ _SCHEMA: Final = "response_format.json_schema"
 _ANSWER: Final = "answer"  # what a schema without a name is called
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 IN_JSON: Final = "Answer in JSON."
+CUT: Final = "cut to the model's limit of {}"
 OPENAI: Final = frozenset({"openai-chat", "openai-responses"})  # whose callers know what its models take
 # Fields that Responses has too, and that mean the same there.
 _SHARED: Final = frozenset({"prompt_cache_retention", "service_tier", "verbosity"})
@@ -135,7 +136,9 @@ class _Writer:
         if wanted is not None:
             fields[self.target.max_tokens_field] = wanted if limit is None else min(wanted, limit)
             if limit is not None and limit < wanted:
-                self._lose("max_tokens", f"cut to the model's limit of {limit}", "hint")
+                self._lose("max_tokens", CUT.format(limit), "hint")
+        elif self.request.room is not None:
+            fields[self.target.max_tokens_field] = self.request.room
         return fields | self._stops()
 
     def _stops(self) -> dict[str, object]:
