@@ -31,12 +31,15 @@ from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.openai_chat.request import read_request
 from gateway.dialects.outbound import (
+    ADDED_TOOLS,
     ASIDES,
     DRAWING,
     IDENTITY,
+    ITEM_METADATA,
     RESTING,
     ROOM,
     SPELLED,
+    UPDATES,
     Carriers,
     Demand,
     MaxTokensField,
@@ -119,6 +122,9 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "options": (f"{_COUNTING}.*",),
     "identity": IDENTITY,
     "asides": ASIDES,
+    "added_tools": (ADDED_TOOLS,),
+    "updates": (UPDATES,),
+    "item_metadata": (ITEM_METADATA,),
     "summaries": ("reasoning_summary",),
     "sealing": ("reasoning.encrypted_content",),
 }

@@ -30,7 +30,7 @@ from gateway.adapters.failures import (
 )
 from gateway.adapters.room import room_of
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
-from gateway.dialects.outbound import ASIDES, IDENTITY, SPELLINGS
+from gateway.dialects.outbound import ADDED_TOOLS, ASIDES, IDENTITY, ITEM_METADATA, SPELLINGS, UPDATES
 from gateway.dialects.raw import read
 from gateway.errors import (
     GatewayError,
@@ -69,6 +69,9 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "options",
     "identity",
     "asides",
+    "added_tools",
+    "updates",
+    "item_metadata",
     "signatures",
     "unsigned",
     "summaries",
@@ -144,6 +147,16 @@ _UNKNOWN: Final = (
     "(body, {})",
     "not permitted, field: {},",  # Fireworks
 )
+# Types of items and tools that a server does not know.
+_KINDS: Final[Mapping[str, Cause]] = {ADDED_TOOLS: "added_tools", UPDATES: "updates"}
+_UNKNOWN_KIND: Final = (
+    "invalid value: {}",  # OpenAI, Azure
+    "input tag {} found",  # pydantic
+    "unknown variant {}",  # serde
+    "type: {}",
+    "type {}",
+    "{} is not supported",
+)
 # Values that a model does not take of a field that it knows.
 _VALUES: Final[Mapping[str, Cause]] = {
     **dict.fromkeys(("reasoning_effort", "reasoning.effort"), "effort_value"),
@@ -195,6 +208,8 @@ CAUSES: Final = Causes(
     words=(
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
         *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
+        *((_BAD, words.format(kind), cause) for kind, cause in _KINDS.items() for words in _UNKNOWN_KIND),
+        (_BAD, ITEM_METADATA, "item_metadata"),
         *((_BAD, words, "limit") for words in _TOO_LONG),
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),

@@ -10,13 +10,16 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.upstream import Edit
 
 __all__ = [
+    "ADDED_TOOLS",
     "ASIDES",
     "DRAWING",
     "IDENTITY",
+    "ITEM_METADATA",
     "RESTING",
     "ROOM",
     "SPELLED",
     "SPELLINGS",
+    "UPDATES",
     "Carriers",
     "Demand",
     "MaxTokensField",
@@ -35,6 +38,10 @@ Demand = Literal["leading system", "thoughts", "words", "unbounded tools"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by itself
+# what it adds to the input of Responses: types of items, and a field of any item
+ADDED_TOOLS: Final = "additional_tools"
+UPDATES: Final = "configuration_update"
+ITEM_METADATA: Final = "internal_chat_message_metadata_passthrough"
 SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out
 ROOM: Final = "room"  # stands for the limit of the answer, which there is not enough room for

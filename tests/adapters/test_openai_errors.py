@@ -132,6 +132,17 @@ def test_published_refusals(name: str) -> None:
         ("Unknown parameter: 'client_metadata'.", "asides"),
         ("[invalid_request_error] unknown parameter `access_programs`", "asides"),  # OpenCode
         ("The access_programs parameter is not enabled for this organization.", "asides"),
+        ("Unsupported Responses API input item type: 'additional_tools' None", "added_tools"),
+        ("Invalid value: 'additional_tools'. Supported values are: 'message' and 'reasoning'.", "added_tools"),
+        (
+            "Input tag 'additional_tools' found using 'type' does not match any of the expected tags: 'message'",
+            "added_tools",
+        ),
+        ("unknown variant `configuration_update`, expected one of `message`, `reasoning`", "updates"),
+        (
+            "Unknown parameter: 'input[0].internal_chat_message_metadata_passthrough.content_item_kinds'.",
+            "item_metadata",
+        ),
         ("property 'messages.0.user.name' is unsupported", "final"),
         ("The `reasoning_content` in the thinking mode must be passed back to the API.", "echoes"),  # DeepSeek
         ("thinking is enabled but reasoning_content is missing in assistant tool call message at index 7", "echoes"),

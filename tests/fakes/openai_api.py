@@ -36,6 +36,7 @@ from tests.fakes.openai_api_errors import OpenAIRefusal, bad
 from tests.fakes.openai_api_events import Answered, events
 from tests.fakes.openai_api_kept import Kept, Thread
 from tests.fakes.openai_api_models import SERVED, Model, describe, listed, served
+from tests.fakes.openai_api_others import OTHERS, Other
 from tests.fakes.openai_api_reply import ChatReply
 from tests.fakes.openai_api_responses import Wanted
 from tests.fakes.openai_api_responses import judge as judge_response
@@ -87,6 +88,7 @@ class FakeOpenAI(Fake[str]):
         *,
         keys: Iterable[str] = KEYS,
         plain: bool = False,
+        other: str = "",
         bases: Iterable[str] = ("a",),
         host: str = "127.0.0.1",
         port: int = 0,
@@ -94,6 +96,7 @@ class FakeOpenAI(Fake[str]):
         super().__init__(bases, host, port)
         self.keys = set(keys)
         self.plain = plain
+        self.other = OTHERS[other] if other else Other()
         self.models = list(SERVED)
         self.kept = Kept()
 
@@ -197,6 +200,7 @@ class FakeOpenAI(Fake[str]):
 
     async def _respond(self, request: web.Request, record: Record, key: str) -> web.StreamResponse:
         body = record.body
+        self.other.judge(body)
         wanted = self._wanted(body, key)
         judge_response(wanted)
         plan = await self.planned(of_items(wanted.items), record)

@@ -121,8 +121,6 @@ _ITEMS: dict[str, Shape] = {
         anything,
     ),
 }
-_item = tagged(_ITEMS, default="message")
-
 _function = obj(
     {"type": words, "name": name_64},
     {
@@ -204,6 +202,16 @@ _format = tagged(
     }
 )
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_update = obj(
+    {"type": words},
+    {
+        "id": optional(words),
+        "reasoning": obj({}, {"effort": optional(word(*_EFFORTS))}),
+        "text": obj({"format": _format}),
+    },
+)
+_more_tools = obj({"type": words, "role": word("developer"), "tools": array(_tool)}, {"id": optional(words)})
+_item = tagged(_ITEMS | {"additional_tools": _more_tools, "configuration_update": _update}, default="message")
 _SUMMARIES = ("auto", "concise", "detailed")
 INCLUDABLE = (
     "file_search_call.results",

@@ -34,6 +34,7 @@ from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
 from .answer import ITEM_ID
+from .edits_items import rephrase
 
 __all__ = ["REPLIES", "TABLE", "pass_through"]
 
@@ -197,6 +198,11 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="model", why="this upstream's name for the model", apply=take_model),
     RequestEdit(name="history", why="the conversation is stored here, not upstream", apply=_history),
     RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
+    RequestEdit(
+        name="items",
+        why="this upstream has rejected what Codex adds to the input: tools and settings are declared with the request",
+        apply=rephrase,
+    ),
     RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
     RequestEdit(
         name="own",
@@ -216,6 +222,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     masking(_mask),
 )
 TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES))
+_UNREFUSED: Final = tuple(edit for edit in REQUESTS if edit.apply not in (rephrase, _refused))
 
 
 def screen(data: bytes, _: Answering) -> bool:
@@ -225,7 +232,7 @@ def screen(data: bytes, _: Answering) -> bool:
 
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:
     """Take a caller's own request for one upstream."""
-    found = edited(request, body, target, REQUESTS)
+    found = edited(request, body, target, REQUESTS if target.refused else _UNREFUSED)
     return OpenAIWritten(
         body={},
         names=NameMap([]),

@@ -1,0 +1,93 @@
+"""What Codex and newer callers put into an input, for a server that has refused it: said as older servers know it.
+
+additional_tools ─► among the tools      configuration_update ─► among the options      metadata of an item ─► nowhere
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.edits import Words
+from gateway.dialects.outbound import ADDED_TOOLS, ITEM_METADATA, UPDATES, OpenAITarget
+from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
+
+__all__ = ["rephrase"]
+
+_Words = Words[OpenAITarget]
+
+_TOOLS: Final = "tools"
+_INPUT: Final = "input"
+_UPDATED: Final = (("reasoning", "effort"), ("text", "format"))  # what an update may set
+_JOINED: Final = "this upstream has no tools that join later: they are declared from the beginning"
+_SET: Final = "this upstream has no settings within a conversation: the last ones are those of the request"
+_NOT_KNOWN: Final = "this upstream does not know it"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def rephrase(words: _Words) -> None:
+    """Say otherwise what this server has refused of an input."""
+    refused = words.target.refused
+    items = words.get(_INPUT, RAWS) or []
+    left_out = {place for kind, say in _OTHERWISE.items() if kind in refused for place in say(words, items)}
+    mend = _bare if ITEM_METADATA in refused else _as_it_is
+    kept = [mend(raw, place, words) for place, raw in enumerate(items) if place not in left_out]
+    if kept != items:
+        words.put(_INPUT, kept)
+
+
+def _joined(words: _Words, items: Sequence[Raw]) -> Collection[int]:
+    """Put tools that join later among the others; of two with one name the last counts."""
+    found = _of_kind(items, ADDED_TOOLS)
+    if found:
+        tools = {_called(raw): raw for raw in words.get(_TOOLS, RAWS) or []}
+        for place, fields in found.items():
+            tools |= {_called(raw): raw for raw in read(fields.get(_TOOLS, NULL), RAWS) or []}
+            words.lose(f"{_INPUT}[{place}]", _JOINED)
+        words.put(_TOOLS, [*tools.values()])
+    return found
+
+
+def _called(tool: Raw) -> tuple[str | None, ...]:
+    """Tell tools apart: by their type, and the name if they have one."""
+    fields = read(tool, FIELDS) or {}
+    return tuple(read(fields.get(name, NULL), TEXT) for name in ("type", "name"))
+
+
+def _updated(words: _Words, items: Sequence[Raw]) -> Collection[int]:
+    """Write the settings that hold at the end as those of the request."""
+    found = _of_kind(items, UPDATES)
+    for place, fields in found.items():
+        for member, name in _UPDATED:
+            value = (read(fields.get(member, NULL), FIELDS) or {}).get(name)
+            if value is not None:
+                before: Fields = words.get(member, FIELDS) or {}
+                words.put(member, {**before, name: value})
+        words.lose(f"{_INPUT}[{place}]", _SET)
+    return found
+
+
+def _as_it_is(raw: Raw, _place: int, _words: _Words) -> Raw:
+    return raw
+
+
+def _bare(raw: Raw, place: int, words: _Words) -> Raw:
+    """Take out what Codex notes beside an item."""
+    fields = read(raw, FIELDS)
+    if fields is None or ITEM_METADATA not in fields:
+        return raw
+    words.lose(f"{_INPUT}[{place}].{ITEM_METADATA}", _NOT_KNOWN)
+    return Raw(_encode({name: value for name, value in fields.items() if name != ITEM_METADATA}))
+
+
+def _of_kind(items: Sequence[Raw], kind: str) -> dict[int, Fields]:
+    """Give the items of a type, by their places."""
+    read_items = ((place, read(raw, FIELDS) or {}) for place, raw in enumerate(items))
+    return {place: fields for place, fields in read_items if read(fields.get("type", NULL), TEXT) == kind}
+
+
+_OTHERWISE: Final[dict[str, Callable[[_Words, Sequence[Raw]], Collection[int]]]] = {
+    ADDED_TOOLS: _joined,
+    UPDATES: _updated,
+}

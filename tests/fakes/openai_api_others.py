@@ -1,0 +1,99 @@
+"""Servers with OpenAI's Responses that know less of it: which tools and items they take, and how they refuse others.
+
+Every refusal is one that users of Codex have published. What they know beside the items is OpenAI's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fakes.openai_api_errors import OpenAIRefusal, bad, listing
+from tests.fakes.v1internal_errors import Refusal
+
+__all__ = ["OTHERS", "Other"]
+
+Json = dict[str, Any]
+
+_SAID = ("message", "function_call", "function_call_output", "reasoning")
+_FUNCTIONS = ("function",)
+
+
+@dataclass(frozen=True)
+class Other:
+    """One server. `tools`, `items`: the types that it knows; None: OpenAI's. `tool`, `item`: its refusals."""
+
+    tools: tuple[str, ...] | None = None
+    items: tuple[str, ...] | None = None
+    tool: Callable[[int, str], Refusal] | None = None
+    item: Callable[[int, str], Refusal] | None = None
+
+    def judge(self, body: Json) -> None:
+        """Raise what the server says of a type that it does not know."""
+        items: list[Json] = [] if isinstance(body.get("input"), str) else body.get("input") or []
+        for place, item in enumerate(items):
+            kind = item.get("type", "message")
+            if self.items is not None and self.item is not None and kind not in self.items:
+                raise self.item(place, kind)
+        for place, tool in enumerate(body.get("tools") or []):
+            if self.tools is not None and self.tool is not None and tool["type"] not in self.tools:
+                raise self.tool(place, tool["type"])
+
+
+def _serde(place: int, kind: str) -> Refusal:
+    return bad(
+        f"Failed to deserialize the JSON body into the target type: ?[{place}]: Invalid 'tools': unknown variant "
+        f"`{kind}`, expected `function` or `mcp` at line 1 column 107773",
+        code="validation_error",
+    )
+
+
+def _zod(place: int, kind: str) -> Refusal:
+    if kind == "web_search":
+        expected, code = "Invalid discriminator value. Expected 'function' | 'mcp'", "invalid_union_discriminator"
+        return bad(expected, param=f"tools.{place}.type", code=code)
+    return bad("Invalid", param=f"tools.{place}.type", code="invalid_string")
+
+
+def _untagged(_place: int, _kind: str) -> Refusal:
+    said = "Failed to deserialize the JSON body into the target type: data did not match any variant of untagged enum "
+    return Refusal(422, {"error": f"{said}ModelInput"})
+
+
+def _llama(_place: int, _kind: str) -> Refusal:
+    error = {"code": 400, "message": "'type' of tool must be 'function'", "type": "invalid_request_error"}
+    return OpenAIRefusal(400, error)
+
+
+def _older(place: int, kind: str) -> Refusal:
+    known = listing([*_SAID, "custom_tool_call", "custom_tool_call_output", "item_reference"])
+    param = f"input[{place}].type"
+    return bad(f"Invalid value: '{kind}'. Supported values are: {known}.", param=param, code="invalid_value")
+
+
+def _named(_place: int, kind: str) -> Refusal:
+    return bad(f"Unsupported Responses API input item type: '{kind}' None", code=None)
+
+
+def _kind_tools(_place: int, kind: str) -> Refusal:
+    return bad(f"`{kind}` tools are not supported on this endpoint", param="tools", code=None)
+
+
+def _ollama(_place: int, kind: str) -> Refusal:
+    said = f'Failed to parse tools: Unsupported tool type: {{"type":"{kind}","function":{{"name":"x"}}}}'
+    return OpenAIRefusal(500, {"message": said, "type": "api_error", "param": None, "code": None})
+
+
+OTHERS = {
+    "llama.cpp": Other(tools=_FUNCTIONS, tool=_llama),
+    "LM Studio": Other(tools=(*_FUNCTIONS, "mcp"), tool=_zod),
+    "Bedrock": Other(tools=(*_FUNCTIONS, "mcp"), tool=_serde),
+    "Ollama": Other(tools=(*_FUNCTIONS, "web_search"), tool=_ollama),
+    "Meta": Other(tools=(*_FUNCTIONS, "web_search"), tool=_kind_tools),
+    "xAI": Other(items=(*_SAID, "web_search_call"), item=_untagged),
+    "older": Other(
+        items=(*_SAID, "custom_tool_call", "custom_tool_call_output", "item_reference", "web_search_call"), item=_older
+    ),
+    "router": Other(items=(*_SAID, "custom_tool_call", "custom_tool_call_output"), item=_named),
+}
