@@ -55,6 +55,12 @@ def test_what_is_written_into_the_cache_costs_by_how_long_it_stays(written: int,
     assert price_of("claude-sonnet-4-6").usd(usage) == pytest.approx(usd)
 
 
+def test_what_openai_writes_into_its_cache_costs_more_than_input_in_its_newest_models_only() -> None:
+    usage = ir.Usage(input=200_000, cache_write=200_000, cache_write_long=100_000)
+    assert price_of("gpt-5.6").usd(usage) == pytest.approx(0.1 * 5 + 0.1 * 10)
+    assert price_of("gpt-5.5").usd(usage) == pytest.approx(0.2 * 5)
+
+
 def test_what_was_read_from_the_cache_was_not_written() -> None:
     usage = ir.Usage(input=1_000_000, cache_read=900_000, cache_write=200_000)
     assert price_of("claude-sonnet-4-6").usd(usage) == pytest.approx(0.9 * 0.3 + 0.1 * 3.75)
@@ -95,6 +101,7 @@ def test_what_a_long_prompt_writes_into_the_cache_costs_more_too() -> None:
         ("claude-opus-5-5", "fast", 8 + 40),
         ("gemini-3.5-flash", "priority", 2.7 + 16.2),
         ("gemini-2.5-pro", "flex", 1.25 + 7.5),  # a long prompt
+        ("gpt-6.1-sol", "ultrafast", 24 + 90),
         ("gpt-4-turbo", "flex", 10 + 30),
     ],
 )
@@ -151,6 +158,12 @@ def test_what_nobody_names_has_no_price(model: str) -> None:
         ("gemini-3-pro-high", 12.0),
         ("gemini-2.5-pro-preview-06-05", 10.0),
         ("gemini-2.5-flash-preview-09-2025", 2.5),
+        ("gpt-5.6-sol", 20.0),
+        ("gpt-5.5-cyber-preview", 75.0),
+        ("gpt-6-luna", 0.5),
+        ("claude-fable-5-2", 40.0),
+        ("claude-opus-5@default", 25.0),
+        ("gemini-3.8-flash", 3.75),
     ],
 )
 def test_names_with_a_date_or_a_suffix_have_the_price_of_their_model(model: str, output: float) -> None:
@@ -179,7 +192,7 @@ def test_every_claude_has_prices_for_what_is_written_into_the_cache() -> None:
         assert price["input"] < price["written"] < price["written_long"] == 2 * price["input"], glob
 
 
-@pytest.mark.parametrize("part", ["long", "tier.flex", "tier.priority", "tier.fast"])
+@pytest.mark.parametrize("part", ["long", "tier.flex", "tier.priority", "tier.ultrafast", "tier.fast"])
 def test_what_stands_beside_a_price_has_the_glob_of_one(part: str) -> None:
     found = listed()
     for name in part.split("."):
