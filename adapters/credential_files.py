@@ -7,6 +7,8 @@
 {"server", "auth_keys", …}      the same settings: without a name they mean credentials1.json
 {"user@example.com": {"refresh_token", …}, …}      accounts by e-mail
 [{"refresh_token", …}, …]
+{"accounts": [{"refreshToken", "projectId", "managedProjectId", …}]}      the token may be packed: token|project|managed
+{"token": {"refresh_token", …}, …}      one account whose tokens stand together
 
 Each of them may be one Fernet token, as a whole.
 """
@@ -38,6 +40,7 @@ __all__ = [
 SHORT_LIVED: Final = frozenset(
     {"access_token", "token", "id_token", "expires_at", "expires_in", "expiry", "expiry_date", "expired"}
 )
+_CAMEL: Final = {"refreshToken": "refresh_token", "projectId": "project_id", "managedProjectId": "managed"}
 _ENCRYPTED: Final = b"gAAAA"  # how every Fernet token begins
 
 
@@ -90,10 +93,12 @@ class _Client(Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder()
+_TOGETHER: Final = "token"
 _SINGLE: Final = "antigravity_refresh_token"
 _SINGLES_PROJECT: Final = "antigravity_project_id"
 _DEFAULT_FILE: Final = "credentials1.json"
 _READ: Final = frozenset((*_Account.__struct_fields__, *_Client.__struct_fields__))
+_LISTS: Final = ("projects", "accounts")
 _CLIENT: Final = "oauth_config"
 _ABOUT_CLIENT: Final = frozenset((_CLIENT, *_Client.__struct_fields__))
 
@@ -176,7 +181,9 @@ def _entries(content: object) -> Iterator[tuple[object, str]]:
         table = cast(dict[str, Any], content)
         if isinstance(table.get("projects"), list):
             yield from _listed(table["projects"], "projects")
-        elif "refresh_token" in table:
+        elif isinstance(table.get("accounts"), list):
+            yield from _listed(table["accounts"], "accounts")
+        elif "refresh_token" in table or _is_account(table.get(_TOGETHER)):
             yield table, ""
         elif table.get(_SINGLE):
             yield {"refresh_token": table[_SINGLE], "project_id": table.get(_SINGLES_PROJECT)}, _SINGLE
@@ -193,7 +200,8 @@ def _is_account(entry: object) -> TypeGuard[dict[str, Any]]:
 def _others(content: object) -> dict[str, str]:
     """Say why what stands in a map of accounts is none, but for what is said of their client."""
     table = cast(dict[str, Any], content) if isinstance(content, dict) else {}
-    if isinstance(table.get("projects"), list) or "refresh_token" in table or table.get(_SINGLE):
+    single = "refresh_token" in table or _is_account(table.get(_TOGETHER)) or table.get(_SINGLE)
+    if single or any(isinstance(table.get(name), list) for name in _LISTS):
         return {}  # no map
     return {
         name: "has no refresh_token" if isinstance(entry, dict) else "is no account"
@@ -204,7 +212,7 @@ def _others(content: object) -> dict[str, str]:
 
 def _lists(content: object) -> bool:
     """Tell whether a file has a list of accounts."""
-    return isinstance(content, list) or (isinstance(content, dict) and "projects" in content)
+    return isinstance(content, list) or (isinstance(content, dict) and any(name in content for name in _LISTS))
 
 
 def _listed(entries: list[object], where: str) -> Iterator[tuple[object, str]]:
@@ -215,7 +223,7 @@ def _credential(entry: object, where: str) -> ImportedCredential:
     """Read an account; ValueError says what it has or is not."""
     if not isinstance(entry, dict):
         raise ValueError("is not an object")  # noqa: TRY004 - a reader has one error
-    table = cast(dict[str, Any], entry)
+    table = _unpacked(cast(dict[str, Any], entry))
     if table.get("refresh_token") is None:
         raise ValueError("has no refresh_token")
     try:
@@ -229,6 +237,22 @@ def _credential(entry: object, where: str) -> ImportedCredential:
         raise ValueError("is masked: `gateway credentials export --secrets` writes what can be imported")
     other = {name: value for name, value in table.items() if name not in _READ}
     return ImportedCredential(**asdict(found), place=where, other=other)
+
+
+def _unpacked(table: dict[str, Any]) -> dict[str, Any]:
+    """Give an account in the words of most programs, from those of others."""
+    together = table.get(_TOGETHER)
+    if _is_account(together):
+        lifted = {name: value for name, value in together.items() if name in _Account.__struct_fields__}
+        return {**lifted, **{name: value for name, value in table.items() if name != _TOGETHER}}
+    if "refreshToken" not in table:
+        return table
+    found = {_CAMEL.get(name, name): value for name, value in table.items()}
+    managed = found.pop("managed", None)
+    if isinstance(token := found["refresh_token"], str):
+        found["refresh_token"], *packed = token.split("|")
+        managed = next(filter(None, packed), None) or managed
+    return {**found, "project_id": found.get("project_id") or managed}
 
 
 def _client(content: object, entries: list[dict[str, Any]]) -> _Client:

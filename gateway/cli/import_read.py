@@ -83,7 +83,9 @@ def _variables(text: str, label: str) -> Replaced:
 def _is_accounts(table: Tree) -> bool:
     """Tell accounts, one or a map by e-mail, from settings."""
     entries = [as_tree(value) for value in table.values()]
-    return "refresh_token" in table or any(entry is not None and "refresh_token" in entry for entry in entries)
+    if "refresh_token" in table or as_list(table.get("accounts")) is not None:
+        return True
+    return any(entry is not None and "refresh_token" in entry for entry in entries)
 
 
 def _accounts(text: str, label: str) -> Old:

@@ -77,6 +77,49 @@ def test_other_shapes_are_read(content: object) -> None:
     assert [one.refresh_token for one in read(content).credentials] == ["rt-1"]
 
 
+OPENCODE: dict[str, Any] = {
+    "version": 3,
+    "accounts": [
+        {"email": "a@example.invalid", "refreshToken": "rt-1", "projectId": "mine", "managedProjectId": "made"},
+        {"refreshToken": "rt-2", "managedProjectId": "made", "enabled": False, "addedAt": 1, "lastUsed": 0},
+        {"email": "c@example.invalid", "refreshToken": "rt-3|packed|managed"},
+        {"email": "d@example.invalid", "refreshToken": "rt-4||managed"},
+        {"email": "e@example.invalid"},
+    ],
+    "activeIndex": 0,
+}
+
+
+def test_a_list_of_accounts_with_packed_tokens_is_read() -> None:
+    imported = read(OPENCODE)
+    assert [(one.refresh_token, one.project_id, one.email, one.enabled) for one in imported.credentials] == [
+        ("rt-1", "mine", "a@example.invalid", None),
+        ("rt-2", "made", None, False),
+        ("rt-3", "packed", "c@example.invalid", None),
+        ("rt-4", "managed", "d@example.invalid", None),
+    ]
+    assert imported.others == {"accounts[4]": "has no refresh_token"}
+    assert imported.credentials[1].other == {"addedAt": 1, "lastUsed": 0}
+
+
+@pytest.mark.parametrize(
+    ("content", "project"),
+    [
+        ({"auth_method": "consumer", "token": {"access_token": "at", "refresh_token": "rt-1", "expiry": "2026"}}, None),
+        ({"id": "1", "email": "a@example.invalid", "token": {"refresh_token": "rt-1", "project_id": "p"}}, "p"),
+    ],
+)
+def test_an_account_whose_tokens_stand_together_is_read(content: object, project: str | None) -> None:
+    imported = read(content)
+    (one,) = imported.credentials
+    assert (one.refresh_token, one.project_id, imported.others) == ("rt-1", project, {})
+    assert "token" not in one.other
+
+
+def test_a_list_of_accounts_may_be_empty() -> None:
+    assert read_credentials(b'{"version": 3, "accounts": []}', empty=True).credentials == ()
+
+
 def test_a_client_comes_with_a_single_account() -> None:
     imported = read({"client_id": "c", "client_secret": "s", "refresh_token": "rt-1", "token_uri": "https://t"})
     assert (imported.client_id, imported.client_secret, imported.token_url) == ("c", "s", "https://t")
