@@ -106,6 +106,7 @@ _CAUSES: Final = Causes(
         (_400, "thinking.type.enabled is not supported", "budget"),
         (_400, "thinking.type.disabled is not supported", "stopping"),
         (_400, "input tag disabled", "stopping"),
+        (_400, "only type=enabled is allowed", "stopping"),  # Moonshot
         (_400, "does not support thinking", "thinking"),
         (_400, "thinking is not supported", "thinking"),
         (_400, "does not support the effort parameter", "effort"),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 Json = dict[str, Any]
 
-DEEPSEEK, KIMI = "deepseek-v4-pro", "kimi-k2.6"
+DEEPSEEK, KIMI, CODE = "deepseek-v4-pro", "kimi-k2.6", "kimi-k2.7-code"
 USER = {"role": "user", "content": "hi"}
 SCHEMA: Json = {"type": "object", "properties": {}}
 TOOL: Json = {"name": "f", "input_schema": SCHEMA}
@@ -45,8 +45,8 @@ BLANK = thought(" ", signature="")
 @asynccontextmanager
 async def before(fake: FakeAnthropic, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Run a gateway before a server that has both models."""
-    fake.models = [DEEPSEEK, KIMI]
-    table: Json = {"type": "anthropic", "base_url": fake.url, "api_key": "key-1", "models": [DEEPSEEK, KIMI]}
+    fake.models = [DEEPSEEK, KIMI, CODE]
+    table: Json = {"type": "anthropic", "base_url": fake.url, "api_key": "key-1", "models": [DEEPSEEK, KIMI, CODE]}
     config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"other": table}}
     async with serve(create_app(config | over)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
         yield http
@@ -121,3 +121,12 @@ async def test_thoughts_of_a_chat_caller_go_back(model: str, message: Json, sent
             assert response.status_code == 200, response.text
         assert [call.status for call in calls(fake)] == [400, 200, 200]
         assert calls(fake)[-1].request["messages"][1]["content"] == [sent, CALL]
+
+
+async def test_a_model_that_always_thinks_is_left_to_it_where_claude_code_turns_thinking_off(tmp_path: Path) -> None:
+    said = {"model": CODE, "max_tokens": 99, "messages": [USER], "thinking": {"type": "disabled"}}
+    async with FakeAnthropic() as fake, before(fake, tmp_path, translate={"lossy": "strict"}) as http:
+        for _ in range(2):
+            assert (await http.post("/v1/messages", json=said)).status_code == 200
+        assert [call.status for call in calls(fake)] == [400, 200, 200]
+        assert "thinking" not in calls(fake)[-1].request

@@ -92,6 +92,7 @@ _FACTS: tuple[tuple[str, Model], ...] = (
     ("claude-fable-*", replace(_ALWAYS, line="fable")),
     ("claude-mythos-*", replace(_ALWAYS, line="mythos")),
     ("deepseek-v4-*", replace(_FOUR_5, line="", echoes="all")),
+    ("kimi-k2.7-code", replace(_FOUR_5, line="", echoes="calls", thinking=("enabled",))),
     ("kimi-k2.*", replace(_FOUR_5, line="", echoes="calls")),
     ("*", Model()),
 )

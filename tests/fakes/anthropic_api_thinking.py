@@ -40,6 +40,8 @@ def possible(asked: Asked) -> None:
         return
     if asked.thinking == "disabled" and asked.model.thinks_by("between_tools"):
         raise bad("", _BETWEEN)
+    if asked.model.echoes:
+        raise bad("", "invalid thinking: only type=enabled is allowed for this model")
     raise bad("", _REFUSED[asked.thinking])
 
 
