@@ -146,6 +146,7 @@ _CAUSES: Final = Causes(
         (_400, "does not support strict tools", "strictness"),
         (_400, "is not a regex", "patterns"),  # DeepSeek and others that have Anthropic's API
         (_400, "for the anthropic-beta header", "betas"),
+        (_400, "invalid beta flag", "betas"),  # Amazon Bedrock
         (_400, "extra inputs are not permitted", "unknown"),
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 409: "server", 503: "capacity"},

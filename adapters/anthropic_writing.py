@@ -35,6 +35,23 @@ __all__ = ["Learnt", "Writer"]
 
 _MOST_UNKNOWN: Final = 16  # fields of one model
 _LONGER: Final = "output-"  # betas with which an answer may be longer than a list says
+_UNNAMED: Final = "invalid beta flag"
+# what Amazon Bedrock documents, and takes from Claude Code
+_AT_BEDROCK: Final = (
+    "claude-code-",
+    "compact-",
+    "computer-use-",
+    "context-1m-",
+    "context-management-",
+    "dev-full-thinking-",
+    "effort-",
+    "fallback-credit-",
+    "interleaved-thinking-",
+    "output-128k-",
+    "token-efficient-tools-",
+    "tool-examples-",
+    "tool-search-tool-",
+)
 _LIMIT: Final = re.compile(r"(?:max_tokens: \d{1,12} > |greater than max_model_len=)(\d{1,12})")
 _FORMLESS: Final = frozenset[Cause](("structured", "output_config"))
 _EFFORTLESS: Final = frozenset[Cause](("effort", "output_config"))
@@ -67,8 +84,13 @@ class Learnt:
         return path in known
 
     def refused(self, said: str, sent: tuple[str, ...]) -> bool:
-        """Take the betas that a refusal names; False when it names none that was sent."""
+        """Take the betas that a refusal is about; False when it is about none that was sent.
+
+        Amazon Bedrock names none: then all go that it does not list, and those, too, where a model takes none of them.
+        """
         named = frozenset(beta for beta in sent if beta in said)
+        if not named and _UNNAMED in said.lower():
+            named = frozenset(beta for beta in sent if not beta.startswith(_AT_BEDROCK)) or frozenset(sent)
         self.betas |= named
         return bool(named)
 

@@ -122,6 +122,21 @@ async def test_a_beta_that_is_refused_is_left_out_told_and_not_tried_again(anthr
     assert sent == [[*betas], [betas[0]], [betas[0]]]
 
 
+@pytest.mark.parametrize("taken", ["interleaved-thinking-2025-05-14", "none"])
+async def test_betas_that_bedrock_refuses_without_a_name_are_left_out(anthropic: AnthropicSite, taken: str) -> None:
+    anthropic.fake.flags = frozenset({taken})
+    await anthropic.open()
+    betas = ("interleaved-thinking-2025-05-14", "prompt-caching-scope-2026-01-05", "fast-mode-2026-02-01")
+    begun = await anthropic.begin(attempts=1, betas=betas)
+    begun.answer.close()
+    begun.journey.done(None)
+    await anthropic.ask(attempts=1, betas=betas)
+    sent = [call.headers.get("anthropic-beta") for call in anthropic.calls]
+    known = taken != "none"
+    assert sent == [",".join(betas), betas[0], *((betas[0],) if known else (None, None))]
+    assert [loss.path for loss in begun.journey.losses] == ["anthropic-beta"]
+
+
 # keys
 
 

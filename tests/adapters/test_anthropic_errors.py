@@ -142,6 +142,7 @@ CAUSES: dict[str, Cause] = {
     "messages.1.output_config: Extra inputs are not permitted": "turn_config",
     "tools.0.custom.strict: Extra inputs are not permitted": "strictness",
     "Unexpected value(s) `x-2026-01-01` for the `anthropic-beta` header. Please consult our documentation": "betas",
+    "invalid beta flag": "betas",
     "messages.0.content: Input should be a valid list": "final",
     "max_tokens: Field required": "final",
 }

@@ -33,7 +33,7 @@ from tests.fakes import anthropic_api_errors as errors
 from tests.fakes.anthropic_api_asked import Asked
 from tests.fakes.anthropic_api_betas import betas_of
 from tests.fakes.anthropic_api_counting import input_tokens
-from tests.fakes.anthropic_api_errors import AnthropicRefusal
+from tests.fakes.anthropic_api_errors import AnthropicRefusal, bad
 from tests.fakes.anthropic_api_listing import page
 from tests.fakes.anthropic_api_models import SERVED, Model, listed, served
 from tests.fakes.anthropic_api_reply import Reply
@@ -81,6 +81,7 @@ class FakeAnthropic(Fake[str]):
     ) -> None:
         super().__init__(bases, host, port)
         self.bearers = bearers
+        self.flags: frozenset[str] | None = None  # Bedrock's: betas that it takes of a model; of others it names none
         self.keys = set(keys)
         self.tokens = set(tokens)
         self.models = list(SERVED)
@@ -178,6 +179,8 @@ class FakeAnthropic(Fake[str]):
         body = record.body
         counting = found.called == COUNT
         betas = betas_of(record, body if isinstance(body, dict) else {}, vertex=found.vertex, counting=counting)
+        if self.flags is not None and betas - self.flags:
+            raise bad("", "invalid beta flag")
         if found.name:
             self._model(found, found.name)  # Vertex looks for it before it reads the body
         shaped(body, betas, vertex=found.vertex, counting=counting)
