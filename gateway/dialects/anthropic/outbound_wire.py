@@ -198,10 +198,10 @@ class Tally:
             cache_read=self._read,
             cache_write=self._written,
             cache_write_long=min(self._kept, self._written) if self._kept else 0,
-            reasoning=min(self._thoughts, self._output),
+            reasoning=min(self._thoughts, self._output) if self._thoughts else 0,
             tier=self._tier,
         )
-        return _total([own, *self._compactions]) if self._compactions else own
+        return _total(own, self._compactions) if self._compactions else own
 
 
 def _compactions(raw: Raw) -> list[ir.Usage]:
@@ -222,8 +222,8 @@ def _counted(given: _Iteration) -> ir.Usage:
     )
 
 
-def _total(counts: Sequence[ir.Usage]) -> ir.Usage:
-    """Add up; the first one says by whom it was served."""
+def _total(own: ir.Usage, compactions: Sequence[ir.Usage]) -> ir.Usage:
+    counts = (own, *compactions)
     return ir.Usage(
         input=sum(one.input for one in counts),
         output=sum(one.output for one in counts),
@@ -231,5 +231,5 @@ def _total(counts: Sequence[ir.Usage]) -> ir.Usage:
         cache_write=sum(one.cache_write for one in counts),
         cache_write_long=sum(one.cache_write_long for one in counts),
         reasoning=sum(one.reasoning for one in counts),
-        tier=counts[0].tier,
+        tier=own.tier,
     )
