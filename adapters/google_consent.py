@@ -39,6 +39,7 @@ _REFUSALS: Final[Mapping[str, str]] = {
     "invalid_grant": "the code has already been used, or is too old: start the login again",
     "invalid_client": _CLIENT,
     "unauthorized_client": _CLIENT,
+    "deleted_client": "Google has deleted the OAuth client: put another one into the upstream's oauth",
     "redirect_uri_mismatch": "the redirect address is not registered with the OAuth client: register {redirect_uri}",
 }
 

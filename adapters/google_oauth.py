@@ -22,8 +22,10 @@ _UNKNOWN_LIFETIME_S: Final = 60.0  # expires_in is missing, 0 or negative
 _LONGEST_S: Final = 366 * 86_400.0  # what lasts for longer has no date
 # RFC 6749 5.2; what else is said may be another answer next time
 _REVOKED: Final = "invalid_grant"
-_NOT_OURS: Final = frozenset({"invalid_client", "unauthorized_client"})
+_DELETED: Final = "deleted_client"
+_NOT_OURS: Final = frozenset({"invalid_client", "unauthorized_client", _DELETED})
 _HOLDS_NONE: Final = "the token endpoint's response ({}) holds no token"
+_NEW_CLIENT: Final = "give oauth another client, and log the accounts in again"
 _REMEDY: Final = "give oauth the client_id and the client_secret that the account was logged in with"
 
 
@@ -65,7 +67,8 @@ def _read(client: WebApplicationClient, answer: Whole) -> Tokens:
         name = str(error.error or "error")
         reason = f"{name}: {error.description}" if error.description else name
         if name in _NOT_OURS:
-            raise RefreshFailed(f"{reason} ({_REMEDY})", misconfigured=True) from None
+            remedy = _NEW_CLIENT if name == _DELETED else _REMEDY
+            raise RefreshFailed(f"{reason} ({remedy})", misconfigured=True) from None
         raise RefreshFailed(reason, revoked=name == _REVOKED) from None
     except (ValueError, TypeError, AttributeError, OverflowError):  # oauthlib's own on odd fields, or no JSON object
         raise RefreshFailed(f"the token endpoint's response ({answer.status}) cannot be read") from None

@@ -214,6 +214,7 @@ async def test_another_server_may_have_tokens_of_its_own() -> None:
     [
         ("invalid_client", "check client_id and client_secret in the upstream's oauth"),
         ("unauthorized_client", "check client_id and client_secret in the upstream's oauth"),
+        ("deleted_client", "put another one into the upstream's oauth"),
         ("redirect_uri_mismatch", f"register {REDIRECT}"),
         ("invalid_request", "the code gave no tokens: invalid_request: Bad Request"),
     ],

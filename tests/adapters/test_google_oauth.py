@@ -89,6 +89,17 @@ async def test_a_wrong_client_is_no_fault_of_the_login(fake_v1internal: FakeV1In
     assert "give oauth the client_id and the client_secret" in failed.reason
 
 
+async def test_a_client_that_was_deleted_calls_for_another_one(
+    fake_v1internal: FakeV1Internal, transport: Transport
+) -> None:
+    fake_v1internal.oauth.deleted = True
+    failed = await failure(transport, client(fake_v1internal))
+    assert (failed.revoked, failed.misconfigured) == (False, True)
+    assert failed.reason == (
+        "deleted_client: The OAuth client was deleted. (give oauth another client, and log the accounts in again)"
+    )
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_busy_endpoint_is_passing(fake_v1internal: FakeV1Internal, transport: Transport, status: int) -> None:
     fake_v1internal.oauth.fail(status)

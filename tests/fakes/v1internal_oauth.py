@@ -53,6 +53,7 @@ class OAuth:
     codes: dict[str, Code] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
     clients: dict[str, str] | None = None
+    deleted: bool = False  # the client of every call
     registered: dict[str, OAuthClient] = field(default_factory=dict)
     calls: TokenCalls = field(default_factory=TokenCalls)
     expires_in: Any = 3599
@@ -244,6 +245,8 @@ class OAuth:
             raise oauth_error("invalid_request", "Could not determine client ID from request.")
         if not secret:
             raise oauth_error("invalid_request", "client_secret is missing.")
+        if self.deleted:
+            raise oauth_error("deleted_client", "The OAuth client was deleted.", 401)
         known = (self.clients or {}) | {client.name: client.secret for client in self.registered.values()}
         if self.clients is None and not known:
             return
