@@ -22,6 +22,8 @@ from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, Transport
 __all__ = [
     "COMMON",
     "KEYED",
+    "NOT_HERE",
+    "REGION",
     "SHORT_S",
     "STATUSES",
     "Cause",
@@ -238,6 +240,13 @@ STATUSES: Final[Mapping[int, Cause]] = {
     529: "capacity",
 }
 SHORT_S: Final = 3.0  # a rate limit of up to this many seconds is no reason to leave the credential at once
+
+# how Google says where it serves nobody, and what callers are told then
+REGION: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
+    (frozenset({400}), "location is not supported", "location"),
+    (frozenset({400}), "not available in your country", "location"),
+)
+NOT_HERE: Final = "the upstream is not available in this gateway's region"
 
 _CLASSES: Final[Mapping[type, Cause]] = {
     UpstreamTimeout: "server",

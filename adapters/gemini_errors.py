@@ -12,7 +12,19 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.adapters.amendments import AMENDED, COMPLEX, REFUSED, SCHEMAS
-from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service, quota_wait
+from gateway.adapters.failures import (
+    KEYED,
+    NOT_HERE,
+    REGION,
+    STATUSES,
+    Cause,
+    Causes,
+    Failure,
+    Rule,
+    Rules,
+    of_service,
+    quota_wait,
+)
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
 
@@ -49,8 +61,7 @@ _CAUSES: Final = Causes(
         "ACCESS_TOKEN_SCOPE_INSUFFICIENT": "keyless",
     },
     words=(
-        (_400, "location is not supported", "location"),
-        (_400, "not available in your country", "location"),
+        *REGION,
         *SCHEMAS,
         *REFUSED,
         *COMPLEX,
@@ -71,7 +82,7 @@ _TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
         NotFound,
         "this method does not accept API keys, the only login that the gateway has; call Google directly with OAuth",
     ),
-    "location": (UpstreamUnavailable, "the upstream is not available in this gateway's region"),
+    "location": (UpstreamUnavailable, NOT_HERE),
 }
 
 

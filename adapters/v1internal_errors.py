@@ -10,9 +10,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.adapters.amendments import AMENDED, REFUSED
-from gateway.adapters.failures import COMMON, STATUSES, Causes, Failure, Rule, Rules, of_service, quota_wait
+from gateway.adapters.failures import (
+    COMMON,
+    NOT_HERE,
+    REGION,
+    STATUSES,
+    Causes,
+    Failure,
+    Rule,
+    Rules,
+    of_service,
+    quota_wait,
+)
 from gateway.dialects.gemini.errors import read_details, read_error
-from gateway.errors import UpstreamCredential, UpstreamRateLimited
+from gateway.errors import UpstreamCredential, UpstreamRateLimited, UpstreamUnavailable
 
 __all__ = ["RULES", "read_failure"]
 
@@ -50,6 +61,7 @@ RULES: Final[Rules] = {
     "banned": Rule(renew=("token",), mark="disable", words="refused for good", others=math.inf, always=True),
     "missing": Rule(base=True, others=1, always=True),
     "address": Rule(base=True),
+    "location": Rule(),
     "project": Rule(renew=("project",), others=1, always=True),
     # the credential has been marked where it failed; a token endpoint that is down is so for all
     "login": Rule(others=math.inf, waits=True),
@@ -76,6 +88,7 @@ _CAUSES: Final = Causes(
         (frozenset({403}), "no longer supported", "final"),
         (frozenset({404}), "projects/", "project"),
         (frozenset({400}), "invalid project resource name", "project"),
+        *REGION,
         *REFUSED,
     ),
     statuses={**STATUSES, 401: "token"},
@@ -95,6 +108,8 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
         cause = "bare_429"
     if cause == "project":  # the operator's matter, no unknown model
         error = UpstreamCredential(f"the upstream does not know the credential's project: {error.message}")
+    elif cause == "location":
+        error = UpstreamUnavailable(f"{NOT_HERE}: {error.message}")
     elif cause == "bare_429":
         error = UpstreamRateLimited(f"the upstream rejects the request and gives no reason: {error.message}")
     elif cause == "quota" and isinstance(error, UpstreamRateLimited):

@@ -28,7 +28,7 @@ _NONE: Final = "no project: set pool.project_ids"
 _CONFIGURED: Final = "it is configured, so no other one is looked for"
 _NOT_ASKED: Final = 'project_fallback = "fail", so no other one is looked for'
 # causes of what the service will not answer otherwise: no fault of a caller, whose request it has not seen
-_REFUSED: Final[frozenset[Cause]] = frozenset({*AMENDABLE, "final", "missing", "project"})
+_REFUSED: Final[frozenset[Cause]] = frozenset({*AMENDABLE, "final", "missing", "project", "location"})
 _FORBIDDEN: Final[frozenset[Cause]] = frozenset({"forbidden", "service", "permission", "banned"})
 
 

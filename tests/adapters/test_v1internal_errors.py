@@ -98,6 +98,7 @@ def test_the_link_of_a_verification_is_kept_for_the_operator() -> None:
         (400, "Unknown name \"thinkingLevel\" at 'request.generation_config': Cannot find field.", "level"),
         (400, "Penalty is not enabled for this model", "penalties"),
         (400, "Requests ending with a model turn are not supported.", "begun"),
+        (400, "User location is not supported for the API use.", "location"),
         (403, "The caller does not have permission", "forbidden"),
         (403, "This client is no longer supported for individuals", "final"),
         (403, "You must be a named user of this product", "banned"),
@@ -113,6 +114,12 @@ def test_the_link_of_a_verification_is_kept_for_the_operator() -> None:
 )
 def test_refusals_without_reason(status: int, message: str, cause: Cause) -> None:
     assert refused(status, message).cause == cause
+
+
+def test_a_region_that_is_not_served_is_no_fault_of_a_caller() -> None:
+    error = refused(400, "User location is not supported for the API use.").error
+    assert isinstance(error, UpstreamUnavailable)
+    assert error.message.startswith("the upstream is not available in this gateway's region: User location")
 
 
 def test_a_limit_of_nothing_lasts_a_day_whatever_the_delay_says() -> None:
