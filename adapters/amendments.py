@@ -92,6 +92,7 @@ _FURTHER: Final[Mapping[Cause, Cause]] = {
     "unsigned": "signatures",
     "drawing_thinking": "drawing",
     "states": "choices",
+    "kinds": "services",
 }
 AMENDABLE: Final = tuple(_CHANGES)
 AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True))
@@ -166,6 +167,8 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "added_tools",
         "updates",
         "item_metadata",
+        "kinds",
+        "services",
         "summaries",
         "objects",
         "schemaless",

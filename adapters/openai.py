@@ -30,6 +30,9 @@ from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.openai_chat.request import read_request
+from gateway.dialects.openai_responses.items import DIALECT
+from gateway.dialects.openai_responses.plain import is_plain
+from gateway.dialects.openai_responses.request import read_request as read_response_request
 from gateway.dialects.outbound import (
     ADDED_TOOLS,
     ASIDES,
@@ -100,6 +103,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
+_KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "system_turns": "leading system",
     "echoes": "thoughts",
@@ -248,12 +252,16 @@ class OpenAI(KeyedUpstream):
             api = self._backend.api
         target = self._target(request, causes)
         name = self._settings.server.name(request.model)
+        lost: tuple[ir.Loss, ...] = ()
         if request.native is not None:
-            return api.take(request, request.native.body, replace(target, model=name))
+            if not causes & _KINDS or not _is_strange(request.native, target):
+                return api.take(request, request.native.body, replace(target, model=name))
+            lost = read_response_request(bytes(request.native.body)).losses
+            request = replace(request, native=None)
         asked, unforced = without_force(request) if "choice" in causes else (request, ())
         written = _without(api.write(asked, target), request, causes)
-        if unforced:
-            written = replace(written, losses=(*written.losses, *unforced))
+        if lost or unforced:
+            written = replace(written, losses=(*lost, *written.losses, *unforced))
         return written if name == request.model else replace(written, body=written.body | {"model": name})
 
     def _target(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAITarget:
@@ -288,6 +296,8 @@ class OpenAI(KeyedUpstream):
             "refused": _left_out(causes),
             "thoughtless": target.thoughtless or "thoughts" in causes,
             "keeps": "kept" not in causes,
+            "only_functions": "kinds" in causes,
+            "services": "services" not in causes,
             "demands": tuple(demand for cause, demand in _DEMANDS.items() if cause in causes),
         }
         if "unsigned" in causes:
@@ -314,6 +324,12 @@ class OpenAI(KeyedUpstream):
         except Failure as failure:
             without_key(failure, secret)
             raise
+
+
+def _is_strange(native: ir.Native, target: OpenAITarget) -> bool:
+    """Tell whether words of Responses hold what their server does not know, and can be translated."""
+    readable = native.dialect == DIALECT and native.only is None and native.refusal is None
+    return readable and not is_plain(native.body, target)
 
 
 def _left_out(causes: frozenset[Cause]) -> tuple[str, ...]:

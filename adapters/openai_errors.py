@@ -72,6 +72,8 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "added_tools",
     "updates",
     "item_metadata",
+    "kinds",
+    "services",
     "signatures",
     "unsigned",
     "summaries",
@@ -147,15 +149,20 @@ _UNKNOWN: Final = (
     "(body, {})",
     "not permitted, field: {},",  # Fireworks
 )
-# Types of items and tools that a server does not know.
-_KINDS: Final[Mapping[str, Cause]] = {ADDED_TOOLS: "added_tools", UPDATES: "updates"}
+# Types of items and tools that a server does not know. What OpenAI says of a tool's may be about another member.
 _UNKNOWN_KIND: Final = (
-    "invalid value: {}",  # OpenAI, Azure
     "input tag {} found",  # pydantic
     "unknown variant {}",  # serde
     "type: {}",
     "type {}",
-    "{} is not supported",
+)
+_ITEMS: Final[Mapping[str, Cause]] = {ADDED_TOOLS: "added_tools", UPDATES: "updates"}
+_UNKNOWN_ITEM: Final = (*_UNKNOWN_KIND, "invalid value: {}", "item {} is not supported")
+_TOOLS: Final = ("custom", "namespace", "local_shell", "tool_search", "web_search", "image_generation")
+_UNKNOWN_TOOL: Final = (
+    *(f"tool {words}" if words.startswith("type") else words for words in _UNKNOWN_KIND),
+    "requested tool {} is not supported",  # GitHub
+    "{} tools are not supported",  # Meta
 )
 # Values that a model does not take of a field that it knows.
 _VALUES: Final[Mapping[str, Cause]] = {
@@ -208,8 +215,16 @@ CAUSES: Final = Causes(
     words=(
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
         *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
-        *((_BAD, words.format(kind), cause) for kind, cause in _KINDS.items() for words in _UNKNOWN_KIND),
+        *((_BAD, words.format(kind), cause) for kind, cause in _ITEMS.items() for words in _UNKNOWN_ITEM),
+        *((_BAD, words.format(kind), "kinds") for kind in _TOOLS for words in _UNKNOWN_TOOL),
         (_BAD, ITEM_METADATA, "item_metadata"),
+        (_BAD, "type of tool must be function", "kinds"),  # llama.cpp
+        (_BAD, "unsupported tool type", "kinds"),  # Ollama
+        (_BAD, "unknown tool type", "kinds"),  # Coder
+        (_BAD, "only type:function tools", "kinds"),
+        (_BAD, "untagged enum modelinput", "kinds"),  # xAI, of items
+        (_BAD, "list[union[easyinputmessageparam", "kinds"),  # vLLM, of items
+        (_BAD, "invalid responses api request", "kinds"),  # OpenRouter
         *((_BAD, words, "limit") for words in _TOO_LONG),
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),
@@ -267,6 +282,7 @@ CAUSES: Final = Causes(
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
+_KIND: Final = re.compile(r"(?:^|\.)tools[.\[]\d{1,4}\]?\.type$")  # the member that a refusal names
 # stream_options beside the one that has the tokens counted, as Mistral's and vLLM's clients send them
 _OPTION: Final = re.compile(r"stream_options\.(?!include_usage)\w")
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
@@ -306,13 +322,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         status = blamed(status, details.message)
         error = read_error(status, body, headers, now=now)
         code = status if status >= 400 else details.status or error.status
-        cause = causes.find(code, details.code or details.type, details.message)
-        if cause == "signatures" and _ACCOUNT in details.message.lower():
-            cause = "kept"
-        elif cause == "counting" and _OPTION.search(details.message):
-            cause = "options"
-        elif cause == "funds" and room_of(details.message) is None:
-            cause = "quota"
+        found = causes.find(code, details.code or details.type, details.message)
+        cause = _looked_at(found, details.message, details.param)
         error = _told(error, cause, details.message)
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
@@ -327,6 +338,17 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.code)
 
     return read
+
+
+def _looked_at(cause: Cause, said: str, param: str) -> Cause:
+    """Give the cause where the words of the refusal, or the member that it names, say more than the table."""
+    if cause == "signatures" and _ACCOUNT in said.lower():
+        return "kept"
+    if cause == "counting" and _OPTION.search(said):
+        return "options"
+    if cause == "funds" and room_of(said) is None:
+        return "quota"
+    return "kinds" if cause == "final" and _KIND.search(param) else cause
 
 
 def _told(error: GatewayError, cause: Cause, said: str) -> GatewayError:

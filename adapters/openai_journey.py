@@ -42,13 +42,14 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         self._salt = call.request_id
         self._own = call.headers
         self._streams = bool(call.request.stream) if draft.written.native is not None else None
-        if draft.written.responses:
-            self._move()
+        self._follow()
 
-    def _move(self) -> None:
-        """Go to Responses, where a caller's own words for chats do not pass."""
-        self._api = APIS[RESPONSES]
-        if self.request.native is not None:
+    def _follow(self) -> None:
+        """Go where the body is for; a caller's own words do not pass once they are translated."""
+        written = self._draft.written
+        if written.responses:
+            self._api = APIS[RESPONSES]
+        if written.native is None and self.request.native is not None:
             self.request = replace(self.request, native=None)
             self._streams = None
 
@@ -67,8 +68,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         if most is not None:
             self._backend.longest[self._model] = most
         step = super()._anew(failure, rule)
-        if self._draft.written.responses:
-            self._move()
+        self._follow()
         return step
 
     async def _call(self, credential: Credential) -> Answer:

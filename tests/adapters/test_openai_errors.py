@@ -143,6 +143,14 @@ def test_published_refusals(name: str) -> None:
             "Unknown parameter: 'input[0].internal_chat_message_metadata_passthrough.content_item_kinds'.",
             "item_metadata",
         ),
+        ("'type' of tool must be 'function'", "kinds"),  # llama.cpp
+        ("`custom` tools are not supported on this endpoint", "kinds"),  # Meta
+        ("Unsupported Responses tool type: namespace", "kinds"),
+        ("malformed request: failed to parse JSON for /v1/responses: unknown tool type", "kinds"),  # Coder
+        ("The requested tool image_generation is not supported.", "kinds"),  # GitHub
+        ('Only `type:"function"` tools are supported on this endpoint.', "kinds"),
+        ("Invalid 'tools': unknown variant `namespace`, expected `function` or `mcp`", "kinds"),  # Bedrock
+        ("Invalid Responses API request", "kinds"),  # OpenRouter
         ("property 'messages.0.user.name' is unsupported", "final"),
         ("The `reasoning_content` in the thinking mode must be passed back to the API.", "echoes"),  # DeepSeek
         ("thinking is enabled but reasoning_content is missing in assistant tool call message at index 7", "echoes"),

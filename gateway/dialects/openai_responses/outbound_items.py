@@ -35,7 +35,8 @@ def _replayed(thought: ir.Thinking, *, trusted: bool) -> bool:
 class ItemWriter:
     """Writes one conversation; `losses` takes what does not go on.
 
-    `custom`: the names of free-form tools. `namespaces`: upstream name → (namespace, name).
+    `custom`: the names of free-form tools. `namespaces`: upstream name → (namespace, name). `own`: whether items go on
+    that only this dialect has.
     """
 
     def __init__(
@@ -45,12 +46,15 @@ class ItemWriter:
         namespaces: Mapping[str, tuple[str, str]],
         content: ContentWriter,
         losses: list[ir.Loss],
+        *,
+        own: bool = True,
     ) -> None:
         self._names = names
         self._custom = custom
         self._namespaces = namespaces
         self._content = content
         self._losses = losses
+        self._own = own
 
     def write(self, turns: Sequence[ir.Turn], *, trusted: bool) -> list[Item]:
         """Write all items."""
@@ -146,7 +150,7 @@ class ItemWriter:
 
     def _opaque(self, part: ir.Opaque) -> Item | None:
         """Give an item of a service that the caller's vendor hosts, if that vendor is this one."""
-        if part.dialect == DIALECT:
+        if part.dialect == DIALECT and self._own:
             return part.value
         self._losses.append(unread(part))
         return None

@@ -63,7 +63,7 @@ class _Writer:
         self.reasons = target.reasoning and self.abilities.efforts != ()
         self.losses: list[ir.Loss] = []
         self.names = NameMap(names_of(request))
-        self.tools = ToolWriter(request, target.model, self.names, self.losses)
+        self.tools = ToolWriter(request, target, self.names, self.losses)
         self.words = in_words(request, target, self.abilities)
 
     def write(self) -> OpenAIWritten:
@@ -111,7 +111,8 @@ class _Writer:
 
     def _input(self) -> list[object]:
         content = ContentWriter(self.request.paths, self.losses)
-        writer = ItemWriter(self.names, self.tools.custom, self.tools.namespaces, content, self.losses)
+        tools, own = self.tools, not self.target.only_functions
+        writer = ItemWriter(self.names, tools.custom, tools.namespaces, content, self.losses, own=own)
         items: list[object] = [*writer.write(self.request.turns, trusted=self.target.signatures and self.reasons)]
         if not items:
             raise self._refused("messages", "has nothing that the model could read")

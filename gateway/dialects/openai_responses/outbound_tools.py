@@ -13,7 +13,7 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
-from gateway.dialects.outbound import emulated
+from gateway.dialects.outbound import OpenAITarget, emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
 from gateway.dialects.raw import MANY, NULL
 from gateway.dialects.services import FILTERS, RESPONSES, carried, located
@@ -40,10 +40,11 @@ class ToolWriter:
     `namespaces`: upstream name → (namespace, name), of tools that go within one.
     """
 
-    def __init__(self, request: ir.Request, model: str, names: NameMap, losses: list[ir.Loss]) -> None:
-        abilities = abilities_of(model)
+    def __init__(self, request: ir.Request, target: OpenAITarget, names: NameMap, losses: list[ir.Loss]) -> None:
+        abilities = abilities_of(target.model)
         # Older models know functions only. Where nothing is known, it is the caller who knows.
-        modern = abilities.free_form or abilities.efforts is None
+        modern = (abilities.free_form or abilities.efforts is None) and not target.only_functions
+        self._services = target.services
         self._request = request
         self._names = names
         self._losses = losses
@@ -134,6 +135,9 @@ class ToolWriter:
         return tool.strict if tool.strict is not None or self._own else False
 
     def _service(self, tool: ir.Tool, kind: str) -> JSON | None:
+        if not self._services:
+            self._lose(tool.path, f"this upstream has no {kind}", "change")
+            return None
         fields = {
             key.removeprefix(f"{tool.path}."): raw
             for key, raw in self._declared.items()
@@ -165,7 +169,7 @@ class ToolWriter:
         return {"type": "allowed_tools", "mode": choice.mode, "tools": entries} if entries else choice.mode
 
     def _entry(self, name: str, tool: ir.Tool | None) -> JSON | None:
-        if tool is None:
+        if tool is None or (tool.builtin is not None and not self._services):
             return None
         if tool.builtin is not None:
             given = self._declared.get(f"{tool.path}.type")

@@ -20,7 +20,7 @@ from gateway.errors import UndeclaredTool
 
 from . import wire
 
-__all__ = ["flat_name", "read_choice", "read_tools"]
+__all__ = ["flat_name", "read_choice", "read_tools", "service_of"]
 
 _SEARCH: Final = "web_search"  # and its previews and dated versions
 _CODE: Final = "code_interpreter"
@@ -50,7 +50,7 @@ def read_tools(tools: Iterable[Raw], place: Place) -> Iterator[ir.Tool]:
             yield _tool(raw, kind, at)
         elif kind in _LEFT_OUT:
             at.lose("", *_LEFT_OUT[kind])
-        elif builtin := _builtin(kind):
+        elif builtin := service_of(kind):
             yield _service(raw, builtin, at)
         else:
             raise at.refuse(f"tools of type {kind!r} are not available here", "type")
@@ -107,7 +107,7 @@ def _is_any(container: object) -> bool:
     return is_object(container) and {name: one for name, one in container.items() if one not in (None, [])} == _AUTO
 
 
-def _builtin(kind: str) -> str | None:
+def service_of(kind: str) -> str | None:
     """Give the service that a tool of this type asks for."""
     if kind == _CODE:
         return "code_execution"
@@ -170,7 +170,7 @@ def _names(choice: wire.Named, tools: Iterable[ir.Tool], place: Place, severity:
     if kind in _LEFT_OUT:
         place.lose("", _LEFT_OUT[kind][0], severity)
         return ()
-    if builtin := _builtin(kind):
+    if builtin := service_of(kind):
         if all(tool.name != builtin for tool in tools):
             raise place.refuse(f"{kind} is not among the tools", "type", UndeclaredTool)
         return (builtin,)
