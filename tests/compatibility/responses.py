@@ -117,8 +117,12 @@ _HOSTED: Final = (
     {"type": "tool_search_call", "arguments": {}, "call_id": "c", "execution": "server"},
     {"type": "web_search_call", "id": "i", "status": "completed"},
 )
+_UPDATED: Final = {
+    "type": "configuration_update",
+    "reasoning": {"effort": "low"},
+    "text": {"format": {"type": "json_object"}},
+}
 _OTHERS: Final = (
-    {"type": "configuration_update", "reasoning": {"effort": "low"}},
     {"type": "compaction", "encrypted_content": "x"},
     {"type": "compaction_trigger"},
 )
@@ -143,6 +147,9 @@ ITEMS: Final = (
     *hold(items(_JOINED), "input[additional_tools]"),
     *hold(items(_JOINED), "input[additional_tools].tools", others=([],)),
     *hold(items(_JOINED), "input[additional_tools].role", idle="its tools are declared from the beginning"),
+    *hold(items(GO, _UPDATED), "input[configuration_update]", "input[].reasoning", "input[].text"),
+    *hold(items(GO, _UPDATED), "input[].reasoning.effort", others=("high",)),
+    *hold(items(GO, _UPDATED), "input[].text.format", others=({"type": "text"},)),
     *hold(items(_FOUND), "input[tool_search_output]"),
     *hold(items(_FOUND), "input[].execution", "input[tool_search_output].call_id", idle="its tools are declared"),
 )

@@ -64,7 +64,7 @@ _REFUSED: Final = {
 class Conversation:
     """Collects system texts, turns and tools. `declared`: the tools of the request itself.
 
-    `references`: where items are only named.
+    `references`: where items are only named. `updates`: settings that hold from there on.
     """
 
     def __init__(self, declared: Iterable[ir.Tool]) -> None:
@@ -75,6 +75,7 @@ class Conversation:
         self._parts: list[ir.Part] = []
         self._places: list[tuple[str, ...]] = []
         self.references: list[str] = []
+        self.updates: list[tuple[wire.Update, Place]] = []
         self._carried: tuple[ir.Signature, Place] | None = None
         self._calls: defaultdict[str, deque[str]] = defaultdict(deque)  # by name, those that have no result yet first
         self._answered: set[str] = set()
@@ -247,8 +248,8 @@ class Conversation:
         self.tools += read_tools(read_known(raw, wire.TOOLS, place).tools, place.at("tools"))
 
     def update(self, _: str, raw: Raw, place: Place) -> None:
-        """Leave out new settings in the midst of a conversation."""
-        place.lose("", "settings apply to the whole request", "change")
+        """Note new settings in the midst of a conversation."""
+        self.updates.append((read_known(raw, wire.UPDATE, place), place))
 
     def refuse(self, kind: str, raw: Raw, place: Place) -> None:
         """Refuse what would change the meaning if it were left out."""

@@ -15,7 +15,7 @@ from gateway.dialects.place import Place
 from . import wire
 from .answer import SOURCES
 
-__all__ = ["read_output", "read_reasoning", "read_sampling"]
+__all__ = ["read_output", "read_reasoning", "read_sampling", "updated"]
 
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 _ABSENT: Final = (None, UNSET)
@@ -57,6 +57,10 @@ def _lose_included(include: Sequence[str], place: Place) -> None:
 def _shown(control: wire.Reasoning, place: Place) -> bool:
     if control.summary is not None and control.generate_summary is not None:
         place.lose("generate_summary", "summary already says it")
+    return _wants_thoughts(control)
+
+
+def _wants_thoughts(control: wire.Reasoning) -> bool:
     wanted = control.summary or control.generate_summary
     return wanted is not None and wanted != "none"
 
@@ -79,9 +83,23 @@ def _lose_unread(control: wire.Reasoning, place: Place) -> None:
 def read_output(body: wire.Body, place: Place) -> ir.Output:
     """Read the form of the answer."""
     form = body.text.format if body.text is not None else None
-    if form is None:
-        return ir.Output()
-    at = place.at("text").at("format")
+    return ir.Output() if form is None else _output(form, place.at("text").at("format"))
+
+
+def updated(
+    reasoning: ir.Reasoning, output: ir.Output, updates: Sequence[tuple[wire.Update, Place]], control: wire.Reasoning
+) -> tuple[ir.Reasoning, ir.Output]:
+    """Give the settings that hold at the end of a conversation; `control`: what the request says of its thoughts."""
+    for update, place in updates:
+        if update.reasoning is not None and update.reasoning.effort:
+            amount = by_level(update.reasoning.effort)
+            reasoning = replace(amount, visible=amount.mode != "off" and _wants_thoughts(control))
+        if update.text is not None and update.text.format is not None:
+            output = _output(update.text.format, place.at("text").at("format"))
+    return reasoning, output
+
+
+def _output(form: wire.Format, at: Place) -> ir.Output:
     if form.type == "json_schema":
         if not given(form.schema):
             raise at.refuse("required, but missing", "schema")

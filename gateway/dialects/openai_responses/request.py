@@ -14,12 +14,12 @@ from gateway.dialects.marks import marks_of
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
 from gateway.dialects.place import Place, is_null
-from gateway.dialects.raw import FIELDS, NULL, TEXT
+from gateway.dialects.raw import FIELDS, NULL, TEXT, read
 from gateway.errors import InvalidRequest
 
 from . import wire
 from .items import DIALECT, Conversation
-from .options import read_output, read_reasoning, read_sampling
+from .options import read_output, read_reasoning, read_sampling, updated
 from .tools import read_choice, read_tools
 
 __all__ = ["read_request", "read_unread", "resume"]
@@ -79,6 +79,9 @@ def read_request(body: bytes) -> ir.Request:
     said.system += _instructions(asked.instructions)
     said.read(items, place.at("input"))
     system, turns, tools = said.finish()
+    wanted = read_reasoning(asked, place), read_output(asked, place)
+    if said.updates:
+        wanted = updated(*wanted, said.updates, asked.reasoning or wire.Reasoning())
     return ir.Request(
         model=asked.model,
         system=system,
@@ -86,8 +89,8 @@ def read_request(body: bytes) -> ir.Request:
         tools=tools,
         tool_choice=read_choice(asked, tools, place),
         sampling=read_sampling(asked, place),
-        reasoning=read_reasoning(asked, place),
-        output=read_output(asked, place),
+        reasoning=wanted[0],
+        output=wanted[1],
         stream=asked.stream,
         include_usage=True,
         user=asked.user or asked.safety_identifier,
@@ -159,9 +162,22 @@ def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
         raise InvalidRequest(f"{said.references[0]}: {_ELSEWHERE}", param=_PREVIOUS)
     said.read(thread.items, own)
     system, turns, tools = said.finish()
+    wanted = request.reasoning, request.output
+    if said.updates:
+        control = read(thread.echo.get("reasoning", NULL), wire.CONTROL) or wire.Reasoning()
+        wanted = updated(*wanted, said.updates, control)
     losses = tuple(loss for loss in before.losses if loss.severity != "hint")  # hints were given when it was said
     marks = marks_of(tools, system, turns)
-    return replace(request, system=system, turns=turns, tools=tools, losses=(*losses, *request.losses), marks=marks)
+    return replace(
+        request,
+        system=system,
+        turns=turns,
+        tools=tools,
+        reasoning=wanted[0],
+        output=wanted[1],
+        losses=(*losses, *request.losses),
+        marks=marks,
+    )
 
 
 def _refuse(asked: wire.Body, place: Place) -> None:

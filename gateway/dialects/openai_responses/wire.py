@@ -15,6 +15,7 @@ from gateway.dialects.openai_chat.wire import AudioPart, Effort, Marked, Refusal
 __all__ = [
     "AGENT_MESSAGE",
     "CALL",
+    "CONTROL",
     "CUSTOM",
     "CUSTOM_CALL",
     "FUNCTION",
@@ -28,6 +29,7 @@ __all__ = [
     "RAN_OUTPUT",
     "REASONING",
     "TOOLS",
+    "UPDATE",
     "Body",
     "Choice",
     "CustomTool",
@@ -43,6 +45,7 @@ __all__ = [
     "Reasoning",
     "ReasoningItem",
     "SealedText",
+    "Update",
 ]
 
 _Name = Annotated[str, Meta(min_length=1)]
@@ -269,6 +272,25 @@ class Reasoning(Closed, kw_only=True):
     context: str | None = None
 
 
+class UpdatedText(Closed, kw_only=True):
+    """The form of the answers from here on."""
+
+    format: Format | None = None
+
+
+class UpdatedReasoning(Closed, kw_only=True):
+    """How much to think from here on."""
+
+    effort: Effort | None = None
+
+
+class Update(_Item, kw_only=True):
+    """Settings that hold until another update."""
+
+    reasoning: UpdatedReasoning | None = None
+    text: UpdatedText | None = None
+
+
 class Body(Struct, kw_only=True):
     """The fields that are read. What is not here stays as it came."""
 
@@ -315,6 +337,8 @@ RAN_OUTPUT: Final = Decoder(RanOutput)
 PICTURE: Final = Decoder(Picture)
 REASONING: Final = Decoder(ReasoningItem)
 TOOLS: Final = Decoder(_Tools)
+UPDATE: Final = Decoder(Update)
+CONTROL: Final = Decoder(Reasoning)
 FUNCTION: Final = Decoder(FunctionTool)
 CUSTOM: Final = Decoder(CustomTool)
 NAMESPACE: Final = Decoder(NamespaceTool)

@@ -283,9 +283,16 @@ def test_tools_that_join_are_declared(kind: str) -> None:
     assert [(tool.name, tool.path) for tool in request.tools] == [("g", "tools[0]"), ("f", "input[1].tools[0]")]
 
 
-def test_new_settings_in_the_midst_are_told() -> None:
-    request = ask(user(), {"type": "configuration_update", "reasoning": {"effort": "low"}})
-    assert lost(request) == [("input[1]", "change")]
+def test_new_settings_in_the_midst_are_those_of_the_request() -> None:
+    """Each holds until it is set again."""
+    updates: list[Json] = [
+        {"type": "configuration_update", "reasoning": {"effort": "high"}, "text": {"format": {"type": "json_object"}}},
+        {"type": "configuration_update", "reasoning": {"effort": "low"}},
+    ]
+    request = ask(updates[0], user(), updates[1], reasoning={"effort": "medium", "summary": "auto"})
+    assert request.reasoning == ir.Reasoning(mode="level", level="low", visible=True)
+    assert request.output.kind == "json"
+    assert lost(request) == []
 
 
 @pytest.mark.parametrize("item", [{"type": "item_reference", "id": "msg_1"}, {"id": "msg_1"}])

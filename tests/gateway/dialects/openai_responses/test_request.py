@@ -80,15 +80,22 @@ def test_a_conversation_may_go_on_without_new_input() -> None:
 
 def test_what_is_lost_is_told_once() -> None:
     request = ask(user({"type": "input_text", "text": "a", "x": 1}), previous_response_id="resp_1")
-    earlier = raws({"role": "user", "content": "b", "y": 1}, {"type": "configuration_update"})
+    joined = {"type": "additional_tools", "tools": [{"type": "image_generation"}]}
+    earlier = raws({"role": "user", "content": "b", "y": 1}, joined)
     resumed = CODEC.resume(request, earlier)
-    assert lost(resumed) == [("previous_response_id[1]", "change"), ("input[0].content[0].x", "hint")]
+    assert lost(resumed) == [("previous_response_id[1].tools[0]", "change"), ("input[0].content[0].x", "hint")]
 
 
 def test_tools_that_joined_earlier_are_still_there() -> None:
     earlier = raws({"type": "additional_tools", "role": "developer", "tools": [F]})
     request = CODEC.resume(ask(tools=[F | {"name": "g"}], previous_response_id="resp_1"), earlier)
     assert [tool.name for tool in request.tools] == ["g", "f"]
+
+
+def test_settings_that_were_changed_earlier_still_hold() -> None:
+    earlier = raws({"type": "configuration_update", "reasoning": {"effort": "low"}})
+    request = CODEC.resume(ask(previous_response_id="resp_1", reasoning={"effort": "high"}), earlier)
+    assert (request.reasoning.mode, request.reasoning.level) == ("level", "low")
 
 
 def test_a_count_has_its_own_object() -> None:
