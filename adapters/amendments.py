@@ -180,6 +180,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "between",
         "both",
         "system_turns",
+        "answers",
         "structured",
         "output_config",
         "turn_config",

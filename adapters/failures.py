@@ -123,6 +123,7 @@ Cause = Literal[
     "between",
     "both",
     "system_turns",
+    "answers",
     "structured",
     "output_config",
     "turn_config",

@@ -106,6 +106,7 @@ _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "system_turns": "leading system",
+    "answers": "answers",
     "echoes": "thoughts",
     "emptiness": "words",
     "bounds": "unbounded tools",

@@ -56,6 +56,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "bounds",
     "emptiness",
     "system_turns",
+    "answers",
     "effort",
     "effort_value",
     "spelling",
@@ -235,6 +236,8 @@ CAUSES: Final = Causes(
         (_BAD, "reasoning_content is missing", "echoes"),  # Moonshot
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
+        (_BAD, "unexpected role system after role", "system_turns"),  # Mistral
+        (_BAD, "unexpected role user after role tool", "answers"),  # older ones of Mistral's
         (_BAD, "invalid message role: system", "system_turns"),  # MiniMax
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
         (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content

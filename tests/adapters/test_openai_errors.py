@@ -157,6 +157,8 @@ def test_published_refusals(name: str) -> None:
         ("System message must be at the beginning.", "system_turns"),  # Qwen's template
         ("Conversation roles must alternate user/assistant/user/assistant/...", "system_turns"),  # Gemma's
         ("invalid params, chat content has invalid message role: system (2013)", "system_turns"),  # MiniMax
+        ("Unexpected role 'system' after role 'assistant'", "system_turns"),  # Mistral
+        ("Unexpected role 'user' after role 'tool'", "answers"),
         ("invalid params, invalid chat setting (2013)", "system_turns"),
         ("invalid params, chat content is empty (2013)", "emptiness"),  # MiniMax
         ("Invalid request: text content is empty", "emptiness"),  # Moonshot

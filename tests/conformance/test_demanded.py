@@ -20,8 +20,8 @@ pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
 
 QWEN, DEEPSEEK, KIMI, GGUF = "qwen3.8-27b", "deepseek-v4-pro", "kimi-k2.5", "qwen3-8b.gguf"
-MINIMAX, MIMO = "minimax-m2", "mimo-v2.5-pro"
-MODELS = (QWEN, DEEPSEEK, KIMI, GGUF, MINIMAX, MIMO, "ep-1")
+MINIMAX, MIMO, MISTRAL = "minimax-m2", "mimo-v2.5-pro", "mistral-large-2512"
+MODELS = (QWEN, DEEPSEEK, KIMI, GGUF, MINIMAX, MIMO, MISTRAL, "ep-1")
 RULE = "<system-reminder>\nBe kind.\n</system-reminder>"
 NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
 TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": NO_ARGUMENTS}}
@@ -92,6 +92,20 @@ async def test_the_user_says_instructions_within_a_conversation(dialect: str, st
             SAID,
             {"role": "user", "content": f"!say done\n\n{RULE}"},
         ]
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic"])
+async def test_mistral_gets_an_answer_behind_results_and_no_later_instructions(dialect: str, tmp_path: Path) -> None:
+    path, body = CALLS[dialect]
+    body = body | {"messages": [*body["messages"], system()]}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post(path, json=body | {"model": MISTRAL})
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == ([400, 400, 200, 200] if dialect == "openai-chat" else [400, 200, 200])
+        roles = [one["role"] for one in messages(fake)]
+        assert roles == ["user", "assistant", "user", "assistant", "tool", "assistant", "user"]
+        assert messages(fake)[-2:] == [{"role": "assistant", "content": "OK."}, {"role": "user", "content": RULE}]
 
 
 async def test_ollama_says_so_with_a_500(tmp_path: Path) -> None:

@@ -448,14 +448,25 @@ def _verbosity(asked: Asked) -> None:
         raise unsupported_value("verbosity", wanted, "Supported values are: 'medium'.")
 
 
+_NO_MISTRALS = {
+    ("assistant", "system"),
+    ("tool", "system"),
+    ("tool", "user"),
+}  # as older ones of mistral-common have it
+
+
 def _template(asked: Asked) -> None:
     """Say what the template of a model says, or the service before it, of some that others than OpenAI serve."""
     name = asked.body["model"]
     _awake(asked.body, name)
     if ".gguf" in name and re.search(r'"maxLength": [1-9]\d{3}|"pattern": "', json.dumps(asked.tools)):
         raise bad("Failed to initialize samplers: failed to parse grammar", param=None)
+    before = ""
     for place, message in enumerate(asked.messages):
         role, thought = message["role"], message.get("reasoning_content")
+        if "stral" in name and (before, role) in _NO_MISTRALS:
+            raise bad(f"Unexpected role '{role}' after role '{before}'", param=None)
+        before = role
         if "minimax" in name and message.get("content") == "":
             raise bad("invalid params, chat content is empty (2013)", param=None)
         if "qwen3.8" in name and place and role in ("system", "developer"):

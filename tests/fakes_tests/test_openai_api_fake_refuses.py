@@ -450,6 +450,16 @@ BACK = "The `reasoning_content` in the thinking mode must be passed back to the 
     [
         ("qwen3.8-27b", chat("a", SYSTEM), "System message must be at the beginning."),
         ("qwen3.8-27b", chat(SYSTEM, {**SYSTEM, "role": "developer"}, "a"), "System message must be at the beginning."),
+        (
+            "mistral-large",
+            chat("a", {"role": "assistant", "content": "x"}, SYSTEM),
+            "Unexpected role 'system' after role 'assistant'",
+        ),
+        (
+            "mistral-large",
+            chat("a", called("c"), result("c"), "b", tools=[function()]),
+            "Unexpected role 'user' after role 'tool'",
+        ),
         ("deepseek-v4-pro", chat("a", called("c"), result("c"), tools=[function()]), BACK),
         ("deepseek-v4-pro", chat("a", {"role": "assistant", "content": "x"}, "b", tools=[function()]), BACK),
         (

@@ -179,8 +179,10 @@ class Tally:
         self._told = self._told or given.input_tokens is not None or given.output_tokens is not None
         self._input = latest(given.input_tokens, self._input)
         self._output = latest(given.output_tokens, self._output)
-        self._read = latest(given.cache_read_input_tokens, self._read)
-        self._written = latest(written, self._written)
+        if given.cache_read_input_tokens:
+            self._read = latest(given.cache_read_input_tokens, self._read)
+        if written:
+            self._written = latest(written, self._written)
         if (output := given.output_tokens_details) is not None:
             self._thoughts = latest(output.thinking_tokens, self._thoughts)
         if given.speed is not None:  # the priority tier is paid for in advance, at no price of a token

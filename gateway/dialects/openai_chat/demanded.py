@@ -3,6 +3,7 @@
 system, system, user, system ─► system, user    one message of the system's, which leads    Qwen, Gemma
 assistant ─► assistant with reasoning_content   thoughts with each answer                   DeepSeek, Moonshot
 tool, without content ─► (empty)                words in each message                       MiniMax, Zhipu, Moonshot
+tool, user ─► tool, assistant, user             an answer behind the results of calls       Mistral
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 """
 
@@ -16,7 +17,7 @@ from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
 from gateway.dialects.patterns import unbounded
 
-__all__ = ["REMINDED", "SYSTEM", "met", "unbound"]
+__all__ = ["REMINDED", "SYSTEM", "answered", "met", "unbound"]
 
 Message = Mapping[str, object]
 
@@ -24,14 +25,27 @@ SYSTEM: Final = ("system", "developer")
 _USER: Final = "user"
 _THOUGHTS: Final = "reasoning_content"
 _NONE: Final = " "  # an empty thought counts as none
+_NOTED: Final = "OK."
 
 
 def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable[[int], None]) -> list[Message]:
     """Meet demands. `tell`: is given the place of each instruction that the user says."""
     after = _led(messages, tell) if "leading system" in demands else list(messages)
+    if "answers" in demands:
+        after = answered(after)
     if "words" in demands:
         after = [*map(_worded, after)]
     return [*map(_thoughtful, after)] if "thoughts" in demands else after
+
+
+def answered(messages: Sequence[Message]) -> list[Message]:
+    """Let the model say something behind the results of its calls, before anybody else does."""
+    said: list[Message] = []
+    for message in messages:
+        if said and said[-1].get("role") == "tool" and message.get("role") in (_USER, *SYSTEM):
+            said.append({"role": "assistant", "content": _NOTED})
+        said.append(message)
+    return said
 
 
 def unbound(tools: Iterable[object]) -> list[object]:

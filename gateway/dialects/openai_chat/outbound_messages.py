@@ -7,7 +7,7 @@ of them: strict servers refuse fields that they do not know.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby, pairwise
 from typing import Any, ClassVar, Final
@@ -23,6 +23,7 @@ from gateway.dialects.outbound import OpenAITarget, unread
 from gateway.dialects.outbound_history import Step, arrange
 
 from .answer import free_text
+from .demanded import answered
 from .details import Details
 from .outbound_parts import Parts
 
@@ -35,7 +36,6 @@ _BELOW: Final = "[{} attached below]"
 _ALONE: Final = "thoughts without a response are not sent back"
 # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
 _MISTRALS: Final = re.compile(r"[sx]tral")
-_NOTED: Final = "OK."
 _THEIRS: Final = re.compile(r"[A-Za-z0-9]{9}")
 _ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that come back without the thoughts before them
 
@@ -66,14 +66,14 @@ class Conversation:
         self._details = Details(model, signed=signed, sentinels=target.sentinels) if detailed else None
         self._mistral = _MISTRALS.search(model.lower()) is not None
 
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[Mapping[str, object]]:
         """Give all messages, the system's first."""
         request = self._request
         steps = arrange([*map(self._unmarked, request.turns)], self._taken, self._losses)
         rules = "\n\n".join(text.text for text in request.system if text.text)
-        leading: list[Message] = [{"role": "system", "content": rules}] if rules else []
+        leading: list[Mapping[str, object]] = [{"role": "system", "content": rules}] if rules else []
         messages = leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
-        return _answered(messages) if self._mistral else messages
+        return answered(messages) if self._mistral else messages
 
     def _taken(self, thought: ir.Thinking) -> bool:
         if self._details is not None and self._details.takes(thought):
@@ -183,16 +183,6 @@ def _below(media: Sequence[ir.Media]) -> str:
     """Say what comes behind the results: a model that looks for a picture does not find it in a document."""
     pictures = all(one.media_type.startswith("image/") for one in media)
     return _BELOW.format("image" if pictures else "file")
-
-
-def _answered(messages: Sequence[Message]) -> list[Message]:
-    """Let the model say something behind the results of its calls, before anybody else does."""
-    said: list[Message] = []
-    for message in messages:
-        if said and said[-1]["role"] == "tool" and message["role"] in ("user", "system"):
-            said.append({"role": "assistant", "content": _NOTED})
-        said.append(message)
-    return said
 
 
 def _texts(step: Step) -> Iterator[list[int]]:

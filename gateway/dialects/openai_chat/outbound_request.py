@@ -22,7 +22,7 @@ from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
 from .demanded import REMINDED, met, unbound
-from .outbound_messages import Conversation, Message
+from .outbound_messages import Conversation
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
 
@@ -273,7 +273,7 @@ def names_of(request: ir.Request) -> set[str]:
     return declared | {part.name for turn in request.turns for part in turn.parts if isinstance(part, ir.ToolCall)}
 
 
-def _says_json(message: Message) -> bool:
+def _says_json(message: Mapping[str, object]) -> bool:
     return "json" in str(message["content"]).lower()
 
 
