@@ -130,3 +130,29 @@ async def test_a_model_that_always_thinks_is_left_to_it_where_claude_code_turns_
             assert (await http.post("/v1/messages", json=said)).status_code == 200
         assert [call.status for call in calls(fake)] == [400, 200, 200]
         assert "thinking" not in calls(fake)[-1].request
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/chat/completions", {"messages": [USER], "reasoning_effort": "none"}),
+        ("/v1/responses", {"input": "hi", "store": False, "reasoning": {"effort": "none"}}),
+        (
+            "/v1beta/models/{model}:generateContent",
+            {
+                "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+                "generationConfig": {"thinkingConfig": {"thinkingBudget": 0}},
+            },
+        ),
+    ],
+)
+async def test_callers_of_other_dialects_turn_thinking_off_too(path: str, fields: Json, tmp_path: Path) -> None:
+    off = {"type": "disabled"}
+    async with FakeAnthropic() as fake, before(fake, tmp_path) as http:
+        for model, sent in ((KIMI, [off, off]), (CODE, [off, None, None])):
+            fake.requests.clear()
+            for _ in range(2):
+                given = fields if "{model}" in path else fields | {"model": model}
+                response = await http.post(path.format(model=model), json=given)
+                assert response.status_code == 200, response.text
+            assert [call.request.get("thinking") for call in calls(fake)] == sent

@@ -18,6 +18,8 @@ _DISABLED: Final[dict[str, object]] = {"type": "disabled"}
 _BETWEEN: Final[dict[str, object]] = {"type": "between_tools"}
 _UPDATES: Final = "thinking-display-updates-2026-08-18"
 _ALWAYS: Final = "this model always thinks; its minimum is {}"
+_AWAKE: Final = "this model always thinks"
+_CLAUDE: Final = "claude"  # models of others, behind the same API, think unless told not to
 NEAREST: Final = "the nearest value that this model accepts is {}"
 
 
@@ -121,7 +123,11 @@ def _budgeted(
     if reasoning.display == "updates":
         losses += (_hint("display", "this model gives no progress updates"),)
     if not found.thinks or found.config is None:
-        return Thinking(max_tokens=found.max_tokens or max_tokens, losses=losses)
+        resting = None
+        if reasoning.mode == "off" and _CLAUDE not in target.model.lower():
+            resting = _resting(target)
+            losses += () if resting else (_hint("thinking", _AWAKE),)
+        return Thinking(max_tokens=found.max_tokens or max_tokens, config=resting, losses=losses)
     budget = found.config["thinkingBudget"]
     wanted = BUDGETS.get(reasoning.level or "") if reasoning.mode == "level" else reasoning.budget
     if reasoning.include is None and not found.losses and wanted and wanted > 0 and wanted != budget:

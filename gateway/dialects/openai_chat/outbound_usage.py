@@ -15,6 +15,8 @@ __all__ = ["Tally"]
 
 _USAGE: Final = msgspec.json.Decoder(Usage | None, strict=False)
 
+_USUAL: Final = "default"
+
 
 class Tally:
     """Keep the last value of each counter: some servers report with every chunk, and some of the reports are empty."""
@@ -42,7 +44,7 @@ class Tally:
         self._cached = latest(cached, self._cached)
         self._written = latest(prompt and prompt.cache_write_tokens, self._written)
         self._reasoning = latest(reasoning, self._reasoning)
-        if tier is not None:
+        if tier is not None and tier != _USUAL:
             self._tier = tier_of(tier)
 
     def usage(self) -> ir.Usage | None:

@@ -191,6 +191,15 @@ def test_off_is_said_to_a_model_that_thinks_unasked() -> None:
     assert body(reasoning=ir.Reasoning(mode="off"), target=NEWER)["thinking"] == {"type": "disabled"}
 
 
+def test_off_is_said_to_models_of_others_which_think_unless_told_not_to() -> None:
+    off = ir.Reasoning(mode="off", visible=False)
+    assert body(reasoning=off, target={"model": "deepseek-v4-pro"})["thinking"] == {"type": "disabled"}
+    assert "thinking" not in body(reasoning=off)
+    awake = written(reasoning=off, target={"model": "kimi-k2.7-code", "rests": False})
+    assert "thinking" not in awake.body
+    assert lost(awake) == [("thinking", "hint")]
+
+
 def test_a_model_that_always_thinks_does_so_the_least() -> None:
     answer = written(reasoning=ir.Reasoning(mode="off", visible=False), target=NEWER | {"rests": False})
     assert answer.body["thinking"] == {"type": "adaptive", "display": "omitted"}
