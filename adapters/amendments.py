@@ -167,6 +167,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "added_tools",
         "updates",
         "item_metadata",
+        "descriptions",
         "kinds",
         "services",
         "summaries",

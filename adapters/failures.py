@@ -108,6 +108,7 @@ Cause = Literal[
     "added_tools",
     "updates",
     "item_metadata",
+    "descriptions",
     "kinds",
     "services",
     "summaries",

@@ -42,6 +42,7 @@ from gateway.dialects.outbound import (
     RESTING,
     ROOM,
     SPELLED,
+    UNDESCRIBED,
     UPDATES,
     Carriers,
     Demand,
@@ -130,6 +131,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "added_tools": (ADDED_TOOLS,),
     "updates": (UPDATES,),
     "item_metadata": (ITEM_METADATA,),
+    "descriptions": (UNDESCRIBED,),
     "summaries": ("reasoning_summary",),
     "sealing": ("reasoning.encrypted_content",),
 }

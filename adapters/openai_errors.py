@@ -73,6 +73,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "added_tools",
     "updates",
     "item_metadata",
+    "descriptions",
     "kinds",
     "services",
     "signatures",
@@ -219,6 +220,7 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(kind), cause) for kind, cause in _ITEMS.items() for words in _UNKNOWN_ITEM),
         *((_BAD, words.format(kind), "kinds") for kind in _TOOLS for words in _UNKNOWN_TOOL),
         (_BAD, ITEM_METADATA, "item_metadata"),
+        (_BAD, ".description: empty string", "descriptions"),  # Azure, of tools
         (_BAD, "type of tool must be function", "kinds"),  # llama.cpp
         (_BAD, "unsupported tool type", "kinds"),  # Ollama
         (_BAD, "unknown tool type", "kinds"),  # Coder

@@ -94,3 +94,17 @@ async def test_nothing_is_lost_by_it(tmp_path: Path) -> None:
     strict: Json = {"translate": {"lossy": "strict"}}
     async with FakeOpenAI(other="older") as fake, before(fake, tmp_path, "responses", **strict) as served:
         await asked(served, asking(joining(F), USER, setting(reasoning={"effort": "low"})))
+
+
+async def test_a_namespace_without_words_says_its_name_where_it_has_to(tmp_path: Path) -> None:
+    def space(name: str, description: str, *tools: Json) -> Json:
+        return {"type": "namespace", "name": name, "description": description, "tools": list(tools)}
+
+    bare = F | {"description": ""}
+    body = asking(joining(space("functions", "", G), bare), USER, tools=[space("n", "", bare), space("m", "Of m.", G)])
+    async with FakeOpenAI(other="Azure") as fake, before(fake, tmp_path, "responses") as served:
+        sent = (await asked(served, body))[-1]
+        assert [call.status for call in served.calls] == [400, 200, 200]
+        said = F | {"description": "f"}
+        assert sent["input"] == [joining(space("functions", "functions", G), said), USER]
+        assert sent["tools"] == [space("n", "n", said), space("m", "Of m.", G)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes.openai_api_errors import OpenAIRefusal, bad, listing
+from tests.fakes.openai_api_shapes import missing
 from tests.fakes.v1internal_errors import Refusal
 
 __all__ = ["OTHERS", "Other"]
@@ -22,12 +23,16 @@ _FUNCTIONS = ("function",)
 
 @dataclass(frozen=True)
 class Other:
-    """One server. `tools`, `items`: the types that it knows; None: OpenAI's. `tool`, `item`: its refusals."""
+    """One server. `tools`, `items`: the types that it knows; None: OpenAI's. `tool`, `item`: its refusals.
+
+    `described`: whether every namespace needs words of its own.
+    """
 
     tools: tuple[str, ...] | None = None
     items: tuple[str, ...] | None = None
     tool: Callable[[int, str], Refusal] | None = None
     item: Callable[[int, str], Refusal] | None = None
+    described: bool = False
 
     def judge(self, body: Json) -> None:
         """Raise what the server says of a type that it does not know."""
@@ -36,9 +41,25 @@ class Other:
             kind = item.get("type", "message")
             if self.items is not None and self.item is not None and kind not in self.items:
                 raise self.item(place, kind)
+            if self.described and kind == "additional_tools":
+                _described(item["tools"], f"input[{place}].tools")
         for place, tool in enumerate(body.get("tools") or []):
             if self.tools is not None and self.tool is not None and tool["type"] not in self.tools:
                 raise self.tool(place, tool["type"])
+        if self.described:
+            _described(body.get("tools") or [], "tools")
+
+
+def _described(tools: list[Json], path: str) -> None:
+    for place, tool in enumerate(tools):
+        if tool["type"] != "namespace":
+            continue
+        param = f"{path}[{place}].description"
+        if "description" not in tool:
+            raise missing(param)
+        if not tool["description"]:
+            said = "empty string. Expected a string with minimum length 1, but got an empty string instead."
+            raise bad(f"Invalid '{param}': {said}", param=param, code="empty_string")
 
 
 def _serde(place: int, kind: str) -> Refusal:
@@ -95,5 +116,6 @@ OTHERS = {
     "older": Other(
         items=(*_SAID, "custom_tool_call", "custom_tool_call_output", "item_reference", "web_search_call"), item=_older
     ),
+    "Azure": Other(described=True),
     "router": Other(items=(*_SAID, "custom_tool_call", "custom_tool_call_output"), item=_named),
 }

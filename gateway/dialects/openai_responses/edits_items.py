@@ -1,6 +1,7 @@
 """What Codex and newer callers put into an input, for a server that has refused it: said as older servers know it.
 
 additional_tools ─► among the tools      configuration_update ─► among the options      metadata of an item ─► nowhere
+an empty description of a tool ─► its name
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -10,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.edits import Words
-from gateway.dialects.outbound import ADDED_TOOLS, ITEM_METADATA, UPDATES, OpenAITarget
+from gateway.dialects.outbound import ADDED_TOOLS, ITEM_METADATA, UNDESCRIBED, UPDATES, OpenAITarget
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
 __all__ = ["rephrase"]
@@ -19,6 +20,8 @@ _Words = Words[OpenAITarget]
 
 _TOOLS: Final = "tools"
 _INPUT: Final = "input"
+_DESCRIPTION: Final = "description"
+_NOTHING: Final = Raw(b'""')
 _UPDATED: Final = (("reasoning", "effort"), ("text", "format"))  # what an update may set
 _JOINED: Final = "this upstream has no tools that join later: they are declared from the beginning"
 _SET: Final = "this upstream has no settings within a conversation: the last ones are those of the request"
@@ -29,12 +32,33 @@ _encode: Final = msgspec.json.Encoder().encode
 def rephrase(words: _Words) -> None:
     """Say otherwise what this server has refused of an input."""
     refused = words.target.refused
-    items = words.get(_INPUT, RAWS) or []
+    items = given = words.get(_INPUT, RAWS) or []
+    if UNDESCRIBED in refused:
+        items = [_described(raw, of=ADDED_TOOLS) for raw in given]
+        tools = words.get(_TOOLS, RAWS) or []
+        described = [*map(_described, tools)]
+        if described != tools:
+            words.put(_TOOLS, described)
     left_out = {place for kind, say in _OTHERWISE.items() if kind in refused for place in say(words, items)}
     mend = _bare if ITEM_METADATA in refused else _as_it_is
     kept = [mend(raw, place, words) for place, raw in enumerate(items) if place not in left_out]
-    if kept != items:
+    if kept != given:
         words.put(_INPUT, kept)
+
+
+def _described(raw: Raw, of: str = "") -> Raw:
+    """Let tools that say nothing of themselves say their names, and those within them; `of`: within this type alone."""
+    fields = read(raw, FIELDS)
+    if fields is None or (of and read(fields.get("type", NULL), TEXT) != of):
+        return raw
+    said: dict[str, object] = {}
+    if fields.get(_DESCRIPTION) == _NOTHING:
+        said[_DESCRIPTION] = fields.get("name", _NOTHING)
+    within = read(fields.get(_TOOLS, NULL), RAWS) or []
+    tools = [*map(_described, within)]
+    if tools != within:
+        said[_TOOLS] = tools
+    return Raw(_encode({**fields, **said})) if said else raw
 
 
 def _joined(words: _Words, items: Sequence[Raw]) -> Collection[int]:

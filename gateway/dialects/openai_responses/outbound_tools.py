@@ -25,6 +25,7 @@ __all__ = ["ToolWriter"]
 _Declared = Mapping[str, Raw]
 
 _NAMESPACE: Final = b'"namespace"'
+_EMPTY: Final = Raw(b'""')
 _NO_TOOLS: Final = "there are no tools to choose from"
 _SERVICES: Final[dict[str, JSON]] = {
     "web_search": {"type": "web_search"},
@@ -96,7 +97,8 @@ class ToolWriter:
                 written = self._tool(tool, within[1], self._said(tool.path))
                 if within[0] not in spaces:
                     spaces[within[0]] = []
-                    about = self._said(tool.path.rpartition(".")[0]) or ""
+                    about = self._said(tool.path.rpartition(".")[0])
+                    about = within[0] if about in (None, _EMPTY) else about  # Azure refuses an empty one, or none
                     yield {"type": "namespace", "name": within[0], "description": about, "tools": spaces[within[0]]}
                 spaces[within[0]].append(written)
 
