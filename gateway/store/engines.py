@@ -10,7 +10,8 @@ from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, StaticPool, create_engine, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.lively import LIBPQ
 
@@ -18,6 +19,7 @@ __all__ = ["BUSY_S", "engine", "leave", "memory", "place_of", "postgres", "reade
 
 BUSY_S: Final = 5  # how long one who writes waits for another one
 _AGAIN_S: Final = 0.005  # until the next try to switch to a write-ahead log
+_FILE: Final = "file"  # of a connection: which one it has open
 _CONNECT_S: Final = 5
 _POOL: Final = 4  # connections to PostgreSQL that a process keeps open
 _MORE: Final = -1  # of them while they are used: as many as are needed, which is one a store
@@ -31,17 +33,23 @@ def engine(
 ) -> Engine:
     """Connect to a file. Every transaction is one for writing, unless its options say `reading`."""
 
-    def connected(connection: sqlite3.Connection, _: object) -> None:
+    def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # sqlite3 itself would begin too late, and never before a CREATE
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
         _journaled(connection, busy_ms / 1000)
         connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
+        record.info[_FILE] = _identity(file)
+
+    def taken(_: object, record: ConnectionPoolEntry, __: object) -> None:
+        if record.info[_FILE] != _identity(file):
+            raise DisconnectionError  # nobody would find what is written into one that was replaced or removed
 
     url = URL.create("sqlite", database=str(file))
     made = create_engine(url, poolclass=pool, hide_parameters=True, connect_args={"check_same_thread": False})
     event.listen(made, "connect", connected)
+    event.listen(made, "checkout", taken)
     event.listen(made, "begin", _begun)
     return made
 
@@ -119,6 +127,14 @@ def reason(error: Exception) -> str:
         return os.strerror(error.errno or 0)
     said = str(getattr(error, "orig", None) or "").strip()
     return said.splitlines()[0] if said else type(error).__name__
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _journaled(connection: sqlite3.Connection, busy_s: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -14,6 +15,7 @@ from msgspec.structs import asdict
 
 from gateway.store.journal import Ended
 from gateway.store.reports import By, Sums
+from gateway.store.stored import StoreFailed
 from gateway.store.usage import UsageStore
 from tests.gateway.store.places import ROW, Place
 from tests.gateway.store.test_filling import write
@@ -161,6 +163,21 @@ def test_a_host_whose_clock_is_wrong_drops_nothing_of_what_others_keep(postgres_
     store.drop(now + 3650 * DAY_S)
     assert [row.id for row in store.rows(None, None, 10)] == ["0"]
     store.close()
+
+
+def test_nothing_is_written_into_a_file_that_was_removed(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.sqlite3"
+    with closing(UsageStore(file, tmp_path / "journal", keep_days=30)) as store:
+        fill(store, tmp_path, {"id": "a"})
+        assert names(store, "key") == {"alice": 1}
+        file.unlink()
+        write(
+            tmp_path / "journal", "2", [Ended(id="b", started_at=NOON, key="bob", key_id="k2", dialect="", end="done")]
+        )
+        with pytest.raises(StoreFailed, match="no such table"):
+            store.fill()
+    with closing(UsageStore(file, tmp_path / "journal", keep_days=30)) as store:
+        assert (store.fill(), names(store, "key")) == (1, {"bob": 1})
 
 
 def test_a_file_of_sqlite_loads_nothing_of_postgresql(tmp_path: Path) -> None:
