@@ -124,10 +124,16 @@ _SERVED: Final = (
     {"type": "compaction", "content": "So far."},
     {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}},
 )
-_CHANGED: Final = (
-    {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": tool("sum")}},
-    {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "weather"}},
-)
+_ADDED: Final = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": tool("sum")}}
+_MEAN: Final = {"type": "tool_definition", "definition": tool("mean")}
+_REMOVED: Final = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "weather"}}
+
+
+def changed(block: Json) -> Json:
+    """Make a request whose conversation changes the tools."""
+    return message(messages=[GO, {"role": "system", "content": [block]}], tools=[tool(), tool("other")])
+
+
 CONTENT: Final = (
     *hold(said(_TEXT), "messages[].content[text]", "messages[].content[text].text"),
     *hold(said({**_TEXT, "cache_control": MARK}), "messages[].content[text].cache_control"),
@@ -158,13 +164,14 @@ CONTENT: Final = (
         "messages[].content[tool_result].content[tool_reference].tool_name",
     ),
     *(probe for block in _SERVED for probe in hold(answered(block), f"messages[].content[{block['type']}]")),
-    *(
-        probe
-        for block in _CHANGED
-        for probe in hold(
-            message(messages=[GO, {"role": "system", "content": [block]}], tools=[tool(), tool("other")]),
-            f"messages[system].content[{block['type']}]",
-        )
+    *hold(changed(_ADDED), "messages[].content[tool_addition]"),
+    *hold(changed(_ADDED), "messages[].content[tool_addition].tool", others=(_MEAN,)),
+    *hold(changed(_ADDED), "messages[].content[tool_addition].tool.definition", others=(_MEAN["definition"],)),
+    *hold(changed(_REMOVED), "messages[].content[tool_removal]", "messages[].content[tool_removal].tool.name"),
+    *hold(
+        changed(_REMOVED),
+        "messages[].content[tool_removal].tool.type",
+        idle="it says which of the other fields is read",
     ),
 )
 _TWO: Final = [tool(), tool("sum")]

@@ -137,8 +137,9 @@ async def test_a_server_that_does_not_know_what_codex_adds_is_asked_without(resp
 
 
 async def test_a_server_that_knows_no_word_for_the_effort_gets_none(plain: OpenAIServed) -> None:
-    error = {"message": "Unknown parameter: 'reasoning_effort'.", "type": "invalid_request_error"}
-    plain.openai.script.push("!refuse " + json.dumps({"status": 400, "error": error}))
+    for name in ("reasoning", "reasoning_effort"):
+        error = {"message": f"Unknown parameter: '{name}'.", "type": "invalid_request_error"}
+        plain.openai.script.push("!refuse " + json.dumps({"status": 400, "error": error}))
     answers = [await plain.post(CHAT, "hi", model="m", reasoning={"effort": "high"}) for _ in range(2)]
     assert [one.status_code for one in answers] == [200, 200]
     assert [call.status for call in plain.calls] == [400, 400, 200, 200]

@@ -74,7 +74,7 @@ def test_the_tables_are_closed() -> None:
             *("demanded", "echo", "uncounted", "unfilled", "hollow", "numbered", "masked", "lines"),
         ],
         "openai-responses": [
-            *("once", "model", "history", "defaults", "refused", "own", "echo", "previous", "masked", "lines"),
+            *("once", "model", "history", "defaults", "items", "refused", "own", "echo", "previous", "masked", "lines"),
         ],
         "anthropic": [
             *("once", "model", "own", "blank", "shown", "defaults", "refused"),

@@ -127,6 +127,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
         **dict.fromkeys(("Text", "Image", "Document", "SearchResult", "blocks.Thinking"), "messages[].content[]"),
         **dict.fromkeys(("RedactedThinking", "ToolUse", "ToolResult"), "messages[].content[]"),
         "ToolReference": "messages[].content[].content[]",
+        "ChangedTool": "messages[].content[].tool",
     },
     "gemini": {
         "Request": "",

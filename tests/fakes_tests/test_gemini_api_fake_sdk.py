@@ -250,7 +250,7 @@ async def test_a_cache_made_used_listed_and_deleted(sdk: AsyncClient) -> None:
 async def test_models_listed_over_pages(sdk: AsyncClient, fake_gemini: FakeGemini) -> None:
     names = [one.name async for one in await sdk.models.list(config={"page_size": 4})]
     assert names == [f"models/{name}" for name in fake_gemini.models]
-    assert len(fake_gemini.calls("models.list")) == 5
+    assert len(fake_gemini.calls("models.list")) == -(-len(names) // 4)
 
 
 async def test_a_model_looked_at(sdk: AsyncClient) -> None:

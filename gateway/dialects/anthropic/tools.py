@@ -12,7 +12,7 @@ from gateway.dialects.services import MESSAGES, SEVERITY, read_option
 from gateway.errors import UndeclaredTool
 
 from .directed import Change
-from .wire import TOOL, TOOL_REFERENCE, TYPED_TOOL, Tool, ToolChoice, TypedTool
+from .wire import CHANGED_TOOL, TOOL, TYPED_TOOL, Tool, ToolChoice, TypedTool
 
 __all__ = ["change_tools", "read_choice", "read_tools"]
 
@@ -52,7 +52,7 @@ def change_tools(declared: Iterable[ir.Tool], changes: Iterable[Change]) -> tupl
     known = {tool.name: tool for tool in declared}
     offered = dict(known)
     for change in changes:
-        given, at = change.place.read(change.tool, TOOL_REFERENCE), change.place
+        given, at = change.place.read(change.tool, CHANGED_TOOL), change.place
         if given.type == "tool_definition" and change.adds:
             tool = _read_tool(given.definition, at.at("definition"))
             if tool is not None:

@@ -13,8 +13,8 @@ from gateway.dialects.known import Closed
 from gateway.dialects.raw import NULL
 
 __all__ = [
+    "CHANGED_TOOL",
     "TOOL",
-    "TOOL_REFERENCE",
     "TYPED_TOOL",
     "Content",
     "Effort",
@@ -123,7 +123,7 @@ class TypedTool(Struct, kw_only=True):
     name: str | None = None
 
 
-class ToolReference(Struct, kw_only=True):
+class ChangedTool(Struct, kw_only=True):
     """Which tool a change within a conversation is about: by its name, or the tool itself."""
 
     type: Literal["tool_reference", "tool_definition", "mcp_tool_reference", "mcp_toolset_reference"]
@@ -133,4 +133,4 @@ class ToolReference(Struct, kw_only=True):
 
 TOOL: Final = Decoder(Tool)
 TYPED_TOOL: Final = Decoder(TypedTool)
-TOOL_REFERENCE: Final = Decoder(ToolReference)
+CHANGED_TOOL: Final = Decoder(ChangedTool)
