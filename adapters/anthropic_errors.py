@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, blamed, of_service
+from gateway.adapters.failures import KEYED, NOT_HERE, STATUSES, Cause, Causes, Failure, Rule, Rules, blamed, of_service
 from gateway.adapters.room import room_of
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
@@ -156,7 +156,6 @@ _OURS: Final[Mapping[Cause, str]] = {  # 400s that are no fault of the caller's
     "key": "the upstream rejects the gateway's credential",
     "forbidden": "the upstream rejects the gateway's credential",
 }
-_LOCATION: Final = "the upstream is not available in this gateway's region"
 _ADDRESS: Final = "there is nothing at this URL of the upstream; base_url is given without /v1"
 _UNTHREADED: Final = "thread: extra inputs"  # a server that keeps no threads
 _REGAIN: Final = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
@@ -217,7 +216,7 @@ def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[G
     if cause in _OURS and not isinstance(error, UpstreamCredential):
         return UpstreamCredential(f"{_OURS[cause]}: {said}"), cause
     if cause == "location":
-        return UpstreamUnavailable(f"{_LOCATION}: {said}"), cause
+        return UpstreamUnavailable(f"{NOT_HERE}: {said}"), cause
     if cause == "missing" and not isinstance(error, ModelNotFound):
         if reason:
             return NotFound(said), "final"  # a thread, say, that the caller goes on without once it reads so

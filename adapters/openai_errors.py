@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from gateway.adapters.amendments import SIGNED
 from gateway.adapters.failures import (
     KEYED,
+    NOT_HERE,
     STATUSES,
     Cause,
     Causes,
@@ -292,7 +293,6 @@ _KIND: Final = re.compile(r"(?:^|\.)tools[.\[]\d{1,4}\]?\.type$")  # the member 
 _OPTION: Final = re.compile(r"stream_options\.(?!include_usage)\w")
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
-_LOCATION: Final = "the upstream is not available in this gateway's region"
 _ADDRESS: Final = "there is nothing at this URL of the upstream; base_url is given with /v1"
 _UNABLE: Final = "not allowed to generate embeddings from this model"  # OpenAI, with any key
 _UNMADE: Final = "the upstream has none; if it should, base_url lacks /v1"
@@ -337,7 +337,7 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         elif cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):
             error, cause = UpstreamUnavailable(f"{address}: {details.message or f'status {code}'}"), "address"
         elif cause == "location":
-            error = UpstreamUnavailable(f"{_LOCATION}: {details.message}")
+            error = UpstreamUnavailable(f"{NOT_HERE}: {details.message}")
         elif cause == "oversized":
             error.retry_after, error.headers = None, {"x-should-retry": "false"}
         return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.code)

@@ -12,7 +12,7 @@ from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
 from gateway.dialects.gemini.names import map_id
-from gateway.dialects.raw import FIELDS, MANY, NULL, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, TEXT, Fields, read
 from gateway.dialects.shown import OPENING, without_pictures
 
 from .edits_walk import (
@@ -35,7 +35,6 @@ __all__ = ["even", "filled", "headed", "led", "legal", "shown", "thoughtful", "u
 
 _encode: Final = msgspec.json.Encoder().encode
 
-_EMPTY: Final = Raw(b'""')
 _USER: Final = Raw(b'"user"')
 _MARK: Final = "cache_control"
 _DRAWN: Final = OPENING.encode()
@@ -132,12 +131,12 @@ def _searches(words: Conversed) -> frozenset[str]:
 
 def _is_own(block: Fields) -> bool:
     results = read(block.get("content", NULL), MANY)
-    return bool(results) and all(one.get("encrypted_content") == _EMPTY for one in results or ())
+    return bool(results) and all(one.get("encrypted_content") == NO_TEXT for one in results or ())
 
 
 def _uncited(block: Fields, path: str, words: Conversed) -> Fields:
     cited = read(block["citations"], MANY) or []
-    kept = [one for one in cited if one.get("encrypted_index") != _EMPTY]
+    kept = [one for one in cited if one.get("encrypted_index") != NO_TEXT]
     if len(kept) == len(cited):
         return block
     words.lose(f"{path}.citations", _NOT_CITED)

@@ -3,7 +3,7 @@
 What is of use but not needed stays `Raw`, so that a server that spells it otherwise loses that only.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -105,9 +105,10 @@ class _Output(Struct):
     thinking_tokens: int | None = None
 
 
-class _Counts(Struct):
-    """Tokens, of what it may be."""
+class Usage(Struct):
+    """Tokens so far, or those of one of the `iterations` that they came about in, of its `type`."""
 
+    type: object = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
@@ -115,26 +116,14 @@ class _Counts(Struct):
     cache_creation: _Creation | None = None
     output_tokens_details: _Output | None = None
     speed: object = None
-
-
-class _Usage(_Counts):
-    """Tokens so far, and how they came about."""
-
     iterations: Raw | UnsetType = UNSET
-
-
-class _Iteration(_Counts):
-    """Tokens of one step on the way to the answer."""
-
-    type: str = ""
 
 
 _COMPACTION: Final = "compaction"
 _EVENT: Final = msgspec.json.Decoder(Event, strict=False)
 _HEAD: Final = msgspec.json.Decoder(Head)
-_ITERATION: Final = msgspec.json.Decoder(_Iteration, strict=False)
 _MESSAGE: Final = msgspec.json.Decoder(Message, strict=False)
-_USAGE: Final = msgspec.json.Decoder(_Usage, strict=False)
+_USAGE: Final = msgspec.json.Decoder(Usage, strict=False)
 
 
 def read_event(data: str, known: Collection[str]) -> Event:
@@ -172,6 +161,12 @@ class Tally:
         given = read(raw, _USAGE)
         if given is None:
             return
+        self.take(given)
+        if given.iterations is not UNSET:
+            self._compactions = (*_compactions(given.iterations),) or self._compactions
+
+    def take(self, given: Usage) -> None:
+        """Take the counts of a report alone."""
         written = given.cache_creation_input_tokens
         if (made := given.cache_creation) is not None:
             written = written or (made.ephemeral_5m_input_tokens or 0) + (made.ephemeral_1h_input_tokens or 0)
@@ -187,8 +182,6 @@ class Tally:
             self._thoughts = latest(output.thinking_tokens, self._thoughts)
         if given.speed is not None:  # the priority tier is paid for in advance, at no price of a token
             self._tier = tier_of(given.speed)
-        if given.iterations is not UNSET:
-            self._compactions = _compactions(given.iterations) or self._compactions
 
     def usage(self) -> ir.Usage | None:
         """Give the counts, None before the first; those of the cache stand beside the input there, within it here."""
@@ -206,22 +199,14 @@ class Tally:
         return _total(own, self._compactions) if self._compactions else own
 
 
-def _compactions(raw: Raw) -> list[ir.Usage]:
+def _compactions(raw: Raw) -> Iterator[ir.Usage]:
     """Count what it took to compact the conversation, each time."""
-    found = (read(one, _ITERATION) for one in read(raw, RAWS) or ())
-    return [_counted(one) for one in found if one is not None and one.type == _COMPACTION]
-
-
-def _counted(given: _Iteration) -> ir.Usage:
-    cached, written = latest(given.cache_read_input_tokens, 0), latest(given.cache_creation_input_tokens, 0)
-    made = given.cache_creation or _Creation()
-    return ir.Usage(
-        input=latest(given.input_tokens, 0) + cached + written,
-        output=latest(given.output_tokens, 0),
-        cache_read=cached,
-        cache_write=written,
-        cache_write_long=min(latest(made.ephemeral_1h_input_tokens, 0), written),
-    )
+    for one in read(raw, RAWS) or ():
+        given, tally = read(one, _USAGE), Tally()
+        if given is not None and given.type == _COMPACTION:
+            tally.take(given)
+            if (used := tally.usage()) is not None:
+                yield used
 
 
 def _total(own: ir.Usage, compactions: Sequence[ir.Usage]) -> ir.Usage:

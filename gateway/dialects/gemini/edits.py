@@ -27,7 +27,7 @@ from gateway.dialects.edits import (
     table_of,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .inbound_signatures import opened
@@ -72,7 +72,6 @@ _CALL, _RESULT = "functionCall", "functionResponse"
 RESULTS: Final = (b'"functionResponse"', b'"function_response"')
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _OLDER: Final = (Raw(b'"function"'), Raw(b'"tool"'))  # words for the user who gives results
-_EMPTY: Final = Raw(b'""')
 _WORDS: Final = frozenset({"text", "thought"})
 _REFUSED: Final = "the upstream rejects it"
 
@@ -287,7 +286,7 @@ def _beside_results(content: Fields) -> Fields | None:
 def without_empty(content: Fields) -> Fields:
     """Leave out empty text: streams end with it, and SDKs put it into their history."""
     raw = content.get("parts", NULL)
-    if bytes(_EMPTY) not in bytes(raw):
+    if bytes(NO_TEXT) not in bytes(raw):
         return content
     parts = read(raw, RAWS)
     given = [raw] if parts is None else parts
@@ -296,7 +295,7 @@ def without_empty(content: Fields) -> Fields:
 
 
 def _is_empty(part: Fields) -> bool:
-    return part.get("text") == _EMPTY and part.keys() <= _WORDS
+    return part.get("text") == NO_TEXT and part.keys() <= _WORDS
 
 
 def several(raw: Raw) -> list[Fields]:

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 
 from .inbound_answer import JSON, breaks_off, encode, ended, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
@@ -24,7 +24,6 @@ _TOKENS: Final = msgspec.json.Decoder(dict[str, float | list[Raw]])
 _encode: Final = msgspec.json.Encoder().encode
 
 _WORDS: Final = frozenset({"text", "thought"})
-_EMPTY: Final = Raw(b'""')
 _NOTHING: Final = (NULL, Raw(b"{}"), Raw(b"[]"))
 _LIKELY: Final = "logprobsResult"
 _CALL, _REASON = b'"functionCall"', b'"finishReason"'
@@ -128,7 +127,7 @@ class _Candidate:
     def written(self) -> JSON:
         """Give it whole."""
         whole = list(map(_one, self._runs))
-        parts = [one for one in whole if one != {"text": _EMPTY}] or whole[:1]
+        parts = [one for one in whole if one != {"text": NO_TEXT}] or whole[:1]
         content = {"content": {**self._content, "parts": parts}} if parts else {}
         told = {_LIKELY: _together_told(self._told)} if len(self._told) > 1 else {}
         return {**content, **self._fields, **told}

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway.dialects.edits import Words
 from gateway.dialects.outbound import ADDED_TOOLS, ITEM_METADATA, UNDESCRIBED, UPDATES, OpenAITarget
-from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 
 __all__ = ["rephrase"]
 
@@ -21,7 +21,6 @@ _Words = Words[OpenAITarget]
 _TOOLS: Final = "tools"
 _INPUT: Final = "input"
 _DESCRIPTION: Final = "description"
-_NOTHING: Final = Raw(b'""')
 _UPDATED: Final = (("reasoning", "effort"), ("text", "format"))  # what an update may set
 _JOINED: Final = "this upstream has no tools that join later: they are declared from the beginning"
 _SET: Final = "this upstream has no settings within a conversation: the last ones are those of the request"
@@ -52,8 +51,8 @@ def _described(raw: Raw, of: str = "") -> Raw:
     if fields is None or (of and read(fields.get("type", NULL), TEXT) != of):
         return raw
     said: dict[str, object] = {}
-    if fields.get(_DESCRIPTION) == _NOTHING:
-        said[_DESCRIPTION] = fields.get("name", _NOTHING)
+    if fields.get(_DESCRIPTION) == NO_TEXT:
+        said[_DESCRIPTION] = fields.get("name", NO_TEXT)
     within = read(fields.get(_TOOLS, NULL), RAWS) or []
     tools = [*map(_described, within)]
     if tools != within:

@@ -15,7 +15,7 @@ from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import OpenAITarget, emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
-from gateway.dialects.raw import MANY, NULL
+from gateway.dialects.raw import MANY, NO_TEXT, NULL
 from gateway.dialects.services import FILTERS, RESPONSES, carried, located
 
 from .outbound_parts import JSON
@@ -25,7 +25,6 @@ __all__ = ["ToolWriter"]
 _Declared = Mapping[str, Raw]
 
 _NAMESPACE: Final = b'"namespace"'
-_EMPTY: Final = Raw(b'""')
 _NO_TOOLS: Final = "there are no tools to choose from"
 _SERVICES: Final[dict[str, JSON]] = {
     "web_search": {"type": "web_search"},
@@ -98,7 +97,7 @@ class ToolWriter:
                 if within[0] not in spaces:
                     spaces[within[0]] = []
                     about = self._said(tool.path.rpartition(".")[0])
-                    about = within[0] if about in (None, _EMPTY) else about  # Azure refuses an empty one, or none
+                    about = within[0] if about in (None, NO_TEXT) else about  # Azure refuses an empty one, or none
                     yield {"type": "namespace", "name": within[0], "description": about, "tools": spaces[within[0]]}
                 spaces[within[0]].append(written)
 
