@@ -58,13 +58,14 @@ def read_tools(tools: Iterable[Raw], place: Place) -> Iterator[ir.Tool]:
 
 def _namespace(raw: Raw, place: Place) -> Iterator[ir.Tool]:
     space = read_known(raw, wire.NAMESPACE, place)
+    about = space.description if space.description != space.name else None  # what is written where nothing was said
     for index, inner in enumerate(space.tools):
         at = place.at("tools").item(index)
         kind = at.read(inner, wire.HEAD).type or "function"
         if kind not in ("function", "custom"):
             raise at.refuse(f"a tool of type {kind!r} is not allowed in a namespace", "type")
         tool = _tool(inner, kind, at)
-        said = "\n\n".join(filter(None, (space.description, tool.description)))  # the model is to see both
+        said = "\n\n".join(filter(None, (about, tool.description)))  # the model is to see both
         names = space.name, tool.name
         yield structs.replace(tool, name=flat_name(*names), description=said or None, namespace=names)
 

@@ -49,6 +49,12 @@ def test_tools_of_a_namespace_are_flattened_and_remember_it() -> None:
     assert (function.description, custom.description) == ("Customers.", "Customers.\n\nRuns it.")
 
 
+def test_description_that_repeats_the_name_of_a_namespace_is_no_description() -> None:
+    """That is what this gateway writes where nothing was said: one behind another adds nothing to each function."""
+    function, custom = ask(tools=[{**CRM, "description": "crm"}]).tools
+    assert (function.description, custom.description) == (None, "Runs it.")
+
+
 @pytest.mark.parametrize(
     ("kind", "builtin"),
     [
