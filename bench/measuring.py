@@ -44,13 +44,13 @@ async def measure_round(systems: Sequence[System], scenarios: Sequence[Scenario]
     }
 
 
-async def measure(system: System, scenario: Scenario) -> Figures:
-    """Run one scenario against one system."""
+async def measure(system: System, scenario: Scenario, *, settle_s: float = SETTLE_S) -> Figures:
+    """Run one scenario against one system, and wait `settle_s` for what it puts off."""
     pid = system.process.pid
     before_mb, before_s, others_before_s, began = rss_mb(pid), cpu_s(pid), others_s(), time.perf_counter()
     async with most_rss_mb(pid) as most_mb:
         tally = await drive(system.plan(scenario))
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(settle_s)
     used_s = cpu_s(pid) - before_s
     others_used_s = max(others_s() - others_before_s, 0)
     return Figures(
