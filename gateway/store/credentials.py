@@ -22,7 +22,7 @@ from gateway.store.rows import read_row, storable, write_row
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.tables import credentials, leases, logins, models, numbers, settings
 
-__all__ = ["CredentialStore", "KeyProblem", "StoreFailed", "StoredCredential", "StoredModels"]
+__all__ = ["Beginning", "CredentialStore", "KeyProblem", "StoreFailed", "StoredCredential", "StoredModels"]
 
 _DAY_S: Final = 86_400
 _REPLACED: Final = ""  # the source of a row that is only there so that the other processes drop it
@@ -39,6 +39,14 @@ class StoredModels(Struct, frozen=True):
 
     json: str
     fetched_at: float
+
+
+class Beginning(Struct, frozen=True):
+    """What there is of an upstream: the greatest number of any row, its credentials by id, its models."""
+
+    number: int
+    rows: dict[str, StoredCredential]
+    models: StoredModels | None
 
 
 class CredentialStore:
@@ -79,23 +87,24 @@ class CredentialStore:
 
     # credentials
 
+    def begin(self, upstream: str) -> Beginning:
+        """Read what a process starts with."""
+        with self.database.reading() as connection:
+            number = connection.scalar(select(numbers.c.number)) or 0
+            row = connection.execute(select(models).where(models.c.upstream == upstream)).mappings().first()
+            fetched = StoredModels(row["json"], row["fetched_at"]) if row is not None else None
+            return Beginning(number, self._load(connection, upstream), fetched)
+
     def load(self, upstream: str) -> dict[str, StoredCredential]:
         """Read an upstream's credentials by id, in the order in which they were added; also the removed ones."""
-        query = select(credentials).where(credentials.c.upstream == upstream, credentials.c.source != _REPLACED)
         with self.database.reading() as connection:
-            rows = connection.execute(query.order_by(credentials.c.added_at, credentials.c.id)).mappings().all()
-        return {row["id"]: read_row(row, self._cipher) for row in rows}
+            return self._load(connection, upstream)
 
     def read(self, upstream: str, id_: str) -> StoredCredential | None:
         """Read one credential."""
         with self.database.reading() as connection:
             row = _row(connection, upstream, id_)
         return read_row(row, self._cipher) if row is not None else None
-
-    def numbered(self) -> int:
-        """Give the greatest number of any row."""
-        with self.database.reading() as connection:
-            return connection.scalar(select(numbers.c.number)) or 0
 
     def since(self, upstream: str, number: int) -> list[StoredCredential]:
         """Read what was written after a number, in that order; also what is removed."""
@@ -136,6 +145,11 @@ class CredentialStore:
                 gone = replace(_emptied(id_, old["source"], now), email=old["email"], added_at=old["added_at"])
                 self._write(connection, upstream, [gone], {id_: old})
 
+    def _load(self, connection: Connection, upstream: str) -> dict[str, StoredCredential]:
+        query = select(credentials).where(credentials.c.upstream == upstream, credentials.c.source != _REPLACED)
+        rows = connection.execute(query.order_by(credentials.c.added_at, credentials.c.id)).mappings()
+        return {row["id"]: read_row(row, self._cipher) for row in rows}
+
     def _write(
         self, connection: Connection, upstream: str, rows: Iterable[StoredCredential], old: Mapping[str, RowMapping]
     ) -> list[StoredCredential]:
@@ -151,12 +165,6 @@ class CredentialStore:
         return written
 
     # models
-
-    def load_models(self, upstream: str) -> StoredModels | None:
-        """Read an upstream's model list."""
-        with self.database.reading() as connection:
-            row = connection.execute(select(models).where(models.c.upstream == upstream)).mappings().first()
-        return StoredModels(row["json"], row["fetched_at"]) if row is not None else None
 
     def save_models(self, upstream: str, fetched: StoredModels) -> None:
         """Write an upstream's model list."""

@@ -149,21 +149,26 @@ class Database:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.file.exists():  # to close it gives back the locks of this process, SQLite's, too
                 os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
-        with self._engine.connect().execution_options(reading=True) as connection, connection.begin():
-            self._check_encoding(connection)
-            if _revision(connection) == HEAD and sealing.is_settled(connection, self.cipher):
-                return
-        with self._engine.begin() as connection:
-            if self.url:
-                connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATE_S}s'"))
-                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            revision = _revision(connection)
-            if revision:
-                sealing.check(connection, self.cipher)
-            _renew_tables(connection, revision)
-            sealed = sealing.settle(connection, self.cipher)
+        with self._engine.connect() as connection:
+            with connection.execution_options(reading=True).begin():
+                self._check_encoding(connection)
+                if _revision(connection) == HEAD and sealing.is_settled(connection, self.cipher):
+                    return
+            with connection.execution_options(reading=False).begin():
+                sealed = self._renew(connection)
         if sealed:
             self.forget()
+
+    def _renew(self, connection: Connection) -> bool:
+        """Make the tables the newest, with no secret in clear if there is a key; tell whether one was."""
+        if self.url:
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATE_S}s'"))
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        revision = _revision(connection)
+        if revision:
+            sealing.check(connection, self.cipher)
+        _renew_tables(connection, revision)
+        return sealing.settle(connection, self.cipher)
 
     def _check_encoding(self, connection: Connection) -> None:
         """Refuse a database that has not every character, before there is one that it cannot take."""

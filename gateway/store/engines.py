@@ -10,8 +10,11 @@ from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, StaticPool, create_engine, event, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import LRUCache
 
 from gateway.lively import LIBPQ
 
@@ -24,8 +27,25 @@ _CONNECT_S: Final = 5
 _POOL: Final = 4  # connections to PostgreSQL that a process keeps open
 _MORE: Final = -1  # of them while they are used: as many as are needed, which is one a store
 
+_COMPILED: Final = LRUCache[object, object](500)  # statements of all files; an engine's own are gone with it
+
 _sharing = threading.Lock()
 _shared: dict[tuple[int, str], tuple[Engine, set[int]]] = {}  # by process, for a forked one must not use its parent's
+
+
+class Alike(SQLiteDialect_pysqlite):
+    """SQLite's dialect, the same for every file: what is compiled for one of them serves for all."""
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+registry.register("sqlite.alike", __name__, Alike.__name__)
 
 
 def engine(
@@ -46,8 +66,14 @@ def engine(
         if record.info[_FILE] != _identity(file):
             raise DisconnectionError  # nobody would find what is written into one that was replaced or removed
 
-    url = URL.create("sqlite", database=str(file))
-    made = create_engine(url, poolclass=pool, hide_parameters=True, connect_args={"check_same_thread": False})
+    url = URL.create("sqlite+alike", database=str(file))
+    made = create_engine(
+        url,
+        poolclass=pool,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False},
+        execution_options={"compiled_cache": _COMPILED},
+    )
     event.listen(made, "connect", connected)
     event.listen(made, "checkout", taken)
     event.listen(made, "begin", _begun)

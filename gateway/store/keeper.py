@@ -107,16 +107,15 @@ class Keeper:
                 return {}, None
             store = store.as_it_stands()
         try:
-            self._number = store.numbered()
-            self._known = store.load(self.upstream)
-            fetched = store.load_models(self.upstream)
+            begun = store.begin(self.upstream)
         except StoreFailed as error:
             self._tell(error)
             return {}, None
         finally:
             store.close()  # the process may fork
+        self._number, self._known = begun.number, begun.rows
         self._warn(self._known.values())
-        return dict(self._known), fetched
+        return dict(self._known), begun.models
 
     async def start(self) -> None:
         """Begin to see what other processes write, and to write under the newest key."""

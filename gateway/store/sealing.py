@@ -7,20 +7,19 @@ The value `encryption` in settings is the proof of the key; what no key opens is
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Select,
     Table,
     and_,
     delete,
-    false,
     insert,
     or_,
     select,
-    true,
     update,
 )
 
@@ -37,31 +36,32 @@ _PROOF: Final = "encryption"
 _SOME: Final = 8
 
 
-def check(connection: Connection, cipher: Cipher) -> None:
-    """See that a key opens the settings, with the proof among them; raise KeyProblem."""
-    for value in connection.scalars(select(settings.c.value)):
+def check(connection: Connection, cipher: Cipher) -> Mapping[str, str]:
+    """See that a key opens the settings, with the proof among them; give them as they stand. Raise KeyProblem."""
+    values = _settings(connection)
+    for value in values.values():
         cipher.decrypt_text(value)
+    return values
 
 
 def is_settled(connection: Connection, cipher: Cipher) -> bool:
     """Tell whether `settle` has nothing to do; raise KeyProblem."""
-    check(connection, cipher)
+    values = check(connection, cipher)
     _known(connection, cipher)
-    values = _settings(connection)
     if any(cipher.renewed(value.encode()) is not None for value in values.values()):
         return False
-    if cipher.key and _PROOF not in values:
-        return False
-    return not any(connection.execute(select(1).where(_in_clear(table, cipher)).limit(1)).first() for table in SEALED)
+    if not cipher.key:
+        return True
+    return _PROOF in values and not any(connection.execute(_in_clear(table).limit(1)).first() for table in SEALED)
 
 
 def settle(connection: Connection, cipher: Cipher) -> bool:
     """Encrypt what is in clear, and leave a proof of the newest key; say whether anything was. Raise KeyProblem."""
-    check(connection, cipher)
+    values = check(connection, cipher)
     _known(connection, cipher)
-    sealed = _settle_settings(connection, cipher)
-    for table in SEALED:
-        for row in connection.execute(select(table).where(_in_clear(table, cipher))).mappings().all():
+    sealed = _settle_settings(connection, cipher, values)
+    for table in SEALED if cipher.key else ():
+        for row in connection.execute(_in_clear(table)).mappings().all():
             _write(connection, cipher, table, row)
             sealed = True
     return sealed
@@ -107,8 +107,7 @@ def _settings(connection: Connection) -> dict[str, str]:
     return {row.name: row.value for row in connection.execute(select(settings))}
 
 
-def _settle_settings(connection: Connection, cipher: Cipher) -> bool:
-    values = _settings(connection)
+def _settle_settings(connection: Connection, cipher: Cipher, values: Mapping[str, str]) -> bool:
     for name, value in values.items():
         renewed = cipher.renewed(value.encode())
         if renewed is not None:
@@ -118,9 +117,8 @@ def _settle_settings(connection: Connection, cipher: Cipher) -> bool:
     return bool(cipher.key) and bool(values.keys() - {_PROOF})
 
 
-def _in_clear(table: Table, cipher: Cipher) -> ColumnElement[bool]:
-    filled = or_(*(table.c[name] != "" for name in SEALED[table]))
-    return and_(table.c.key == "", filled, true() if cipher.key else false())
+def _in_clear(table: Table) -> Select[Any]:
+    return select(table).where(table.c.key == "", or_(*(table.c[name] != "" for name in SEALED[table])))
 
 
 def _write(connection: Connection, cipher: Cipher, table: Table, row: RowMapping) -> None:

@@ -83,10 +83,10 @@ def test_any_text_can_be_written(place: Place, text: str) -> None:
 
 def test_models_come_back(place: Place) -> None:
     store = place.opened()
-    assert store.load_models("google") is None
+    assert store.begin("google").models is None
     store.save_models("google", StoredModels("{}", 1.0))
     store.save_models("google", StoredModels("[]", 2.0))
-    assert place.opened().load_models("google") == StoredModels("[]", 2.0)
+    assert place.opened().begin("google").models == StoredModels("[]", 2.0)
 
 
 # accounts
@@ -115,7 +115,7 @@ def test_a_void_refresh_token_is_replaced(place: Place) -> None:
 def test_an_account_takes_the_place_of_another(place: Place) -> None:
     store = place.opened()
     store.add("google", ROW)
-    before = store.numbered()
+    before = store.begin("google").number
     newer = store.add("google", replace(ROW, id="cd34", refresh_token="1//newer"), instead_of="ab12")
     assert store.load("google") == {"cd34": newer}
     assert {(row.id, row.removed) for row in store.since("google", before)} == {("cd34", False), ("ab12", True)}
@@ -125,7 +125,7 @@ def test_an_account_takes_the_place_of_another(place: Place) -> None:
 def test_a_removed_account_leaves_no_secret(place: Place) -> None:
     store = place.opened()
     store.add("google", ROW)
-    before = store.numbered()
+    before = store.begin("google").number
     store.remove("google", "ab12", NOW)
     (gone,) = store.since("google", before)
     assert gone == store.load("google")["ab12"]
@@ -157,7 +157,7 @@ def test_a_removed_account_comes_back_when_it_is_added(place: Place) -> None:
 def test_what_is_not_there_is_removed_without_a_word(place: Place) -> None:
     store = place.opened()
     store.remove("google", "nobody", NOW)
-    assert (store.load("google"), store.numbered()) == ({}, 0)
+    assert (store.load("google"), store.begin("google").number) == ({}, 0)
 
 
 # numbers
@@ -168,7 +168,7 @@ def test_every_write_gets_the_next_number(place: Place) -> None:
     store.add("google", ROW)
     rows = learn(store, Change(id="a"), Change(id="b"), Change(id="ab12"))
     assert [row.number for row in rows] == [2, 3, 4]
-    assert store.numbered() == 4
+    assert store.begin("google").number == 4
 
 
 def test_since_gives_what_came_after_a_number_in_its_order(place: Place) -> None:
@@ -188,7 +188,7 @@ def test_processes_that_start_together_make_one_database(place: Place) -> None:
             pass
     store = place.opened()
     assert store.load("google").keys() == {f"id-{number}" for number in range(8)}
-    assert store.numbered() == 8
+    assert store.begin("google").number == 8
 
 
 def learn_often(place: Place, who: int, rounds: int) -> None:
@@ -227,7 +227,7 @@ def test_two_processes_that_learn_at_once_lose_nothing(place: Place) -> None:
     assert (rows["shared"].uses, rows["own-0"].uses, rows["own-1"].uses) == (2 * rounds, rounds, rounds)
     assert rows["shared"].cooling == {"model-0": NOW + rounds - 1, "model-1": NOW + rounds - 1}
     assert {model: quota.at for model, quota in rows["shared"].quota.items()} == {"model-0": 499.0, "model-1": 499.0}
-    assert store.numbered() == 4 * rounds
+    assert store.begin("google").number == 4 * rounds
 
 
 # leases
@@ -354,7 +354,7 @@ def test_credentials_do_not_show_their_secrets() -> None:
 def test_one_who_only_reads_makes_nothing(place: Place) -> None:
     reader = place.store(read_only=True)
     reader.open()
-    assert (reader.load("google"), reader.load_models("google"), reader.numbered()) == ({}, None, 0)
+    assert (reader.load("google"), reader.begin("google").models, reader.begin("google").number) == ({}, None, 0)
     assert not place.file.parent.exists()
     if place.url:
         assert place.do("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []

@@ -77,7 +77,7 @@ def test_what_is_not_there_cannot_be_revoked(place: Place, before: list[str]) ->
 def test_numbers_are_those_of_all_rows(place: Place) -> None:
     place.opened().add("google", ROW)
     place.callers().add(ALICE)
-    assert place.callers().latest() == place.opened().numbered() == 2
+    assert place.callers().latest() == place.opened().begin("google").number == 2
 
 
 def test_numbers_have_no_gap_that_a_reader_could_miss(place: Place) -> None:

@@ -110,7 +110,7 @@ def test_rows_are_renewed_a_few_at_a_time_and_get_no_new_number(place: Place) ->
         store.add("google", replace(ROW, id=f"id-{number}"))
     store = place.opened(new, old)
     assert [store.renew_some() for _ in range(4)] == [8, 8, 4, 0]
-    assert store.numbered() == 20
+    assert store.begin("google").number == 20
 
 
 @pytest.mark.parametrize("fills", [False, True])

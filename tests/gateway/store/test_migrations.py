@@ -161,8 +161,8 @@ def test_tables_that_are_made_at_once_need_no_migration(engine: Engine) -> None:
 def test_a_file_of_version_0_1_0_is_taken_over(old: Place) -> None:
     store = old.opened()
     assert store.load("google") == MIGRATED
-    assert store.load_models("google") == StoredModels('{"models":{}}', 7.5)
-    assert store.numbered() == 4
+    assert store.begin("google").models == StoredModels('{"models":{}}', 7.5)
+    assert store.begin("google").number == 4
     tables = {name for (name,) in old.do("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert tables == {*metadata.tables, "alembic_version"}
 
@@ -226,7 +226,7 @@ def test_an_older_file_is_read_without_being_changed(old: Place) -> None:
     before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in old.file.parent.iterdir()}
     reader = old.store(first, read_only=True)
     assert reader.load("google") == MIGRATED
-    assert reader.load_models("google") == StoredModels('{"models":{}}', 7.5)
+    assert reader.begin("google").models == StoredModels('{"models":{}}', 7.5)
     with pytest.raises(KeyProblem):
         old.store(read_only=True).open()
     old.close()
