@@ -21,8 +21,7 @@ def cost_of(context: RequestContext, prices: Prices) -> float | None:
     """Give what an answer that has ended costs in USD; None where its use or its price is not known."""
     if context.usd is None and context.usage is not None:
         upstream, model = context.answerer
-        price = prices.find(upstream, model) if model else None
-        context.usd = None if price is None else price.usd(context.usage)
+        context.usd = prices.usd(upstream, model, context.usage) if model else None
     return context.usd
 
 
@@ -76,11 +75,11 @@ class Costs:
         return self._cost(upstream, model, usage) if model else 0
 
     def _cost(self, upstream: str, model: str, usage: ir.Usage) -> int:
-        price = self._prices.find(upstream, model) if self._prices is not None else None
-        if price is None:
+        usd = self._prices.usd(upstream, model, usage) if self._prices is not None else None
+        if usd is None:
             self._tell(upstream, model)
             return 0
-        return round(price.usd(usage) * BILLION)
+        return round(usd * BILLION)
 
     def _tell(self, upstream: str, model: str) -> None:
         if self._logger is not None and (upstream, model) not in self._told and len(self._told) < _TOLD:

@@ -78,10 +78,30 @@ class Prices:
         """Give the price of an upstream's model, None where none is known."""
         return self._found(upstream, model)
 
+    def usd(self, upstream: str, model: str, usage: ir.Usage) -> float | None:
+        """Give what this use costs, None where no price is known; other models' shares of it cost what theirs do."""
+        price = self.find(upstream, model)
+        if price is None or not usage.shares:
+            return None if price is None else price.usd(usage)
+        others = sum((self.find(upstream, share.model) or price).usd(share.usage) for share in usage.shares)
+        return price.usd(_without_shares(usage)) + others
+
     def _find(self, upstream: str, model: str) -> Price | None:
         full = f"{upstream}/{model}"
         fitting = (price for glob, price in self._prices if fnmatchcase(model, glob) or fnmatchcase(full, glob))
         return next(fitting, None)
+
+
+def _without_shares(usage: ir.Usage) -> ir.Usage:
+    others = [share.usage for share in usage.shares]
+    return replace(
+        usage,
+        input=max(0, usage.input - sum(one.input for one in others)),
+        output=max(0, usage.output - sum(one.output for one in others)),
+        cache_read=max(0, usage.cache_read - sum(one.cache_read for one in others)),
+        cache_write=max(0, usage.cache_write - sum(one.cache_write for one in others)),
+        cache_write_long=max(0, usage.cache_write_long - sum(one.cache_write_long for one in others)),
+    )
 
 
 class _Listed(PriceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

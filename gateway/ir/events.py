@@ -36,6 +36,7 @@ __all__ = [
     "Passed",
     "Reply",
     "ReplyPart",
+    "Share",
     "SignatureDelta",
     "Started",
     "TextDelta",
@@ -58,7 +59,8 @@ class Usage(Struct, gc=False, frozen=True, kw_only=True):
     """Tokens. `input` includes cached ones, `output` includes thinking.
 
     `cache_write_long`: those of `cache_write` that stay for the longer of the times that a vendor sells.
-    `tier`: how the request was served, where that has a price of its own, "" = as most are.
+    `tier`: how the request was served, where that has a price of its own, "" = as most are. `shares`: what of all this
+    other models have used, which have prices of their own.
     """
 
     input: int = 0
@@ -70,6 +72,14 @@ class Usage(Struct, gc=False, frozen=True, kw_only=True):
     total: int | None = None
     estimated: bool = False
     tier: Tier = ""
+    shares: "tuple[Share, ...]" = ()
+
+
+class Share(Struct, gc=False, frozen=True):
+    """What another model has used on the way to an answer."""
+
+    model: str
+    usage: Usage
 
 
 class Started(Struct, gc=False, frozen=True, kw_only=True):

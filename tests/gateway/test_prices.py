@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.config import PriceConfig
@@ -38,6 +39,23 @@ def test_more_cached_than_read_costs_no_less_than_nothing() -> None:
 def test_without_a_price_of_its_own_what_is_cached_costs_as_input() -> None:
     price = price_of("m", Prices.of({"m": PriceConfig(input=2.0, output=8.0)}))
     assert (price.input, price.cached, price.output) == (2.0, 2.0, 8.0)
+
+
+def test_the_share_of_another_model_costs_what_that_model_does() -> None:
+    prices = Prices.of({"asks": PriceConfig(input=1.0, output=2.0), "advises": PriceConfig(input=10.0, output=20.0)})
+    share = ir.Usage(input=400_000, cache_read=100_000, cache_write=50_000, cache_write_long=50_000, output=100_000)
+    whole = ir.Usage(
+        input=1_000_000,
+        cache_read=300_000,
+        cache_write=50_000,
+        cache_write_long=50_000,
+        output=500_000,
+        shares=(ir.Share("advises", share),),
+    )
+    assert prices.usd("any", "asks", whole) == pytest.approx(0.6 * 1 + 0.4 * 2 + 0.4 * 10 + 0.1 * 20)
+    unknown = replace(whole, shares=(ir.Share("nobody's", share),))
+    assert prices.usd("any", "asks", unknown) == pytest.approx(1 * 1 + 0.5 * 2)
+    assert prices.usd("any", "nobody's", whole) is None
 
 
 @pytest.mark.parametrize(

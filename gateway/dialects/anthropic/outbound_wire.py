@@ -106,9 +106,10 @@ class _Output(Struct):
 
 
 class Usage(Struct):
-    """Tokens so far, or those of one of the `iterations` that they came about in, of its `type`."""
+    """Tokens so far, or those of one of the `iterations` that they came about in, of its `type` and `model`."""
 
     type: object = None
+    model: object = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
@@ -119,7 +120,7 @@ class Usage(Struct):
     iterations: Raw | UnsetType = UNSET
 
 
-_COMPACTION: Final = "compaction"
+_BESIDE: Final = frozenset({"compaction", "advisor_message"})  # the totals hold all other iterations
 _EVENT: Final = msgspec.json.Decoder(Event, strict=False)
 _HEAD: Final = msgspec.json.Decoder(Head)
 _MESSAGE: Final = msgspec.json.Decoder(Message, strict=False)
@@ -145,16 +146,17 @@ def read_message(data: bytes) -> Message:
 class Tally:
     """Keep the last value of each counter: those of the end are totals, and hold for those of the beginning.
 
-    Only what it took to compact the conversation stands beside the totals, as iterations of its own.
+    Only what it took to compact the conversation, and what another model has used to give advice, stand beside the
+    totals, as iterations of their own.
     """
 
-    __slots__ = ("_compactions", "_input", "_kept", "_output", "_read", "_thoughts", "_tier", "_told", "_written")
+    __slots__ = ("_beside", "_input", "_kept", "_output", "_read", "_thoughts", "_tier", "_told", "_written")
 
     def __init__(self) -> None:
         self._input = self._output = self._read = self._written = self._kept = self._thoughts = 0
         self._tier: ir.Tier = ""
         self._told = False  # a number, which may be 0
-        self._compactions: Sequence[ir.Usage] = ()
+        self._beside: Sequence[ir.Share] = ()
 
     def add(self, raw: Raw | UnsetType) -> None:
         """Take a report; what it leaves out stays as it is."""
@@ -163,7 +165,7 @@ class Tally:
             return
         self.take(given)
         if given.iterations is not UNSET:
-            self._compactions = (*_compactions(given.iterations),) or self._compactions
+            self._beside = (*_beside(given.iterations),) or self._beside
 
     def take(self, given: Usage) -> None:
         """Take the counts of a report alone."""
@@ -196,21 +198,21 @@ class Tally:
             reasoning=min(self._thoughts, self._output) if self._thoughts else 0,
             tier=self._tier,
         )
-        return _total(own, self._compactions) if self._compactions else own
+        return _total(own, self._beside) if self._beside else own
 
 
-def _compactions(raw: Raw) -> Iterator[ir.Usage]:
-    """Count what it took to compact the conversation, each time."""
+def _beside(raw: Raw) -> Iterator[ir.Share]:
+    """Count what the totals leave out, each time; the model is "" where it is that of the answer."""
     for one in read(raw, RAWS) or ():
         given, tally = read(one, _USAGE), Tally()
-        if given is not None and given.type == _COMPACTION:
+        if given is not None and isinstance(given.type, str) and given.type in _BESIDE:
             tally.take(given)
             if (used := tally.usage()) is not None:
-                yield used
+                yield ir.Share(given.model if isinstance(given.model, str) else "", used)
 
 
-def _total(own: ir.Usage, compactions: Sequence[ir.Usage]) -> ir.Usage:
-    counts = (own, *compactions)
+def _total(own: ir.Usage, beside: Sequence[ir.Share]) -> ir.Usage:
+    counts = (own, *(share.usage for share in beside))
     return ir.Usage(
         input=sum(one.input for one in counts),
         output=sum(one.output for one in counts),
@@ -219,4 +221,5 @@ def _total(own: ir.Usage, compactions: Sequence[ir.Usage]) -> ir.Usage:
         cache_write_long=sum(one.cache_write_long for one in counts),
         reasoning=sum(one.reasoning for one in counts),
         tier=own.tier,
+        shares=tuple(share for share in beside if share.model),
     )

@@ -301,7 +301,6 @@ def test_what_it_took_to_compact_counts_beside_the_totals() -> None:
     steps = [
         spent("compaction", 1000, 30, cache_read_input_tokens=500, cache_creation_input_tokens=200),
         spent("message", 25, 7),
-        spent("advisor_message", 90, 90),
         spent("fallback_message", 25, 7),
         spent("compaction", 10, 1),
     ]
@@ -317,7 +316,28 @@ def test_what_it_took_to_compact_counts_beside_the_totals() -> None:
     assert reply(read(start(iterations=steps), *words(0, "a"), *end())).usage == expected
 
 
-@pytest.mark.parametrize("steps", [None, {}, "x", [], [5], [{"type": "compaction"}], [spent("message", 9, 9)]])
+def test_the_advice_of_another_model_counts_beside_the_totals_as_its_share() -> None:
+    """Anthropic says so of the tool: the totals are those of the model that asks, and advice is billed beside them."""
+    steps = [
+        spent("message", 10, 3),
+        {**spent("advisor_message", 90, 40, cache_read_input_tokens=5), "model": "claude-opus-5-5"},
+        spent("message", 15, 4),
+    ]
+    found = reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 7, "iterations": steps}))).usage
+    share = ir.Share("claude-opus-5-5", ir.Usage(input=95, output=40, cache_read=5))
+    assert found == ir.Usage(input=25 + 95, output=7 + 40, cache_read=5, shares=(share,))
+
+
+@pytest.mark.parametrize("model", [None, 5, ""])
+def test_advice_of_a_model_that_is_not_named_counts_as_that_of_the_one_that_asks(model: object) -> None:
+    steps = [{**spent("advisor_message", 90, 40), "model": model}]
+    found = reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 7, "iterations": steps}))).usage
+    assert found == ir.Usage(input=25 + 90, output=7 + 40)
+
+
+@pytest.mark.parametrize(
+    "steps", [None, {}, "x", [], [5], [{"type": ["compaction"]}], [{"type": "compaction"}], [spent("message", 9, 9)]]
+)
 def test_other_steps_count_nothing_beside_the_totals(steps: Any) -> None:
     found = reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 7, "iterations": steps})))
     assert found.usage == ir.Usage(input=25, output=7)
