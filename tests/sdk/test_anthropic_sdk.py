@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
+from anthropic.tools import BetaLocalFilesystemMemoryTool
 
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import Google
@@ -201,6 +203,25 @@ def test_functions_are_called_by_the_sdk(claude: anthropic.Anthropic, google: Go
     runner = claude.beta.messages.tool_runner(model=model, max_tokens=500, messages=user(TWO_CALLS), tools=[weather])
     assert text(runner.until_done()) == "it is sunny in both"
     assert outputs(google) == [{"output": "sunny in Rome"}, {"output": "sunny in Oslo"}]
+
+
+@MODELS
+def test_the_sdks_own_memory_is_kept_by_any_model(
+    claude: anthropic.Anthropic, google: Google, model: str, tmp_path: Path
+) -> None:
+    """Only Claude knows the parameters of the tool by heart: it comes without a schema."""
+    prompt = """!tool memory {"command": "create", "path": "/memories/colour", "file_text": "blue"}
+!then
+!say noted"""
+    runner = claude.beta.messages.tool_runner(
+        model=model,
+        max_tokens=500,
+        messages=user(prompt),
+        tools=[BetaLocalFilesystemMemoryTool(base_path=str(tmp_path))],
+    )
+    assert text(runner.until_done()) == "noted"
+    assert [path.read_text() for path in tmp_path.rglob("colour")] == ["blue"]
+    assert not google.refused
 
 
 @MODELS

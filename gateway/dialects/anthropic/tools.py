@@ -11,6 +11,7 @@ from gateway.dialects.place import Place, is_null
 from gateway.dialects.services import MESSAGES, SEVERITY, read_option
 from gateway.errors import UndeclaredTool
 
+from .defined import Defined, defined
 from .directed import Change
 from .wire import CHANGED_TOOL, TOOL, TYPED_TOOL, Tool, ToolChoice, TypedTool
 
@@ -23,6 +24,9 @@ _BUILTIN: Final = {
     "code_execution_": "code_execution",
 }
 _SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
+_ADVISOR: Final = "advisor"  # another model of Anthropic's, which Claude asks for advice
+_NOT_ASKED: Final = "only Anthropic's own servers ask another model for advice"
+_EMULATED: Final = "emulated: a function with the parameters that Claude knows"
 _NOT_SEARCHED: Final = "every tool is sent, so there is nothing to search for"
 _NOT_SERVED: Final = "MCP servers are not called from here, so they have no tools"
 _MODES: Final[dict[str, ir.ToolChoice]] = {
@@ -60,7 +64,7 @@ def change_tools(declared: Iterable[ir.Tool], changes: Iterable[Change]) -> tupl
         elif given.type != "tool_reference":
             at.lose("", _NOT_SERVED)
         elif given.name not in known:
-            at.lose("name", _NOT_SEARCHED if given.name.startswith(_SEARCH) else "no tool of this name is declared")
+            at.lose("name", _left_out(given.name) or "no tool of this name is declared")
         elif change.adds:
             offered[given.name] = known[given.name]
         else:
@@ -71,11 +75,12 @@ def change_tools(declared: Iterable[ir.Tool], changes: Iterable[Change]) -> tupl
 def read_choice(choice: ToolChoice, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
     """Read the choice; without tools there is none."""
     name = choice.name or ""
-    if choice.type == "tool" and name.startswith(_SEARCH):
-        place.lose("name", _NOT_SEARCHED, "change")
+    if choice.type == "tool" and all(tool.name != name for tool in tools):
+        reason = _left_out(name)
+        if not reason:
+            raise place.refuse(f"no tool {choice.name!r} is declared", "name", UndeclaredTool)
+        place.lose("name", reason, "change")
         choice = replace(choice, type="auto")
-    elif choice.type == "tool" and all(tool.name != name for tool in tools):
-        raise place.refuse(f"no tool {choice.name!r} is declared", "name", UndeclaredTool)
     if not tools:
         place.lose("", "there are no tools")
         return None
@@ -96,7 +101,16 @@ def _read_tool(raw: Raw, place: Place) -> ir.Tool | None:
             if key != "name" and not is_null(value):
                 place.lose(key, f"{typed.type} searches deferred tools; here every tool is sent")
         return None
-    return _builtin(typed, fields, place)
+    if typed.type.startswith(f"{_ADVISOR}_"):
+        place.lose("", _NOT_ASKED, "change")
+        return None
+    known = defined(typed.type)
+    return _builtin(typed, fields, place) if known is None else _emulated(typed, known, fields, place)
+
+
+def _left_out(name: str) -> str:
+    """Say why a tool of Anthropic's that is not declared need not be; "" where it is none."""
+    return _NOT_SEARCHED if name.startswith(_SEARCH) else _NOT_ASKED if name == _ADVISOR else ""
 
 
 def _function(tool: Tool, place: Place) -> ir.Tool:
@@ -112,6 +126,13 @@ def _function(tool: Tool, place: Place) -> ir.Tool:
         path=place.path,
         schema_path="input_schema",
     )
+
+
+def _emulated(tool: TypedTool, known: Defined, fields: dict[str, Raw], place: Place) -> ir.Tool:
+    place.lose("", _EMULATED, "change")
+    place.lose_unknown(fields, TypedTool.__struct_fields__)
+    name = tool.name or known.name
+    return ir.Tool(name=name, description=known.description, schema=known.schema, path=place.path)
 
 
 def _builtin(tool: TypedTool, fields: dict[str, Raw], place: Place) -> ir.Tool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -73,8 +74,59 @@ def test_the_search_among_deferred_tools_is_not_needed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "name", "needed", "known"),
+    [
+        ("bash_20241022", "bash", [], ["command", "restart"]),
+        ("bash_20250124", "bash", [], ["command", "restart"]),
+        ("text_editor_20250124", "str_replace_editor", ["command", "path"], ["view_range", "new_str"]),
+        ("text_editor_20250728", "str_replace_based_edit_tool", ["command", "path"], ["file_text", "insert_text"]),
+        ("memory_20250818", "memory", ["command"], ["old_path", "new_path", "insert_line", "insert_text"]),
+    ],
+)
+def test_a_tool_that_claude_knows_by_heart_is_a_function(
+    kind: str, name: str, needed: list[str], known: list[str]
+) -> None:
+    request = read(tools=[{"type": kind, "name": name, "max_characters": 9}])
+    (tool,) = request.tools
+    assert (tool.name, tool.builtin, bool(tool.description)) == (name, None, True)
+    assert tool.schema is not None
+    schema = msgspec.json.decode(tool.schema)
+    assert schema["required"] == needed
+    assert {*known, *needed} <= schema["properties"].keys()
+    assert [(loss.path, loss.severity) for loss in request.losses] == [
+        ("tools[0]", "change"),
+        ("tools[0].max_characters", "hint"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "commands"),
+    [  # by Anthropic's documentation of the tools; newer editors undo nothing
+        ("text_editor_20241022", ["view", "create", "str_replace", "insert", "undo_edit"]),
+        ("text_editor_20250429", ["view", "create", "str_replace", "insert"]),
+        ("memory_20250818", ["view", "create", "str_replace", "insert", "delete", "rename"]),
+    ],
+)
+def test_the_commands_of_a_tool_for_files(kind: str, commands: list[str]) -> None:
+    (tool,) = read(tools=[{"type": kind, "name": "x"}]).tools
+    assert tool.schema is not None
+    assert msgspec.json.decode(tool.schema)["properties"]["command"]["enum"] == commands
+
+
+def test_nobody_else_is_asked_for_advice() -> None:
+    advisor = {"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}
+    request = read(tools=[advisor, F], tool_choice={"type": "tool", "name": "advisor"})
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert request.tool_choice == ir.ToolChoice(mode="auto")
+    assert [(loss.path, loss.severity) for loss in request.losses] == [
+        ("tools[0]", "change"),
+        ("tool_choice.name", "change"),
+    ]
+
+
+@pytest.mark.parametrize(
     "kind",
-    ["bash_20250124", "text_editor_20250728", "memory_20250818", "computer_20251124", "mcp_toolset", "hologram_1"],
+    ["computer_20251124", "computer_toolset_20260801", "browser_toolset_20260801", "mcp_toolset", "hologram_1"],
 )
 def test_tools_that_nobody_runs_are_refused(kind: str) -> None:
     with pytest.raises(InvalidRequest, match=f"tool type '{kind}' is not available") as caught:
