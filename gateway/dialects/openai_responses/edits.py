@@ -35,6 +35,7 @@ from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
 from .answer import ITEM_ID
 from .edits_items import rephrase
+from .ran import RAN
 
 __all__ = ["REPLIES", "TABLE", "pass_through"]
 
@@ -51,7 +52,8 @@ _INCLUDE: Final = "include"
 _SEALED: Final = "reasoning.encrypted_content"
 _SEAL: Final = "encrypted_content"
 _THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
-_SAID: Final = frozenset({"message", "function_call", "custom_tool_call"})  # whose ids tie them to thoughts
+# whose ids tie them to thoughts
+_SAID: Final = frozenset({"message", "function_call", "custom_tool_call", *(ran.item for ran in RAN.values())})
 _PREVIOUS: Final = "previous_response_id"
 _REFUSED: Final = "this model does not support it"
 _ELSEWHERE: Final = "only the account that this thought belongs to can read it"

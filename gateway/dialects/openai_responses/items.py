@@ -25,6 +25,7 @@ from gateway.dialects.raw import TEXT
 
 from . import wire
 from .parts import Given, read_content
+from .ran import RAN
 from .tools import flat_name, read_tools
 
 __all__ = ["DIALECT", "Conversation"]
@@ -34,11 +35,7 @@ DIALECT: Final = "openai-responses"
 _Speaker = Literal["assistant", "user"]
 
 # A call that the caller runs: the tool that must be declared for it, and where its arguments stand.
-_RAN: Final = {
-    "local_shell_call": ("local_shell", "action"),
-    "shell_call": ("shell", "action"),
-    "apply_patch_call": ("apply_patch", "operation"),
-}
+_RAN: Final = {ran.item: (ran.name, ran.field) for ran in RAN.values()}
 _RAN_OUTPUTS: Final = {f"{kind}_output": name for kind, (name, _) in _RAN.items()}
 # Done by OpenAI's own servers, or for them: by whom it was said.
 _HOSTED: Final[dict[str, _Speaker]] = {

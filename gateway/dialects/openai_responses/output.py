@@ -26,6 +26,7 @@ from gateway.dialects.searched import searched
 from gateway.dialects.shown import markdown
 
 from . import answer
+from .ran import RAN, Ran, ran_by
 
 __all__ = ["Emit", "Output"]
 
@@ -79,6 +80,7 @@ _ITEMS: Final[dict[str, tuple[str, JSON]]] = {  # the start of its id, and what 
     "custom_tool_call": ("ctc", {"input": ""}),
     "image_generation_call": ("ig", {"result": None}),
     _SEARCH: ("ws", {}),
+    **{ran.item: (ran.prefix, {}) for ran in RAN.values()},
 }
 _ARGUMENTS: Final = {  # the field of a call, and how the names of its events begin
     "function_call": ("arguments", "response.function_call_arguments"),
@@ -101,6 +103,8 @@ class Output:
         self._shows = request.reasoning.visible is not False
         self._carries = answer.carries(answering)
         self._free_form = frozenset(tool.name for tool in request.tools if tool.free_form)
+        self._runs = ran_by(request.tools)
+        self._ran: tuple[Ran, str] | None = None  # what is called, by what id: the item waits for its arguments
         self._namespaces = {tool.name: tool.namespace for tool in request.tools if tool.namespace}
         self._said = False  # anything but thoughts
         self._sealed: dict[int, str] = {}
@@ -130,8 +134,9 @@ class Output:
         if (words := refusal(finish, said=self._said)) is not None:
             self._write(_REFUSAL, words)
             self._close()
-        if reason and self._item.get("type") in _ARGUMENTS:
+        if reason and (self._ran is not None or self._item.get("type") in _ARGUMENTS):
             self.abandon()
+        self._run()
         self._close("incomplete" if reason else "completed")
         self._search()
         details = {"reason": reason} if reason else None
@@ -141,6 +146,7 @@ class Output:
         """Leave what is open as it has been told."""
         self._sources.clear()
         self._tokens.clear()
+        self._ran = None
         if self._words is not None:
             self._fill(self._words)
         elif self._item.get("type") == "function_call":
@@ -166,6 +172,7 @@ class Output:
             self._close()
 
     def _start(self, event: ir.BlockStarted) -> None:
+        self._run()
         self._kind = event.kind
         self._call = event if event.kind == "tool_call" else None
         self._signature = None
@@ -207,7 +214,7 @@ class Output:
         self._begin_call()
         if event.json:
             self._pieces.append(event.json)
-            if self._item["type"] == "function_call":
+            if self._ran is None and self._item["type"] == "function_call":
                 self._emit("response.function_call_arguments.delta", {**self._at, "delta": event.json})
 
     def _end(self, _: ir.BlockEnded) -> None:
@@ -216,6 +223,7 @@ class Output:
         elif self._kind == "tool_call":
             self._begin_call()
             if is_whole("".join(self._pieces)):
+                self._run()
                 self._close()
         else:
             if self._words is None and self._sources:
@@ -253,11 +261,25 @@ class Output:
         if call is None:
             return
         self._said = True
+        identifier = map_id(call.id) if call.id else answer.item_id("call", self._answering, len(self.items))
+        if (ran := self._runs.get(call.name)) is not None:
+            self._close()
+            self._ran = ran, identifier
+            return
         namespace, name = self._namespaces.get(call.name, ("", call.name))
         fields = {"namespace": namespace} if namespace else {}
         kind = "custom_tool_call" if call.name in self._free_form else "function_call"
-        identifier = map_id(call.id) if call.id else answer.item_id("call", self._answering, len(self.items))
         self._begin(kind, call_id=identifier, name=name, **fields)
+
+    def _run(self) -> None:
+        """Write the call of a tool that OpenAI defines, once all its arguments are there."""
+        if self._ran is None:
+            return
+        (ran, identifier), self._ran = self._ran, None
+        said = ran.said("".join(self._pieces))
+        self._pieces.clear()
+        self._begin(ran.item, call_id=identifier, **said)
+        self._close()
 
     def _seal(self, sealed: str) -> None:
         """End the reasoning that is open, or write one that has nothing but a signature."""

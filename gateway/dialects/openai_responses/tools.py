@@ -14,17 +14,23 @@ from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import NO_TOOLS, check_names, free_form, mode_of, schema_of
 from gateway.dialects.openai_chat.wire import Custom, given
-from gateway.dialects.place import ANY, Place
+from gateway.dialects.place import ANY, Place, is_null
+from gateway.dialects.raw import NULL
 from gateway.dialects.services import FILTERS, RESPONSES, read_option
 from gateway.errors import UndeclaredTool
 
 from . import wire
+from .ran import RAN
 
 __all__ = ["flat_name", "read_choice", "read_tools", "service_of"]
 
 _SEARCH: Final = "web_search"  # and its previews and dated versions
 _CODE: Final = "code_interpreter"
 _AUTO: Final = {"type": "auto"}
+_ENVIRONMENT: Final = "environment"  # of a shell
+_LOCAL: Final = "local"
+_TYPE: Final = ("type",)
+_EMULATED: Final = "emulated: a function with the parameters that OpenAI's models know"
 # Clients add them by default; without them the others still work.
 _LEFT_OUT: Final[dict[str, tuple[str, ir.Severity]]] = {
     "tool_search": ("every tool is sent, so there is nothing to search for", "hint"),
@@ -52,6 +58,8 @@ def read_tools(tools: Iterable[Raw], place: Place) -> Iterator[ir.Tool]:
             at.lose("", *_LEFT_OUT[kind])
         elif builtin := service_of(kind):
             yield _service(raw, builtin, at)
+        elif kind in RAN:
+            yield _ran(raw, kind, at)
         else:
             raise at.refuse(f"tools of type {kind!r} are not available here", "type")
 
@@ -84,6 +92,20 @@ def _tool(raw: Raw, kind: str, place: Place) -> ir.Tool:
         path=place.path,
         schema_path="parameters",
     )
+
+
+def _ran(raw: Raw, kind: str, place: Place) -> ir.Tool:
+    """Read a tool that OpenAI defines and the caller runs."""
+    fields = place.fields(raw)
+    where = fields.get(_ENVIRONMENT, NULL)
+    if not is_null(where):
+        at = place.at(_ENVIRONMENT)
+        if at.read(where, wire.HEAD).type not in (None, _LOCAL):
+            raise at.refuse("containers of OpenAI's are not available here; run the shell in the client", "type")
+        at.lose_unknown(at.fields(where), _TYPE)
+    place.lose_unknown(fields, (*_TYPE, _ENVIRONMENT))
+    place.lose("", _EMULATED, "change")
+    return structs.replace(RAN[kind].tool, path=place.path)
 
 
 def _service(raw: Raw, builtin: str, place: Place) -> ir.Tool:

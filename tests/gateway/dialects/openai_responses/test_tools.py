@@ -97,8 +97,41 @@ def test_what_clients_add_by_default_is_left_out(kind: str, severity: str) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", ["mcp", "computer", "computer_use_preview", "local_shell", "shell", "apply_patch", "x"]
+    ("kind", "needed"),
+    [("shell", ["commands"]), ("local_shell", ["command"]), ("apply_patch", ["type", "path"])],
 )
+def test_what_the_caller_runs_is_a_function(kind: str, needed: list[str]) -> None:
+    request = ask(tools=[{"type": kind}], tool_choice={"type": kind})
+    (tool,) = request.tools
+    assert (tool.name, tool.builtin, tool.path) == (kind, None, "tools[0]")
+    assert loads(tool.schema)["required"] == needed
+    assert request.tool_choice == ir.ToolChoice(mode="named", names=(kind,))
+    assert lost(request) == [("tools[0]", "change")]
+
+
+@pytest.mark.parametrize("where", [None, {}, {"type": "local"}])
+def test_a_shell_of_the_callers(where: Json | None) -> None:
+    assert [tool.name for tool in ask(tools=[{"type": "shell", "environment": where}]).tools] == ["shell"]
+
+
+def test_what_a_shell_has_beside_it_is_lost() -> None:
+    where = {"type": "local", "skills": [{"name": "s", "description": "d", "path": "/s"}]}
+    request = ask(tools=[{"type": "shell", "environment": where, "allowed_callers": ["direct"]}])
+    assert lost(request) == [
+        ("tools[0].environment.skills", "hint"),
+        ("tools[0].allowed_callers", "hint"),
+        ("tools[0]", "change"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["container_auto", "container_reference"])
+def test_a_shell_of_openais_is_refused(kind: str) -> None:
+    with pytest.raises(InvalidRequest, match="containers of OpenAI's are not available here") as caught:
+        ask(tools=[{"type": "shell", "environment": {"type": kind}}])
+    assert caught.value.param == "tools[0].environment.type"
+
+
+@pytest.mark.parametrize("kind", ["mcp", "computer", "computer_use_preview", "x"])
 def test_what_nobody_here_can_do_is_refused(kind: str) -> None:
     with pytest.raises(InvalidRequest, match="not available here") as caught:
         ask(tools=[F, {"type": kind}])
