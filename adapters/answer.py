@@ -26,7 +26,7 @@ _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
 _ARRAY: Final = b"["  # is read, as Google's streams are, and what is in it is no answer as callers wait for it
 _EVENTS: Final = (b"data:", b"event:", b"id:", b":")  # and no document so
 _ENDS: Final = re.compile(
-    r'^\[DONE\]$|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"|"finish_?[rR]eason"\s*:\s*"'
+    r'^\[DONE\]$|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed|done))"|"finish_?[rR]eason"\s*:\s*"'
 )
 
 

@@ -26,8 +26,8 @@ RESPONSES: Final = "responses"
 class API(Struct, frozen=True, kw_only=True):
     """One of them. `reader`: of an answer to what was written in this conversation; `salt` makes the ids that it lacks.
 
-    `take`: takes the own words of a caller that speaks it, too. `fetches`: whether it takes a file's address. `done`:
-    the reader must see the `[DONE]` that ends a stream.
+    `take`: takes the own words of a caller that speaks it, too. `fetches`: whether it takes a file's address. The
+    readers of both see the `[DONE]` that ends a stream.
     """
 
     path: str
@@ -35,7 +35,6 @@ class API(Struct, frozen=True, kw_only=True):
     take: Callable[[ir.Request, Raw, OpenAITarget], OpenAIWritten]
     reader: Callable[[OpenAIWritten, str, Sequence[ir.Turn]], Reader]
     fetches: Callable[[ir.Media], bool]
-    done: bool
 
 
 def _chat(written: OpenAIWritten, salt: str, turns: Sequence[ir.Turn]) -> Reader:
@@ -55,7 +54,6 @@ APIS: Final[Mapping[str, API]] = {
         take=chat_edits.pass_through,
         reader=_chat,
         fetches=chat_parts.fetched,
-        done=True,
     ),
     RESPONSES: API(
         path="responses",
@@ -63,6 +61,5 @@ APIS: Final[Mapping[str, API]] = {
         take=responses_edits.pass_through,
         reader=_responses,
         fetches=responses_parts.fetched,
-        done=False,
     ),
 }

@@ -90,7 +90,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             self._note,
             backend.read_failure,
             backend.clock.time(),
-            done=api.done,
+            done=True,
             streams=self._streams,
         )
 

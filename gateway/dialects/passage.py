@@ -30,6 +30,7 @@ _END: Final = re.compile(_EOL * 2)
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _DATA: Final = re.compile(rb"(data:[ ]?)(.*)", re.DOTALL)
 _PLAIN: Final = (b"data: ", b"\n\n")
+_GOOD_END: Final = re.compile(rb"data:[ ]?\[DONE\]\s*\Z")
 _BEFORE_END: Final = 3  # bytes of an event's end that may have come before its last one
 
 
@@ -107,6 +108,8 @@ class Passage:
 
     def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
         """Give what passes, and the error behind it where it is not told there."""
+        # vLLM ends its stream well behind an error, too; several SDKs read nothing behind that
+        self._rest, passed = [_GOOD_END.sub(b"", b"".join(self._rest))], _GOOD_END.sub(b"", passed)
         if self._ended:
             return passed
         if failed.told and self._hears(b"".join((passed, *self._rest))):

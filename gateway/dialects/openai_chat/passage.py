@@ -3,11 +3,8 @@
 Once a call is numbered anew, each piece of a call is looked at; until then only those that begin one.
 """
 
-import re
 from functools import partial
-from typing import Final
 
-from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.passage import Passage
 
@@ -17,8 +14,6 @@ from .stream import broken
 
 __all__ = ["ChatPassage"]
 
-_GOOD_END: Final = re.compile(rb"data:[ ]?\[DONE\]\s*\Z")
-
 
 class ChatPassage(Passage):
     """The writer of one answer."""
@@ -27,11 +22,6 @@ class ChatPassage(Passage):
         super().__init__(answering, REPLIES, broken, screen, skim, trim)
         numbers = next(apply for apply, _ in self._edits if isinstance(apply, Numbers))
         self._screen = partial(_tells, numbers)  # a method of its own would be a cycle
-
-    def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
-        # vLLM ends its stream well behind an error, too
-        self._rest = [_GOOD_END.sub(b"", b"".join(self._rest))]
-        return super()._failed(failed, _GOOD_END.sub(b"", passed))
 
 
 def _tells(numbers: Numbers, data: bytes, answering: Answering) -> bool:

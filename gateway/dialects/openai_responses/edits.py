@@ -16,6 +16,7 @@ from gateway.dialects.edits import (
     LINES,
     ONCE,
     UNREADABLE,
+    Edit,
     ReplyEdit,
     RequestEdit,
     Words,
@@ -223,7 +224,13 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(_mask),
 )
-TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES))
+ENDED: Final = Edit(
+    name="ended",
+    why="some servers call the last event response.done, or leave out its output: parsers wait for the one and "
+    "read the other",
+    on="reply",
+)
+TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, ENDED, LINES))
 _UNREFUSED: Final = tuple(edit for edit in REQUESTS if edit.apply not in (rephrase, _refused))
 
 

@@ -1,7 +1,7 @@
 """Read an upstream's answer: events of OpenAI Responses in, neutral events out, in their grammar whatever comes.
 
     response.created ─► Started     an item ─► its blocks, in the order in which they began
-    response.completed, .incomplete, .failed, error ─► the end; nothing else is one
+    response.completed, .incomplete, .failed, error ─► the end; nothing else is one but .done, which some relays write
 
 Servers leave out events, or send the output only with the last one: what was not said by then is said from there.
 """
@@ -114,7 +114,9 @@ class StreamReader(BlockReader):
         for payload in payloads:
             if self._ended:
                 break
-            if payload != _DONE:
+            if payload == _DONE:  # what is not complete by then will not be
+                self._close()
+            else:
                 self._read(payload)
         return self._flushed()
 
@@ -338,6 +340,7 @@ class StreamReader(BlockReader):
         "response.incomplete": _ending,
         "response.failed": _ending,
         "response.cancelled": _ending,
+        "response.done": _ending,
         "error": _failed,
     }
     _TYPES: ClassVar[frozenset[str]] = frozenset(_TAKE)

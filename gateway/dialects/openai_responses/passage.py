@@ -1,7 +1,8 @@
 """A Response of an upstream's own on its way to a caller of Responses.
 
-What ends a stream holds the whole Response: it is kept for those who go on from it. A stream that breaks off is ended
-by an event that goes on from the last one: the same Response, failed, with the next number.
+What ends a stream holds the whole Response: it is kept for those who go on from it, and gets the name and the output
+that some servers leave out. A stream that breaks off is ended by an event that goes on from the last one: the same
+Response, failed, with the next number.
 """
 
 import re
@@ -13,7 +14,7 @@ from msgspec import Raw
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import encode
 from gateway.dialects.passage import Passage, payloads
-from gateway.dialects.raw import FIELDS, NULL, read
+from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 from gateway.errors import GatewayError
 from gateway.sse import event as sse_event
 from gateway.sse import json_line
@@ -26,9 +27,13 @@ __all__ = ["ResponsesPassage"]
 
 _NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d{1,18})(?!\d)')
 _ENDS: Final = (b"response.completed", b"response.incomplete")
+_OVER: Final = b"response.done"  # as relays of Codex's own service end, whatever the status: Realtime's word
+_STATUSES: Final = frozenset({"completed", "incomplete", "failed"})
+_NAME: Final = re.compile(rb"^event:[ ]?response\.done\b", re.MULTILINE)
 _ITEM: Final = b"response.output_item.done"
 _BEGUN: Final = b"response.created"
-_NOTED: Final = (*_ENDS, _ITEM, _BEGUN)
+_TOLD: Final = (*_ENDS, _OVER)
+_NOTED: Final = (*_TOLD, _ITEM, _BEGUN)
 _TRUE: Final = Raw(b"true")
 _FAILED: Final = "response.failed"
 
@@ -52,24 +57,43 @@ class ResponsesPassage(Passage):
         return self.response
 
     def _passed(self, data: bytes) -> bytes:
+        begun = self._line_feed is not None and data.startswith(b"\n")  # then this is called once more within
         whole = super()._passed(data)
-        if whole:
-            self._first, self._last = self._first or whole, whole
+        if whole and not begun:
             if any(mark in whole for mark in _NOTED):
-                self._note(whole)
+                whole = self._noted(whole)
+            self._first, self._last = self._first or whole, whole
         return whole
 
-    def _note(self, whole: bytes) -> None:
+    def _noted(self, whole: bytes) -> bytes:
+        """Note what events say of the Response, and give them as callers wait for them."""
         for data in payloads(whole):
             fields = read(Raw(data), FIELDS) or {}
-            kind = bytes(fields.get("type", NULL)).strip(b'"')
-            if kind in _ENDS and "response" in fields:
-                self.response = bytes(fields["response"])
+            kind = _kind(fields)
+            if kind in _TOLD and "response" in fields:
+                ended = self._ended_well(fields)
+                if ended is not fields:
+                    whole = whole.replace(data, json_line(encode(ended)))
+                    whole = _NAME.sub(b"event: " + _kind(ended), whole)
+                if _kind(ended) in _ENDS:
+                    self.response = bytes(ended["response"])
             elif kind == _BEGUN:
                 begun = read(fields.get("response", NULL), FIELDS) or {}
                 self.response = bytes(fields["response"]) if begun.get("background") == _TRUE else None
             elif kind == _ITEM and "item" in fields:
                 self._items.append(fields["item"])
+        return whole
+
+    def _ended_well(self, fields: Fields) -> Fields:
+        """Give the last event the name that callers wait for, and the output that they read in it."""
+        response = read(fields["response"], FIELDS) or {}
+        if _kind(fields) == _OVER:
+            status = read(response.get("status", NULL), TEXT)
+            name = f"response.{status if status in _STATUSES else 'completed'}"
+            fields = {**fields, "type": Raw(encode(name))}
+        if self._items and response and not read(response.get("output", NULL), RAWS):
+            fields = {**fields, "response": Raw(encode({**response, "output": self._items}))}
+        return fields
 
     def _broken(self, error: GatewayError) -> bytes:
         begun = next(iter(payloads(self._first)), b"")
@@ -82,3 +106,7 @@ class ResponsesPassage(Passage):
         number = int(numbers[-1]) + 1 if numbers else 0
         data = encode({"type": _FAILED, "sequence_number": number, "response": failed})
         return sse_event(json_line(data), _FAILED.encode())
+
+
+def _kind(fields: Fields) -> bytes:
+    return bytes(fields.get("type", NULL)).strip(b'"')

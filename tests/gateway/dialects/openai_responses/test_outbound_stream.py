@@ -557,6 +557,24 @@ def test_stream_without_an_end_is_broken() -> None:
     assert type(end(read())) is StreamBroken
 
 
+def test_the_mark_at_the_end_of_a_stream_is_no_end_of_an_answer() -> None:
+    """It is told at once: the error must go out before the mark does."""
+    one = reader()
+    payloads = [json.dumps(created()), json.dumps(event("output_text.delta", delta="a")), "[DONE]"]
+    assert type(end(one.feed(payloads))) is StreamBroken
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("completed", "stop"), (None, "stop"), ("incomplete", "length"), ("failed", UpstreamUnavailable)],
+)
+def test_response_done_is_an_end(status: str | None, expected: object) -> None:
+    """decolua/9router PR 2142, can1357/oh-my-pi PR 4692."""
+    last = {"type": "response.done", "response": {"id": "resp_1", "status": status}}
+    ending = end(read(created(), event("output_text.delta", delta="a"), last))
+    assert (ending.reason if isinstance(ending, ir.Finished) else type(ending)) == expected
+
+
 @pytest.mark.parametrize(
     "payload", ["{", "[]", "5", '{"type": "response.output_text.delta", "delta": 5}', "[" * 100_000]
 )
