@@ -106,6 +106,7 @@ _LIMITING: Final = frozenset({403, 429})
 _BAD: Final = frozenset({400, 422})
 _GONE: Final = frozenset({400, 404})
 _VERBOSITY: Final = ("verbosity", "text.verbosity")
+_PREVIOUS: Final = "previous_response_id"
 # Fields that some server or model does not know, and how a refusal says so, in lower case and without quotation marks.
 _FIELDS: Final[Mapping[str, Cause]] = {
     "max_tokens": "old_limit",
@@ -119,6 +120,7 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
     "reasoningeffort": "effort",  # xAI's names
+    _PREVIOUS: "kept",
     "presencepenalty": "drawing",
     "frequencypenalty": "drawing",
     "reasoning.summary": "summaries",
@@ -274,6 +276,7 @@ CAUSES: Final = Causes(
         (frozenset({429}), "request too large for", "oversized"),  # for the limit of a minute, however little is used
         (_GONE, "items are not persisted when", "kept"),
         (_GONE, "response with id", "kept"),
+        (_400, "does not support previous_response_id", "kept"),  # llama.cpp
         (_400, "incorrect api key", "key"),
         (_402, "can only afford", "funds"),  # OpenRouter
         (_LIMITING, "key limit exceeded", "quota"),
@@ -347,7 +350,7 @@ def reader(causes: Causes, address: str) -> ReadFailure:
 
 def _looked_at(cause: Cause, said: str, param: str) -> Cause:
     """Give the cause where the words of the refusal, or the member that it names, say more than the table."""
-    if cause == "signatures" and _ACCOUNT in said.lower():
+    if param == _PREVIOUS or (cause == "signatures" and _ACCOUNT in said.lower()):
         return "kept"
     if cause == "counting" and _OPTION.search(said):
         return "options"

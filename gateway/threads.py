@@ -79,10 +79,16 @@ class _Answer(Struct):
     status: str = ""
     output: list[Raw] = []
     background: bool | None = None
+    store: object = None
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _NAMED: Final = msgspec.json.Decoder(_Named)
+
+
+def _keeper(kept: StoredResponse) -> str:
+    """Name the upstream that keeps a response, too: Ollama says that it does not, and passes over what goes on."""
+    return "" if _ANSWER.decode(kept.response).store is False else kept.upstream
 
 
 class _Waiting(NamedTuple):
@@ -230,7 +236,7 @@ class Threads:
         assert thread.previous is not None
         previous, native = thread.previous, request.native
         kept = await self._ask(lambda store, now: store.load(who, previous, now))
-        thread = replace(thread, kept_at=kept.upstream if kept is not None else "")
+        thread = replace(thread, kept_at="" if kept is None else _keeper(kept))
         refusal: InvalidRequest
         try:
             said = await self._said(who, previous)

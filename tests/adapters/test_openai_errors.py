@@ -182,6 +182,8 @@ def test_published_refusals(name: str) -> None:
         ),
         ("The encrypted content could not be verified. Reason: organization_id did not match.", "kept"),
         ("Previous response with id 'resp_1' not found.", "kept"),
+        ("llama.cpp does not support 'previous_response_id'.", "kept"),
+        ("Unknown parameter: 'previous_response_id'.", "kept"),
         ("Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.", "kept"),
         ("Invalid 'tools[0].function.name': string too long.", "final"),
     ],
