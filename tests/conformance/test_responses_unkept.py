@@ -62,12 +62,12 @@ def says(same: Passed, response: Json, *, stream: bool) -> None:
     if not stream:
         same.raw.says(json.dumps(response | {"output": [WORDS]}).encode(), kind=JSON)
         return
-    said = [
+    said: list[Json] = [
         {"type": "response.created", "response": response | {"status": "in_progress", "output": []}},
         {"type": "response.output_item.done", "output_index": 0, "item": WORDS},
         {"type": "response.completed", "response": response | {"output": []}},
     ]
-    events = [one | {"sequence_number": number} for number, one in enumerate(said)]
+    events = [{**one, "sequence_number": number} for number, one in enumerate(said)]
     same.raw.says(*(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events))
 
 
