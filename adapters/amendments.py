@@ -9,24 +9,24 @@ may be lost.
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, get_args
 
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.adapters.failures import Cause, Failure, Rule, Rules
+from gateway.adapters.failures import Cause, Failure, OfModel
 from gateway.adapters.room import room_of
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.upstream import Edit
 
 __all__ = [
-    "AMENDABLE",
-    "AMENDED",
     "COMPLEX",
     "REFUSED",
     "SCHEMAS",
+    "SIGNED",
+    "TWOFOLD",
     "Draft",
     "Lacks",
     "Write",
@@ -65,10 +65,12 @@ _W = TypeVar("_W", bound=Written)
 Write = Callable[[ir.Request, frozenset[Cause]], _W]  # without what these causes are about
 
 _400: Final = frozenset({400})
+_402: Final = frozenset({402})
+_BAD: Final = frozenset({400, 422})
 _NOT_FORCED: Final = "this model cannot think while a tool call is forced: the call was made optional"
 _encode: Final = msgspec.json.Encoder().encode
 
-# How a request is written once a cause is known.
+# How a request is written for Google once a cause is known.
 _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "schemas": {"json_schemas": False},  # in the server's own form of a schema
     "states": {"json_schemas": False},  # which says in words how much there may be of something
@@ -84,8 +86,6 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "instructions": {"instructions": False},  # with the user's words
     "json_mode": {"json_mode": False},  # asked for in words
     "thinking_config": {"thinking_config": False},
-    "batch": {},  # texts to be embedded one by one, which says nothing about an answer
-    "room": {},  # a shorter answer, as the request says then
 }
 # What else to leave out where a cause, as it stands, changes nothing or has not been enough.
 _FURTHER: Final[Mapping[Cause, Cause]] = {
@@ -94,8 +94,6 @@ _FURTHER: Final[Mapping[Cause, Cause]] = {
     "states": "choices",
     "kinds": "services",
 }
-AMENDABLE: Final = tuple(_CHANGES)
-AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True))
 Words = tuple[tuple[frozenset[int], str, Cause], ...]
 # Words of a 400, as `Causes` compares them: in lower case, without quotation marks.
 SIGNED: Final[Words] = (
@@ -106,6 +104,18 @@ SIGNED: Final[Words] = (
     (_400, "thoughtsignature", "signatures"),
     (_400, "invalid signature", "signatures"),
     (_400, "signature: field required", "signatures"),
+)
+# Of servers that have OpenAI's API and Anthropic's.
+TWOFOLD: Final[Words] = (
+    (_402, "can only afford", "funds"),  # OpenRouter
+    (_BAD, "must be passed back to the api", "echoes"),  # DeepSeek, Xiaomi: its thoughts
+    (_BAD, "reasoning_content is missing", "echoes"),  # Moonshot
+    (_BAD, "does not support this tool_choice", "choice"),  # DeepSeek, which thinks unless told otherwise
+    (_BAD, "tool_choice parameter does not support", "choice"),  # Qwen
+    (_BAD, "is incompatible with thinking enabled", "choice"),  # Moonshot
+    (_BAD, "type tool and any are not supported", "choice"),  # Anthropic
+    (_BAD, "cannot be greater than max_model_len", "limit"),  # vLLM
+    (_BAD, "which is the maximum allowed number of output tokens", "limit"),  # Anthropic
 )
 REFUSED: Final[Words] = (
     (_400, "expected thinking or redacted_thinking", "thinking"),
@@ -135,63 +145,7 @@ COMPLEX: Final[Words] = (
 )
 
 _UNKNOWN: Final = "unknown name"  # proto JSON: the server does not know the field, whatever the model
-# what a model does not take from anybody; the others are about one conversation
-_OF_MODEL: Final[frozenset[Cause]] = frozenset(
-    {
-        "level",
-        "penalties",
-        "begun",
-        "logprobs",
-        "instructions",
-        "json_mode",
-        "thinking_config",
-        "limit",
-        "old_limit",
-        "new_limit",
-        "thoughts",
-        "echoes",
-        "bounds",
-        "emptiness",
-        "effort",
-        "spelling",
-        "resting",
-        "drawing",
-        "drawing_thinking",
-        "stops",
-        "parallel",
-        "verbosity",
-        "counting",
-        "options",
-        "identity",
-        "asides",
-        "added_tools",
-        "updates",
-        "item_metadata",
-        "descriptions",
-        "kinds",
-        "services",
-        "summaries",
-        "objects",
-        "schemaless",
-        "sealing",
-        "silence",
-        "adaptive",
-        "budget",
-        "stopping",
-        "between",
-        "both",
-        "system_turns",
-        "answers",
-        "structured",
-        "output_config",
-        "turn_config",
-        "strictness",
-        "patterns",
-        "responses",
-        "calling",
-        "unknown",
-    }
-)
+_OF_MODEL: Final[frozenset[Cause]] = frozenset(get_args(OfModel))
 _OF_SHAPE: Final[frozenset[Cause]] = frozenset({"states", "choices"})  # what a model does not take of these schemas
 _SHAPES: Final = 256
 _SHORTER: Final[frozenset[Cause]] = frozenset({"room", "funds"})
@@ -299,7 +253,7 @@ def without(target: GeminiTarget, causes: Collection[Cause]) -> GeminiTarget:
     """Describe a target that does not take what these causes are about."""
     if not causes:
         return target
-    changes = {name: value for cause in causes for name, value in _CHANGES[cause].items()}
+    changes = {name: value for cause in causes for name, value in _CHANGES.get(cause, {}).items()}
     return replace(target, **changes)
 
 

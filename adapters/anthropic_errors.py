@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.adapters.failures import KEYED, NOT_HERE, STATUSES, Cause, Causes, Failure, Rule, Rules, blamed, of_service
+from gateway.adapters.amendments import TWOFOLD
+from gateway.adapters.failures import KEYED, NOT_HERE, STATUSES, Cause, Causes, Failure, Rules, blamed, of_service
 from gateway.adapters.room import room_of
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
@@ -28,38 +29,10 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 
-__all__ = ["AMENDABLE", "RULES", "is_error", "read_failure"]
+__all__ = ["RULES", "is_error", "read_failure"]
 
-# What is written otherwise, or left out, once a 400 has named it.
-AMENDABLE: Final[tuple[Cause, ...]] = (
-    "signatures",
-    "thinking",
-    "echoes",
-    "adaptive",
-    "budget",
-    "stopping",
-    "between",
-    "effort",
-    "effort_value",
-    "idle_effort",
-    "drawing",
-    "drawing_thinking",
-    "both",
-    "limit",
-    "room",
-    "system_turns",
-    "structured",
-    "output_config",
-    "turn_config",
-    "strictness",
-    "patterns",
-    "unknown",
-    "choice",
-    "betas",
-)
 RULES: Final[Rules] = {
     **KEYED,
-    **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
     "funds": replace(KEYED["quota"], renew=("body",)),
 }
 
@@ -83,22 +56,16 @@ _CAUSES: Final = Causes(
         (_KEY, "key has been disabled", "banned"),
         (_KEY, "credit balance is too low", "quota"),
         (_KEY, "specified api usage limits", "quota"),
-        (frozenset({402}), "can only afford", "funds"),  # OpenRouter
         (frozenset({403}), "request not allowed", "location"),
+        *TWOFOLD,
         # thoughts that are sent back
         (_400, "invalid signature in thinking", "signatures"),
         (_400, "signature: field required", "signatures"),
         (_400, "invalid data in redacted_thinking", "signatures"),
         (_400, "thinking or redacted_thinking blocks in the latest assistant message cannot be modified", "signatures"),
         (_400, "expected thinking or redacted_thinking", "thinking"),
-        (_BAD, "must be passed back to the api", "echoes"),  # DeepSeek, Xiaomi
-        (_BAD, "reasoning_content is missing", "echoes"),  # Moonshot
         # how much is thought
         (_400, "tool_choice forces tool use", "choice"),
-        (_400, "type tool and any are not supported", "choice"),
-        (_400, "does not support this tool_choice", "choice"),  # DeepSeek
-        (_400, "tool_choice parameter does not support", "choice"),  # Qwen
-        (_400, "is incompatible with thinking enabled", "choice"),  # Moonshot
         (_400, "between_tools} instead of {type: disabled", "between"),
         (_400, "adaptive thinking is not supported", "adaptive"),
         (_400, "thinking.type.adaptive is not supported", "adaptive"),
@@ -127,8 +94,6 @@ _CAUSES: Final = Causes(
         (_400, "top_p must be greater than or equal to 0.95", "drawing_thinking"),
         (_400, "top_k must be unset", "drawing_thinking"),
         *((_400, f"{name}: extra inputs", "drawing") for name in ("temperature", "top_p", "top_k")),
-        (_400, "which is the maximum allowed number of output tokens", "limit"),
-        (_400, "cannot be greater than max_model_len", "limit"),  # vLLM
         # what else a model may not know
         (_400, "unexpected role system", "system_turns"),
         (_400, "role system is not supported", "system_turns"),

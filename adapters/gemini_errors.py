@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.adapters.amendments import AMENDED, COMPLEX, REFUSED, SCHEMAS
+from gateway.adapters.amendments import COMPLEX, REFUSED, SCHEMAS
 from gateway.adapters.failures import (
     KEYED,
     NOT_HERE,
@@ -32,7 +32,6 @@ __all__ = ["OF_KEY", "RULES", "of_named", "read_failure"]
 
 RULES: Final[Rules] = {
     **KEYED,
-    **AMENDED,
     # without a reason: as a rule of the key, but also of a method that is not for it
     "token": Rule(mark="disable", words="the API key was rejected", others=math.inf, always=True),
     "forbidden": Rule(mark="disable", words="the API key may not do this", others=math.inf, always=True),

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from gateway.adapters.amendments import SIGNED
+from gateway.adapters.amendments import SIGNED, TWOFOLD
 from gateway.adapters.failures import (
     KEYED,
     NOT_HERE,
@@ -44,53 +44,10 @@ from gateway.errors import (
 )
 from gateway.redact import redact
 
-__all__ = ["AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "read_made", "reader", "without_key"]
+__all__ = ["CAUSES", "RULES", "is_error", "longest", "read_failure", "read_made", "reader", "without_key"]
 
-# What is written otherwise, or left out, once a 400 has named it.
-AMENDABLE: Final[tuple[Cause, ...]] = (
-    "limit",
-    "room",
-    "old_limit",
-    "new_limit",
-    "thoughts",
-    "echoes",
-    "bounds",
-    "emptiness",
-    "system_turns",
-    "answers",
-    "effort",
-    "effort_value",
-    "spelling",
-    "resting",
-    "drawing",
-    "stops",
-    "parallel",
-    "verbosity",
-    "logprobs",
-    "counting",
-    "options",
-    "identity",
-    "asides",
-    "added_tools",
-    "updates",
-    "item_metadata",
-    "descriptions",
-    "kinds",
-    "services",
-    "signatures",
-    "unsigned",
-    "summaries",
-    "sealing",
-    "silence",
-    "choice",
-    "responses",
-    "calling",
-    "objects",
-    "schemaless",
-)
 RULES: Final[Rules] = {
     **KEYED,
-    **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
     "funds": replace(KEYED["quota"], renew=("body",)),
     "oversized": Rule(),
     "filtered": Rule(),
@@ -100,7 +57,6 @@ RULES: Final[Rules] = {
 }
 
 _400: Final = frozenset({400})
-_402: Final = frozenset({402})
 _403: Final = frozenset({403})
 _LIMITING: Final = frozenset({403, 429})
 _BAD: Final = frozenset({400, 422})
@@ -188,10 +144,8 @@ _TOO_LONG: Final = (
     "output_tokens: integer above maximum value",  # OpenAI's Responses
     "max_tokens specified in the request is not valid: integer above maximum value",  # Volcengine
     "tokens must be less than or equal to",  # Groq
-    "cannot be greater than max_model_len",  # vLLM
     "range of max_tokens should be",  # Qwen
     "range of max_tokens is",  # DeepSeek
-    "which is the maximum allowed number of output tokens",  # Anthropic behind a router
     "tokens you requested exceeds the model limit of",  # Bedrock behind one
 )
 _LONGEST: Final = re.compile(
@@ -232,13 +186,12 @@ CAUSES: Final = Causes(
         (_BAD, "list[union[easyinputmessageparam", "kinds"),  # vLLM, of items
         (_BAD, "invalid responses api request", "kinds"),  # OpenRouter
         *((_BAD, words, "limit") for words in _TOO_LONG),
+        *TWOFOLD,
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
-        (_BAD, "must be passed back to the api", "echoes"),  # DeepSeek: its thoughts
-        (_BAD, "reasoning_content is missing", "echoes"),  # Moonshot
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "unexpected role system after role", "system_turns"),  # Mistral
@@ -261,11 +214,7 @@ CAUSES: Final = Causes(
         (_400, "response_format of type json_schema is not supported", "schemaless"),  # OpenAI's older models
         (_BAD, "response_format, type), msg: input should be text or json_object", "schemaless"),  # llama-cpp-python
         (_BAD, "assistantmessage, content), msg: input should be a valid string", "silence"),  # llama-cpp-python
-        (_BAD, "does not support this tool_choice", "choice"),  # DeepSeek, which thinks unless told otherwise
-        (_BAD, "tool_choice parameter does not support", "choice"),  # Qwen
-        (_BAD, "is incompatible with thinking enabled", "choice"),  # Moonshot
         (_GONE, "support the provided tool_choice value", "choice"),  # OpenRouter
-        (_400, "type tool and any are not supported", "choice"),  # Anthropic behind it
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
@@ -278,7 +227,6 @@ CAUSES: Final = Causes(
         (_GONE, "response with id", "kept"),
         (_400, "does not support previous_response_id", "kept"),  # llama.cpp
         (_400, "incorrect api key", "key"),
-        (_402, "can only afford", "funds"),  # OpenRouter
         (_LIMITING, "key limit exceeded", "quota"),
         (_LIMITING, "insufficient balance", "quota"),  # MiniMax
         (_LIMITING, "any credits or licenses", "quota"),  # xAI

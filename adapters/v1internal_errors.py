@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.adapters.amendments import AMENDED, REFUSED
+from gateway.adapters.amendments import REFUSED
 from gateway.adapters.failures import (
     COMMON,
     NOT_HERE,
@@ -29,7 +29,6 @@ __all__ = ["RULES", "read_failure"]
 
 RULES: Final[Rules] = {
     **COMMON,
-    **AMENDED,
     "quota": Rule(mark="cool", spent=True, others=math.inf, waits=True),
     # without details it may be the answer to words of the prompt that are not welcome, whoever sends them: not every
     # credential shall run into it, and two that do are not to blame

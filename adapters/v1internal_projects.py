@@ -10,8 +10,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.account import MISCONFIGURED_S, Account
-from gateway.adapters.amendments import AMENDABLE
-from gateway.adapters.failures import Cause, Failure
+from gateway.adapters.failures import AMENDED, Cause, Failure
 from gateway.adapters.once import alone
 from gateway.adapters.v1internal_control import Control, Tell, silent
 from gateway.clock import Clock
@@ -28,7 +27,7 @@ _NONE: Final = "no project: set pool.project_ids"
 _CONFIGURED: Final = "it is configured, so no other one is looked for"
 _NOT_ASKED: Final = 'project_fallback = "fail", so no other one is looked for'
 # causes of what the service will not answer otherwise: no fault of a caller, whose request it has not seen
-_REFUSED: Final[frozenset[Cause]] = frozenset({*AMENDABLE, "final", "missing", "project", "location"})
+_REFUSED: Final[frozenset[Cause]] = frozenset({*AMENDED, "final", "missing", "project", "location"})
 _FORBIDDEN: Final[frozenset[Cause]] = frozenset({"forbidden", "service", "permission", "banned"})
 
 

@@ -32,7 +32,6 @@ SERVICES: Final = frozenset({"web_search"})
 RULES: Final[Rules] = {
     **anthropic_errors.RULES,
     **vertex_errors.RULES,
-    **dict.fromkeys(anthropic_errors.AMENDABLE, Rule(renew=("body",), always=True)),
     "key": Rule(renew=("token",), always=True),
     "banned": Rule(),
 }

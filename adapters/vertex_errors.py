@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.adapters.amendments import AMENDED, COMPLEX, REFUSED, SCHEMAS
+from gateway.adapters.amendments import COMPLEX, REFUSED, SCHEMAS
 from gateway.adapters.failures import COMMON, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service, quota_wait
 from gateway.dialects.gemini.errors import Details, read_details, read_error
 from gateway.errors import GatewayError, ModelNotFound, UpstreamCredential
@@ -19,7 +19,6 @@ __all__ = ["OPERATORS", "RULES", "read_failure"]
 
 RULES: Final[Rules] = {
     **COMMON,
-    **AMENDED,
     # of the model's shared capacity, not of a quota: it passes
     "bare_429": Rule(again=math.inf),
     "capacity": Rule(again=math.inf),

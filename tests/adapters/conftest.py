@@ -45,6 +45,15 @@ async def openai(fake_openai: FakeOpenAI, tmp_path: Path) -> AsyncIterator[OpenA
 
 
 @pytest.fixture
+async def plain(tmp_path: Path) -> AsyncIterator[OpenAISite]:
+    """Give a place before a server that is only compatible."""
+    async with FakeOpenAI(plain=True) as fake:
+        made = OpenAISite(fake, tmp_path / "plain")
+        yield made
+        await made.close()
+
+
+@pytest.fixture
 async def anthropic(fake_anthropic: FakeAnthropic, tmp_path: Path) -> AsyncIterator[AnthropicSite]:
     """Give a place for upstreams of type anthropic; no key may be lent when the test is over."""
     made = AnthropicSite(fake_anthropic, tmp_path / "data")

@@ -6,8 +6,8 @@ import typing
 import pytest
 
 from gateway.adapters import failures
-from gateway.adapters.anthropic_errors import AMENDABLE, RULES, is_error, read_failure
-from gateway.adapters.failures import Cause, Failure
+from gateway.adapters.anthropic_errors import RULES, is_error, read_failure
+from gateway.adapters.failures import AMENDED, Cause, Failure
 from gateway.errors import (
     ContextTooLong,
     GatewayError,
@@ -239,7 +239,7 @@ def test_no_rule_goes_on_for_ever() -> None:
 
 
 def test_what_is_left_out_is_left_out_once() -> None:
-    for cause in AMENDABLE:
+    for cause in AMENDED:
         assert RULES[cause].renew == ("body",)
         assert RULES[cause].again == RULES[cause].others == 0
 

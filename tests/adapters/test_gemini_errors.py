@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.adapters import failures
-from gateway.adapters.amendments import AMENDABLE
-from gateway.adapters.failures import Cause, Failure
+from gateway.adapters.failures import AMENDED, Cause, Failure
 from gateway.adapters.gemini_errors import RULES, of_named, read_failure
 from gateway.errors import (
     GatewayError,
@@ -146,7 +145,7 @@ def test_no_rule_goes_on_for_ever() -> None:
 
 
 def test_what_is_left_out_is_left_out_once() -> None:
-    for cause in AMENDABLE:
+    for cause in AMENDED:
         assert RULES[cause].renew == ("body",)
         assert RULES[cause].again == RULES[cause].others == 0
 

@@ -31,10 +31,10 @@ API = pytest.mark.parametrize("api", ["chat", "responses"])
 
 
 @pytest.fixture
-async def plain(tmp_path: Path) -> AsyncIterator[OpenAISite]:
+async def keyless(tmp_path: Path) -> AsyncIterator[OpenAISite]:
     """Give a place before a server that is only compatible, and asks for no key."""
     async with FakeOpenAI(plain=True, keys=()) as fake:
-        made = OpenAISite(fake, tmp_path / "plain")
+        made = OpenAISite(fake, tmp_path / "keyless")
         yield made
         await made.close()
 
@@ -140,11 +140,11 @@ async def test_without_a_key_openai_itself_is_not_usable_and_the_state_says_what
     assert not adapter.usable
 
 
-async def test_another_server_may_ask_for_no_key(plain: OpenAISite) -> None:
-    adapter = await plain.open("x", api_key=[])
+async def test_another_server_may_ask_for_no_key(keyless: OpenAISite) -> None:
+    adapter = await keyless.open("x", api_key=[])
     assert adapter.usable
-    assert await plain.ask() == "hi"
-    assert "authorization" not in plain.calls[0].headers
+    assert await keyless.ask() == "hi"
+    assert "authorization" not in keyless.calls[0].headers
 
 
 async def test_what_a_key_may_not_do_is_tried_with_the_others_and_held_against_none(openai: OpenAISite) -> None:

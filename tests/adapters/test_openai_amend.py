@@ -1,8 +1,6 @@
 """How the limit of an answer is called, and what is written otherwise once a server has refused it."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,22 +9,12 @@ from msgspec import Raw
 from gateway import ir
 from gateway.errors import ContextTooLong, UpstreamRejected
 from tests.adapters.site import OpenAISite, asking
-from tests.fakes.openai_api import FakeOpenAI
 
 pytestmark = pytest.mark.anyio
 
 LIMITED = ir.Sampling(max_tokens=20)
 OLD, NEW = "max_tokens", "max_completion_tokens"
 LIMITS = (OLD, NEW, "max_output_tokens")
-
-
-@pytest.fixture
-async def plain(tmp_path: Path) -> AsyncIterator[OpenAISite]:
-    """Give a place before a server that is only compatible."""
-    async with FakeOpenAI(plain=True) as fake:
-        made = OpenAISite(fake, tmp_path / "plain")
-        yield made
-        await made.close()
 
 
 def refusal(message: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.adapters import failures
-from gateway.adapters.failures import Cause, Failure
-from gateway.adapters.openai_errors import AMENDABLE, RULES, is_error, read_failure
+from gateway.adapters.failures import AMENDED, Cause, Failure
+from gateway.adapters.openai_errors import RULES, is_error, read_failure
 from gateway.errors import (
     ContextTooLong,
     GatewayError,
@@ -410,7 +410,7 @@ def test_no_rule_goes_on_for_ever() -> None:
 
 
 def test_what_is_left_out_is_left_out_once() -> None:
-    for cause in AMENDABLE:
+    for cause in AMENDED:
         assert RULES[cause].renew == ("body",)
         assert RULES[cause].again == RULES[cause].others == 0
 

@@ -1,8 +1,7 @@
 """How a model that thinks unless it is told not to is told so: each service has a field of its own for it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from gateway.adapters.openai_server import Settings
 from gateway.config import UpstreamConfig
 from tests.adapters.site import OpenAISite, asking
 from tests.adapters.test_openai_amend import refusal
-from tests.fakes.openai_api import FakeOpenAI
 
 pytestmark = pytest.mark.anyio
 
@@ -26,15 +24,6 @@ UNTHINKING: Fields = {"enable_thinking": False}
 UNREASONING: Fields = {"reasoning": {"enabled": False}}
 NONE: Fields = {"reasoning_effort": "none"}
 SAID = ("thinking", "enable_thinking", "reasoning", "reasoning_effort", "chat_template_kwargs")
-
-
-@pytest.fixture
-async def plain(tmp_path: Path) -> AsyncIterator[OpenAISite]:
-    """Give a place before a server that is only compatible."""
-    async with FakeOpenAI(plain=True) as fake:
-        made = OpenAISite(fake, tmp_path / "plain")
-        yield made
-        await made.close()
 
 
 def said(body: Mapping[str, Any]) -> Fields:
