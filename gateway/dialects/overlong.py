@@ -25,6 +25,8 @@ _WORDS: Final = (
     "tokens exceed the configured limit",  # OpenAI
     "maximum context limit",
     "exceeds model max length",  # OpenVINO
+    "number of tokens in the prompt cannot exceed",  # Cohere
+    "request body too large for",  # GitHub's models
     "model input length limit",  # MLC
     "is too long >",  # LightLLM
     "inputs tokens + max_new_tokens",  # TGI, Together

@@ -1,11 +1,12 @@
 """Error bodies of OpenAI and its like, read into the error tree.
 
     {"error": {"message", "type", "param", "code"}}      {"error": "…"}      {"message", "type", "code"}      {"detail"}
-    {"error": {"message", "code", "metadata": {"raw", "provider_name"}}}      data: {"error": …}
+    {"error": {"message", "code", "metadata": {"raw", "provider_name", "headers"}}}      data: {"error": …}
+    {"errors": [{"message", "code"}]}
 
-In the last, OpenRouter's, `raw` is what the provider behind it said, in whatever form. How long to wait stands in a
-header, or in the words. What names an account or a key never gets into a message, nor does what the upstream repeats of
-the request.
+In the second last, OpenRouter's, `raw` is what the provider behind it said, in whatever form, and `headers` are those
+of the limit. What names an account or a key never gets into a message, nor does what the upstream repeats of the
+request.
 """
 
 import re
@@ -17,12 +18,13 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import errors
 from gateway.dialects.gemini import errors as google
-from gateway.dialects.gemini.errors import duration, header_wait, mask
+from gateway.dialects.gemini.errors import mask
 from gateway.dialects.overlong import is_overlong
 from gateway.dialects.raw import NOTHING, RAWS, TEXT, read
 from gateway.errors import GatewayError
 
 from .echoes import without_echoes
+from .outbound_waits import wait_of
 
 __all__ = ["Details", "read_details", "read_error", "unnamed", "unwrapped"]
 
@@ -34,7 +36,8 @@ _EVENT: Final = b"data:"
 class Details(Struct, frozen=True, kw_only=True):
     """What an error body says, for tables that act on it; only `message` is masked.
 
-    `code`: OpenAI's word for the cause; a code that is an HTTP status is `status`.
+    `code`: OpenAI's word for the cause; a code that is an HTTP status is `status`. `headers`: of a limit, as the body
+    repeats them, by names in lower case.
     """
 
     message: str = ""
@@ -42,6 +45,7 @@ class Details(Struct, frozen=True, kw_only=True):
     type: str = ""
     param: str = ""
     status: int | None = None
+    headers: Mapping[str, str] = {}
 
 
 _Cause = type[GatewayError]
@@ -117,7 +121,32 @@ _ANY_STATUS: Final = frozenset(
     }
 )
 _QUOTAS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_UNSERVED: Final = ("model", "no endpoints found", "not found for account")  # OpenRouter's and NVIDIA's words, too
+# How a 404 says that it is the model, also in words of OpenRouter, NVIDIA and Databricks.
+_UNSERVED: Final = ("model", "no endpoints found", "not found for account", "endpoint with name")
+# Codes and types of a model that nobody serves, under whatever status a bad request has.
+_UNKNOWN_MODEL: Final = frozenset(
+    {
+        "invalid_model",  # Mistral, Perplexity
+        "model_decommissioned",  # Groq
+        "model_not_available",  # Together
+        "model_not_supported",  # Hugging Face, GitHub
+        "unknown_model",  # GitHub
+    }
+)
+_NO_MODEL: Final = (
+    "is not a valid model id",  # OpenRouter
+    "model not exist",  # DeepSeek
+    "model does not exist",  # SiliconFlow
+    "model not found",  # xAI
+    "invalid model name",  # LiteLLM
+    "invalid model: ",  # older ones of Mistral's
+    "model identifier is invalid",  # Bedrock
+    "with on-demand throughput",  # Bedrock
+    "unknown model",  # Zhipu, MiniMax
+    "no such model",  # Cloudflare
+)
+_GONE: Final = (404, 410)
+_BAD_REQUEST: Final = (0, 400, 422)
 _WORDS: Final[dict[_Cause, str]] = {
     errors.UpstreamCredential: "the upstream rejects the gateway's credential",
     errors.UpstreamUnavailable: "the upstream failed",
@@ -125,13 +154,6 @@ _WORDS: Final[dict[_Cause, str]] = {
     errors.UpstreamMalformed: "the upstream's response cannot be used",
 }
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{1,63}")
-_SPOKEN: Final = re.compile(
-    r"(?i)\b(?:try again|retry after|retry|reset)(?: in| after)? (\d[\d.]{0,15}[dhmsµn][\dhmsµ.]{0,30})"
-)
-_SECONDS: Final = re.compile(r"(?i)\b(?:try again|retry)(?: in| after) (\d{1,9}(?:\.\d{1,9})?) ?(?:s\b|sec)")
-_LEFT: Final = "x-ratelimit-remaining-"
-_COUNTED: Final = ("requests", "tokens")
-_MILLISECONDS: Final = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
 # Every quantifier is bounded: the text is not ours.
 _ACCOUNT: Final = (
     (re.compile(r"\b(org-|proj_|user-)[A-Za-z0-9_-]{1,64}"), r"\1***"),
@@ -151,7 +173,7 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: flo
     cause = _cause(code, details)
     said = details.message or f"status {code or status}"
     words = _WORDS.get(cause)
-    wait = _wait(details, {name.lower(): value for name, value in headers.items()}, now)
+    wait = wait_of(details.message, {**details.headers, **{name.lower(): headers[name] for name in headers}}, now)
     kept = code if code == 413 and cause is errors.UpstreamRejected else None
     words = f"{words}: {said}" if words else said
     return cause(words, status=kept, code=_code(cause, code, details), retry_after=wait)
@@ -169,7 +191,8 @@ def read_details(body: bytes) -> Details:
     if message is None:
         message = ""
     said = message if isinstance(message, str) else msgspec.json.encode(message).decode()
-    if behind := _behind(found.metadata):
+    metadata = None if found.metadata is UNSET else read(found.metadata, _METADATA)
+    if metadata is not None and (behind := _behind(metadata)):
         said = f"{said}: {behind}" if said else behind
     param = _text(found.param)
     if " " in param:  # Xiaomi's words for what is wrong
@@ -180,6 +203,7 @@ def read_details(body: bytes) -> Details:
         type=_text(found.type),
         param=param,
         status=status,
+        headers=_limits(metadata),
     )
 
 
@@ -195,14 +219,17 @@ class _Error(Struct):
 
 class _Body(_Error):
     error: _Error | None = None
+    errors: Raw | UnsetType = UNSET  # Cloudflare's
 
 
 class _Metadata(Struct):
-    raw: Raw
+    raw: Raw | UnsetType = UNSET
     provider_name: str | None = None
+    headers: dict[str, object] | None = None
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
+_ERRORS: Final = msgspec.json.Decoder(list[_Error])
 _METADATA: Final = msgspec.json.Decoder(_Metadata)
 
 
@@ -224,15 +251,21 @@ def _find(body: bytes) -> _Error | None:
     given = read(unwrapped(body), _BODY)
     if given is None:
         return None
-    found = given.error or given
+    several = None if given.errors is UNSET else read(given.errors, _ERRORS)
+    found = given.error or (several[0] if several else given)
     said = found.message, found.detail, found.code, given.error and given.error.type
     return None if all(one is None for one in said) else found
 
 
-def _behind(metadata: Raw | UnsetType) -> str:
+def _limits(metadata: _Metadata | None) -> Mapping[str, str]:
+    """Give the headers of a limit that a router repeats in the body."""
+    given = metadata.headers if metadata is not None else None
+    return {name.lower(): str(value) for name, value in (given or {}).items()}
+
+
+def _behind(told: _Metadata) -> str:
     """Give what the provider behind a router said, and which one it was."""
-    told = None if metadata is UNSET else read(metadata, _METADATA)
-    if told is None or bytes(told.raw) in NOTHING:
+    if told.raw is UNSET or bytes(told.raw) in NOTHING:
         return ""
     words = read(told.raw, TEXT)
     body = bytes(told.raw) if words is None else words.encode("utf-8", "replace")
@@ -265,9 +298,11 @@ def _cause(status: int, details: Details) -> _Cause:
         return _CODES[details.code]
     if status in (0, 400, 412, 413, 417, 422) and is_overlong(details.message):
         return errors.ContextTooLong
-    if status == 404:
+    if status in _BAD_REQUEST and _names_no_model(details):
+        return errors.ModelNotFound
+    if status in _GONE:
         said = details.param or details.message.lower()
-        if details.code in _CODES or any(words in said for words in _UNSERVED):
+        if details.code in _CODES or details.code in _UNKNOWN_MODEL or any(words in said for words in _UNSERVED):
             return errors.ModelNotFound
         of_request = bool(details.param)  # it names what is not there
         return errors.UpstreamRejected if of_request else errors.UpstreamUnavailable
@@ -280,6 +315,12 @@ def _cause(status: int, details: Details) -> _Cause:
     return errors.UpstreamUnavailable if status >= 500 else errors.UpstreamRejected
 
 
+def _names_no_model(details: Details) -> bool:
+    """Tell whether a bad request is about a model that the upstream does not have."""
+    said = details.message.lower()
+    return not _UNKNOWN_MODEL.isdisjoint((details.code, details.type)) or any(words in said for words in _NO_MODEL)
+
+
 def _code(cause: _Cause, status: int, details: Details) -> str | None:
     """Give the code that a caller is told: where it says more than the class of the error."""
     if cause is errors.UpstreamRateLimited and (status == 402 or details.code in _QUOTAS):
@@ -287,20 +328,3 @@ def _code(cause: _Cause, status: int, details: Details) -> str | None:
     if cause is errors.UpstreamRejected and _WORD.fullmatch(details.code):
         return details.code
     return None
-
-
-def _wait(details: Details, headers: Mapping[str, str], now: float | None) -> float | None:
-    milliseconds = headers.get("retry-after-ms", "").strip()
-    if _MILLISECONDS.fullmatch(milliseconds):
-        return float(milliseconds) / 1000
-    given = headers.get("retry-after", "").strip()
-    if given and (wait := header_wait(given, now)) is not None:
-        return wait
-    seconds = _SECONDS.search(details.message)
-    if seconds is not None:
-        return float(seconds[1])
-    spoken = _SPOKEN.search(details.message)
-    if spoken is not None:
-        return duration(spoken[1].rstrip("."))
-    resets = (headers.get(f"x-ratelimit-reset-{one}", "") for one in _COUNTED if headers.get(_LEFT + one) == "0")
-    return max(filter(None, map(duration, resets)), default=None)
