@@ -66,6 +66,9 @@ Write = Callable[[ir.Request, frozenset[Cause]], _W]  # without what these cause
 
 _400: Final = frozenset({400})
 _402: Final = frozenset({402})
+_412: Final = frozenset({412})
+_429: Final = frozenset({429})
+_LIMITING: Final = frozenset({403, 429})
 _BAD: Final = frozenset({400, 422})
 _NOT_FORCED: Final = "this model cannot think while a tool call is forced: the call was made optional"
 _encode: Final = msgspec.json.Encoder().encode
@@ -105,9 +108,23 @@ SIGNED: Final[Words] = (
     (_400, "invalid signature", "signatures"),
     (_400, "signature: field required", "signatures"),
 )
+# Of a model that many ask for at the time, whoever asks: no limit of the key.
+_BUSY: Final = (
+    "overloaded",  # Moonshot, Volcengine
+    "capacity exceeded",  # Mistral
+    "capacity temporarily exceeded",  # Cloudflare
+    "model busy",  # DeepInfra
+    "experiencing high traffic",  # Cerebras
+    "temporarily rate-limited upstream",  # OpenRouter
+)
 # Of servers that have OpenAI's API and Anthropic's.
 TWOFOLD: Final[Words] = (
     (_402, "can only afford", "funds"),  # OpenRouter
+    (_LIMITING, "usage limit", "quota"),  # Z.ai, MiniMax, Kimi, Ollama: of some hours, a week or a month
+    (_LIMITING, "limit exhausted", "quota"),  # Z.ai
+    (_429, "使用上限", "quota"),  # Zhipu
+    (_412, "is suspended", "quota"),  # Fireworks: bills that are not paid
+    *((_429, words, "capacity") for words in _BUSY),
     (_BAD, "must be passed back to the api", "echoes"),  # DeepSeek, Xiaomi: its thoughts
     (_BAD, "reasoning_content is missing", "echoes"),  # Moonshot
     (_BAD, "does not support this tool_choice", "choice"),  # DeepSeek, which thinks unless told otherwise

@@ -176,6 +176,8 @@ def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[G
     """Keep from the caller what is not the caller's to mend."""
     if cause == "funds" and room_of(said) is None:
         cause = "quota"
+    if cause == "final" and isinstance(error, ModelNotFound):
+        cause = "missing"
     if cause == "quota" and not isinstance(error, UpstreamRateLimited):
         return UpstreamRateLimited(said, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after), cause
     if cause in _OURS and not isinstance(error, UpstreamCredential):

@@ -121,6 +121,7 @@ Cause = Literal[
     "capacity",
     "server",
     "cancelled",
+    "garbled",
     "unreachable",
     "broken",
     "malformed",

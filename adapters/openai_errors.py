@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from gateway.adapters.amendments import SIGNED, TWOFOLD
 from gateway.adapters.failures import (
+    COMMON,
     KEYED,
     NOT_HERE,
     STATUSES,
@@ -49,6 +50,7 @@ __all__ = ["CAUSES", "RULES", "is_error", "longest", "read_failure", "read_made"
 RULES: Final[Rules] = {
     **KEYED,
     "funds": replace(KEYED["quota"], renew=("body",)),
+    "garbled": COMMON["cancelled"],
     "oversized": Rule(),
     "filtered": Rule(),
     "resource": Rule(),
@@ -103,6 +105,7 @@ _UNKNOWN: Final = (
     "not supported on this model: {}",
     "unexpected keyword argument {}",
     "unknown field {}",
+    "unknown field: {}",
     "unknown parameter {}",
     "the {} parameter is not enabled",  # OpenAI, for an organization
     "key(s) in object: {}",
@@ -156,6 +159,7 @@ CAUSES: Final = Causes(
     reasons={
         "invalid_api_key": "key",
         "account_deactivated": "banned",
+        "organization_restricted": "banned",  # Groq
         "missing_scope": "scope",
         "insufficient_quota": "quota",
         "insufficient_user_quota": "quota",  # new-api
@@ -170,6 +174,9 @@ CAUSES: Final = Causes(
         "invalid_encrypted_content": "signatures",
         "previous_response_not_found": "kept",
         "slow_down": "capacity",
+        "1305": "capacity",  # Zhipu: the model has too many requests
+        # what the model made is of no use; another try makes another one
+        **dict.fromkeys(("tool_use_failed", "json_validate_failed", "output_parse_failed"), "garbled"),  # Groq
     },
     words=(
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
@@ -219,6 +226,7 @@ CAUSES: Final = Causes(
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
         (_GONE, "only supported in v1/responses", "responses"),
+        (_GONE, "not accessible via the /chat/completions endpoint", "responses"),  # GitHub
         (_400, "use /v1/responses", "calling"),  # Function tools with reasoning_effort are not supported for …
         (_400, "reasoning details to be preserved", "unsigned"),  # OpenRouter, before Google's own words
         *SIGNED,
@@ -232,12 +240,14 @@ CAUSES: Final = Causes(
         (_LIMITING, "any credits or licenses", "quota"),  # xAI
         (_LIMITING, "run out of credits", "quota"),
         (_LIMITING, "used all available credits", "quota"),
+        (_LIMITING, "daily free allocation", "quota"),  # Cloudflare
+        (_LIMITING, "api calls / month", "quota"),  # Cohere
         (_403, "requires moderation on", "filtered"),  # OpenRouter
         (_403, "your input was flagged", "filtered"),
         (_403, "content violates usage guidelines", "filtered"),  # xAI
         (frozenset({401, 403}), "missing scopes", "scope"),
     ),
-    statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
+    statuses={**STATUSES, 401: "key", 402: "quota", 410: "missing", 498: "capacity", 503: "capacity"},
 )
 _KIND: Final = re.compile(r"(?:^|\.)tools[.\[]\d{1,4}\]?\.type$")  # the member that a refusal names
 # stream_options beside the one that has the tokens counted, as Mistral's and vLLM's clients send them
@@ -281,6 +291,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         found = causes.find(code, details.code or details.type, details.message)
         cause = _looked_at(found, details.message, details.param)
         error = _told(error, cause, details.message)
+        if cause == "final" and isinstance(error, ModelNotFound):
+            cause = "missing"
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
         elif cause == "missing" and _NAMED in details.message and not isinstance(error, ModelNotFound):
