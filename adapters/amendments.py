@@ -69,6 +69,7 @@ _402: Final = frozenset({402})
 _412: Final = frozenset({412})
 _429: Final = frozenset({429})
 _LIMITING: Final = frozenset({403, 429})
+_BROKE: Final = frozenset({400, 401, 403, 429, 500})
 _BAD: Final = frozenset({400, 422})
 _NOT_FORCED: Final = "this model cannot think while a tool call is forced: the call was made optional"
 _encode: Final = msgspec.json.Encoder().encode
@@ -120,6 +121,10 @@ _BUSY: Final = (
 # Of servers that have OpenAI's API and Anthropic's.
 TWOFOLD: Final[Words] = (
     (_402, "can only afford", "funds"),  # OpenRouter
+    (_BROKE, "insufficient balance", "quota"),  # MiniMax, Zhipu
+    (_BROKE, "额度已用尽", "quota"),  # new-api, one-api: of the key
+    (_BROKE, "额度不足", "quota"),  # of the account
+    (_BROKE, "budget has been exceeded", "quota"),  # LiteLLM
     (_LIMITING, "usage limit", "quota"),  # Z.ai, MiniMax, Kimi, Ollama: of some hours, a week or a month
     (_LIMITING, "limit exhausted", "quota"),  # Z.ai
     (_429, "使用上限", "quota"),  # Zhipu

@@ -16,7 +16,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.adapters.amendments import TWOFOLD
-from gateway.adapters.failures import KEYED, NOT_HERE, STATUSES, Cause, Causes, Failure, Rules, blamed, of_service
+from gateway.adapters.failures import (
+    KEYED,
+    NOT_HERE,
+    STATUSES,
+    UNNAMED,
+    Cause,
+    Causes,
+    Failure,
+    Rules,
+    blamed,
+    of_service,
+)
 from gateway.adapters.room import room_of
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
@@ -176,7 +187,7 @@ def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[G
     """Keep from the caller what is not the caller's to mend."""
     if cause == "funds" and room_of(said) is None:
         cause = "quota"
-    if cause == "final" and isinstance(error, ModelNotFound):
+    if cause in UNNAMED and isinstance(error, ModelNotFound):
         cause = "missing"
     if cause == "quota" and not isinstance(error, UpstreamRateLimited):
         return UpstreamRateLimited(said, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after), cause

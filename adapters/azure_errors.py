@@ -22,6 +22,7 @@ _CAUSES: Final = Causes(
     reasons={**CAUSES.reasons, "content_filter": "filtered", "NoCapacity": "capacity"},
     words=(
         (frozenset({400}), "api version not supported", "address"),
+        (frozenset({400}), "enabled only for api", "address"),
         (frozenset({403}), "out of call volume quota", "quota"),  # where the free tier is used up
         (frozenset({429}), "experiencing high demand", "capacity"),
         *CAUSES.words,

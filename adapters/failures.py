@@ -27,6 +27,7 @@ __all__ = [
     "REGION",
     "SHORT_S",
     "STATUSES",
+    "UNNAMED",
     "Cause",
     "Causes",
     "Failure",
@@ -252,10 +253,12 @@ STATUSES: Final[Mapping[int, Cause]] = {
     403: "forbidden",
     404: "missing",
     408: "server",
+    424: "server",
     429: "rate_limit",
     499: "cancelled",
     529: "capacity",
 }
+UNNAMED: Final[frozenset[Cause]] = frozenset({"final", "key", "forbidden"})  # as a status gives them that says little
 SHORT_S: Final = 3.0  # a rate limit of up to this many seconds is no reason to leave the credential at once
 
 # how Google says where it serves nobody, and what callers are told then
@@ -284,6 +287,7 @@ _DAY_S: Final = 86_400.0
 _DENIED: Final = (401, 403)
 _BAD_GATEWAY: Final = 502
 _FAILED: Final = 500
+_NOT_NOW: Final = 503
 _NO_ROOM: Final = (400, 422)
 # What llama.cpp, llama-cpp-python, Xinference and Ollama say under it of requests that no further try makes better.
 _OF_REQUEST: Final = (
@@ -296,6 +300,8 @@ _OF_REQUEST: Final = (
     "roles must alternate",
     "failed to parse grammar",
 )
+# What NVIDIA and Azure say under 400 of a server or a model that fails.
+_OF_SERVER: Final = ("DEGRADED function", "the model generated invalid Unicode output")
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
 
@@ -323,8 +329,10 @@ class Causes(Struct, frozen=True):
 
 
 def blamed(status: int, said: str) -> int:
-    """Give the status of a refusal, or 400 where it names the request as what is wrong."""
-    return 400 if status == _FAILED and any(words in said for words in _OF_REQUEST) else status
+    """Give the status of a refusal: 400 where it names the request as what is wrong, 503 where it is the server."""
+    if status == _FAILED and any(words in said for words in _OF_REQUEST):
+        return 400
+    return _NOT_NOW if status == 400 and any(words in said for words in _OF_SERVER) else status
 
 
 def of_service(read: ReadFailure) -> ReadFailure:

@@ -21,6 +21,7 @@ from gateway.adapters.failures import (
     KEYED,
     NOT_HERE,
     STATUSES,
+    UNNAMED,
     Cause,
     Causes,
     Failure,
@@ -227,6 +228,7 @@ CAUSES: Final = Causes(
         (_BAD, "encrypted content", "signatures"),
         (_GONE, "only supported in v1/responses", "responses"),
         (_GONE, "not accessible via the /chat/completions endpoint", "responses"),  # GitHub
+        (_400, "chatcompletion operation does not work with the specified model", "responses"),  # Azure
         (_400, "use /v1/responses", "calling"),  # Function tools with reasoning_effort are not supported for …
         (_400, "reasoning details to be preserved", "unsigned"),  # OpenRouter, before Google's own words
         *SIGNED,
@@ -236,7 +238,6 @@ CAUSES: Final = Causes(
         (_400, "does not support previous_response_id", "kept"),  # llama.cpp
         (_400, "incorrect api key", "key"),
         (_LIMITING, "key limit exceeded", "quota"),
-        (_LIMITING, "insufficient balance", "quota"),  # MiniMax
         (_LIMITING, "any credits or licenses", "quota"),  # xAI
         (_LIMITING, "run out of credits", "quota"),
         (_LIMITING, "used all available credits", "quota"),
@@ -291,7 +292,7 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         found = causes.find(code, details.code or details.type, details.message)
         cause = _looked_at(found, details.message, details.param)
         error = _told(error, cause, details.message)
-        if cause == "final" and isinstance(error, ModelNotFound):
+        if cause in UNNAMED and isinstance(error, ModelNotFound):
             cause = "missing"
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"

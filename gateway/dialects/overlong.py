@@ -9,6 +9,7 @@ _WORDS: Final = (
     "context length",  # OpenAI, vLLM, DeepSeek, OpenRouter, Mistral, LM Studio, Ollama, SGLang
     "context window",  # OpenAI's Responses, MiniMax
     "context size",  # llama.cpp
+    "cannot truncate prompt with n_keep",  # LM Studio
     "exceed context limit",  # Anthropic
     "prompt is too long",  # Anthropic, Fireworks
     "input is too long for requested model",  # Bedrock

@@ -260,3 +260,19 @@ async def test_an_unknown_deployment_is_a_model_that_is_not_there(azure: AzureSi
     with pytest.raises(ModelNotFound) as caught:
         await azure.ask(model="chat-pro")
     assert caught.value.message.endswith("lists no model 'chat-pro'; did you mean \"chat-prod\"?")
+
+
+@pytest.mark.parametrize("version", ["2025-04-01-preview", "v1"])
+async def test_a_deployment_that_takes_no_chat_is_asked_by_responses_and_remembered(
+    azure: AzureSite, version: str
+) -> None:
+    """RooCodeInc/Roo-Code#11951: what Azure says of every chat with GPT-5 Codex and Pro."""
+    await azure.open(api_version=version, deployments={"gpt-5.3-codex": "thinker"})
+    words = (
+        "The chatCompletion operation does not work with the specified model, gpt-5.3-codex. Please choose different"
+    )
+    refusal = {"status": 400, "error": {"code": "OperationNotSupported", "message": words}}
+    azure.fake.script.push("!refuse " + json.dumps(refusal))
+    for _ in range(2):
+        assert await azure.ask(attempts=1, model="gpt-5.3-codex") == "hi"
+    assert ["input" in call.request for call in azure.calls] == [False, True, True]

@@ -60,6 +60,10 @@ def test_a_plan_that_is_used_up_rests_until_the_moment_that_is_named(status: int
         (412, error("Account x is suspended, possibly due to reaching the monthly spending limit", code="P_F")),
         # developers.cloudflare.com/workers-ai/platform/errors
         (429, {"errors": [{"code": 4006, "message": "you have used up your daily free allocation of 10,000"}]}),
+        # MiniMax-AI/MiniMax-M2#62, modelscope/modelscope#1691
+        (500, error("insufficient balance (1008)", type="api_error")),
+        (401, error("该令牌额度已用尽 (request id: 1)", type="new_api_error", code="")),
+        (400, error("Budget has been exceeded! Current cost: 12.0", type="budget_exceeded", code="400")),
         # docs.cohere.com/docs/rate-limits
         (429, {"message": "You are using a Trial key, which is limited to 1000 API calls / month."}),
     ],
@@ -95,6 +99,11 @@ def test_a_busy_model_is_no_limit_of_the_key(message: str) -> None:
         (400, error("The requested model is not supported.", code="model_not_supported")),
         (400, error("The model `x` has been decommissioned.", code="model_decommissioned")),
         (400, error("The provided model identifier is invalid.")),
+        (401, error("key not allowed to access model. This key can only", type="key_model_access_denied", code="401")),
+        (403, error("The requested model 'x' is not available", type="key_model_access_denied", code="403")),
+        (401, error("API Key not allowed to access model. This token can only", type="auth_error", code="401")),
+        (403, error("该令牌无权访问模型 x", type="new_api_error", code="")),
+        (403, error("No access to model: openai/o3", code="no_access")),
         (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Endpoint with name 'x' does not exist."}),
         (410, {"status": 410, "title": "Gone", "detail": "The model 'x' has reached its end of life."}),
     ],
@@ -108,6 +117,9 @@ def test_a_model_that_nobody_serves_is_not_found_whatever_the_status(status: int
     ("status", "message", "cause"),
     [
         (429, LIMIT, "quota"),
+        (500, "insufficient balance (1008)", "quota"),
+        (401, "key not allowed to access model. This key can only access models=['a']", "missing"),
+        (424, "model error", "server"),
         (412, "Account x is suspended, possibly due to reaching the monthly spending limit", "quota"),
         (429, "The engine is currently overloaded, please try again later", "capacity"),
         (400, "Model Not Exist", "missing"),
@@ -123,6 +135,33 @@ def test_the_headers_that_openrouter_repeats_in_the_body_say_how_long_to_wait() 
     body = error("Rate limit exceeded: free-models-per-day.", code=429, metadata={"headers": headers})
     assert read(429, body).wait_s == 3600.0
     assert read(429, body, retry_after="7").wait_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cause", "told"),
+    [
+        (
+            400,
+            {"status": 400, "detail": "DEGRADED function cannot be invoked"},
+            "capacity",
+            503,
+        ),
+        (424, {"message": "The model failed."}, "server", 502),  # Bedrock's ModelErrorException
+    ],
+)
+def test_a_server_that_fails_is_not_the_callers_fault(status: int, body: Any, cause: Cause, told: int) -> None:
+    failure = read(status, body)
+    assert (failure.cause, failure.error.status) == (cause, told)
+
+
+async def test_a_key_of_litellm_stays_in_use_for_the_models_that_it_may_ask(openai: OpenAISite) -> None:
+    adapter = await openai.open()
+    words = "key not allowed to access model. This key can only access models=['gpt-4.1']. Tried to access gpt-5"
+    openai.fake.script.push(refusal(401, words, type="key_model_access_denied", param="model", code="401"))
+    with pytest.raises(ModelNotFound, match="not allowed to access model"):
+        await openai.ask(model="gpt-5")
+    assert await openai.ask() == "hi"
+    assert adapter.state() == "usable: 1 of 1 credentials"
 
 
 async def test_a_key_whose_bills_are_not_paid_is_left_for_another(openai: OpenAISite) -> None:

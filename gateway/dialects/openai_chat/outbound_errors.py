@@ -78,6 +78,7 @@ _STATUSES: Final[dict[int, _Cause]] = {
     403: errors.UpstreamCredential,
     408: errors.UpstreamTimeout,
     409: errors.UpstreamUnavailable,
+    424: errors.UpstreamUnavailable,  # Bedrock, TGI: the model failed
     425: errors.UpstreamUnavailable,
     429: errors.UpstreamRateLimited,
     498: errors.UpstreamOverloaded,  # Groq: no capacity for flex
@@ -123,14 +124,22 @@ _ANY_STATUS: Final = frozenset(
 _QUOTAS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 # How a 404 says that it is the model, also in words of OpenRouter, NVIDIA and Databricks.
 _UNSERVED: Final = ("model", "no endpoints found", "not found for account", "endpoint with name")
-# Codes and types of a model that nobody serves, under whatever status a bad request has.
+# Codes and types of a model that nobody serves, or not for this key, under whatever status a refusal has.
 _UNKNOWN_MODEL: Final = frozenset(
     {
         "invalid_model",  # Mistral, Perplexity
+        "key_model_access_denied",  # LiteLLM
         "model_decommissioned",  # Groq
         "model_not_available",  # Together
         "model_not_supported",  # Hugging Face, GitHub
+        "model_permission_blocked_org",  # Groq
+        "model_permission_blocked_project",
+        "no_access",  # GitHub
+        "org_model_access_denied",  # LiteLLM
+        "project_model_access_denied",
+        "team_model_access_denied",
         "unknown_model",  # GitHub
+        "user_model_access_denied",  # LiteLLM
     }
 )
 _NO_MODEL: Final = (
@@ -139,6 +148,10 @@ _NO_MODEL: Final = (
     "model does not exist",  # SiliconFlow
     "model not found",  # xAI
     "invalid model name",  # LiteLLM
+    "invalid model identifier",  # LM Studio
+    "not allowed to access model",  # LiteLLM
+    "无权访问模型",  # new-api
+    "have access to the model with",  # Bedrock
     "invalid model: ",  # older ones of Mistral's
     "model identifier is invalid",  # Bedrock
     "with on-demand throughput",  # Bedrock
@@ -146,7 +159,7 @@ _NO_MODEL: Final = (
     "no such model",  # Cloudflare
 )
 _GONE: Final = (404, 410)
-_BAD_REQUEST: Final = (0, 400, 422)
+_REFUSED: Final = (0, 400, 401, 403, 422)
 _WORDS: Final[dict[_Cause, str]] = {
     errors.UpstreamCredential: "the upstream rejects the gateway's credential",
     errors.UpstreamUnavailable: "the upstream failed",
@@ -298,7 +311,7 @@ def _cause(status: int, details: Details) -> _Cause:
         return _CODES[details.code]
     if status in (0, 400, 412, 413, 417, 422) and is_overlong(details.message):
         return errors.ContextTooLong
-    if status in _BAD_REQUEST and _names_no_model(details):
+    if status in _REFUSED and _names_no_model(details):
         return errors.ModelNotFound
     if status in _GONE:
         said = details.param or details.message.lower()
@@ -316,7 +329,7 @@ def _cause(status: int, details: Details) -> _Cause:
 
 
 def _names_no_model(details: Details) -> bool:
-    """Tell whether a bad request is about a model that the upstream does not have."""
+    """Tell whether a refusal is about a model that the upstream does not have, or not for this key."""
     said = details.message.lower()
     return not _UNKNOWN_MODEL.isdisjoint((details.code, details.type)) or any(words in said for words in _NO_MODEL)
 
