@@ -27,6 +27,7 @@ __all__ = [
     "SCHEMAS",
     "SIGNED",
     "TWOFOLD",
+    "UNPAID",
     "Draft",
     "Lacks",
     "Write",
@@ -108,6 +109,11 @@ SIGNED: Final[Words] = (
     (_400, "thoughtsignature", "signatures"),
     (_400, "invalid signature", "signatures"),
     (_400, "signature: field required", "signatures"),
+)
+# Of an account with Google that has no money left, also where it speaks OpenAI's API.
+UNPAID: Final[Words] = (
+    (_429, "prepayment credits", "quota"),
+    (_429, "monthly spending cap", "quota"),
 )
 # Of a model that many ask for at the time, whoever asks: no limit of the key.
 _BUSY: Final = (

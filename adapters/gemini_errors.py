@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.adapters.amendments import COMPLEX, REFUSED, SCHEMAS
+from gateway.adapters.amendments import COMPLEX, REFUSED, SCHEMAS, UNPAID
 from gateway.adapters.failures import (
     KEYED,
     NOT_HERE,
@@ -26,7 +26,7 @@ from gateway.adapters.failures import (
     quota_wait,
 )
 from gateway.dialects.gemini.errors import read_details, read_error
-from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
+from gateway.errors import GatewayError, NotFound, UpstreamRateLimited, UpstreamUnavailable
 
 __all__ = ["OF_KEY", "RULES", "of_named", "read_failure"]
 
@@ -61,6 +61,7 @@ _CAUSES: Final = Causes(
     },
     words=(
         *REGION,
+        *UNPAID,
         *SCHEMAS,
         *REFUSED,
         *COMPLEX,
@@ -73,7 +74,7 @@ _CAUSES: Final = Causes(
         (_403, "or permission denied", "resource"),
         (_403, "caller does not have permission", "scope"),
     ),
-    statuses={**STATUSES, 401: "token", 503: "capacity"},
+    statuses={**STATUSES, 401: "token", 402: "quota", 503: "capacity"},
 )
 _TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
     "resource": (NotFound, "only the API key that made it has access to it"),
@@ -97,6 +98,8 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     cause = _CAUSES.find(code, details.reason, details.message)
     if cause in _TOLD:
         error = _told(cause, details.message)
+    elif cause == "quota":
+        error.code = UpstreamRateLimited.SPENT
     return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.reason)
 
 

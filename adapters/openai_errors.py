@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from gateway.adapters.amendments import SIGNED, TWOFOLD
+from gateway.adapters.amendments import SIGNED, TWOFOLD, UNPAID
 from gateway.adapters.failures import (
     COMMON,
     KEYED,
@@ -195,6 +195,7 @@ CAUSES: Final = Causes(
         (_BAD, "invalid responses api request", "kinds"),  # OpenRouter
         *((_BAD, words, "limit") for words in _TOO_LONG),
         *TWOFOLD,
+        *UNPAID,
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),

@@ -78,6 +78,8 @@ _CAUSES: Final = Causes(
         "IAM_PERMISSION_DENIED": "permission",
         "SUBSCRIPTION_REQUIRED": "permission",
         "CONSUMER_INVALID": "permission",
+        "CONSUMER_SUSPENDED": "permission",
+        "USER_PROJECT_DENIED": "permission",
     },
     words=(
         (frozenset({429, 503, 529}), "no capacity available", "capacity"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.adapters import failures
+from gateway.adapters import failures, openai_errors
 from gateway.adapters.failures import AMENDED, Cause, Failure
 from gateway.adapters.gemini_errors import RULES, of_named, read_failure
 from gateway.errors import (
@@ -89,6 +89,9 @@ def test_published_refusals(name: str) -> None:
         (401, "Request had invalid authentication credentials.", "token", UpstreamCredential),
         (401, "API key not valid. Please pass a valid API key.", "key", UpstreamCredential),
         (401, "API keys are not supported by this API. Expected OAuth2 access token.", "keyless", NotFound),
+        (402, "no credits", "quota", UpstreamRateLimited),
+        (429, "Your prepayment credits are depleted. Please go to AI Studio", "quota", UpstreamRateLimited),
+        (429, "Your project has exceeded its monthly spending cap.", "quota", UpstreamRateLimited),
         (403, "Request had insufficient authentication scopes.", "keyless", NotFound),
         (403, "Method doesn't allow unregistered callers.", "forbidden", UpstreamCredential),
         (403, "You do not have permission to access the File f or it may not exist.", "resource", NotFound),
@@ -102,6 +105,14 @@ def test_published_refusals(name: str) -> None:
 def test_refusals_by_their_words(status: int, message: str, cause: Cause, kind: type[GatewayError]) -> None:
     failure = said(status, message)
     assert (failure.cause, type(failure.error)) == (cause, kind)
+
+
+def test_money_that_is_used_up_is_told_by_its_code() -> None:
+    failure = said(429, "Your prepayment credits are depleted. Please go to AI Studio")
+    assert failure.error.code == "insufficient_quota"
+    body = b'[{"error":{"code":429,"message":"Your prepayment credits are depleted.","status":"RESOURCE_EXHAUSTED"}}]'
+    behind_openais_api = openai_errors.read_failure(429, body, {}, NOW)
+    assert (behind_openais_api.cause, behind_openais_api.error.code) == ("quota", "insufficient_quota")
 
 
 def test_a_bare_lack_of_permission_is_about_what_is_named() -> None:

@@ -116,6 +116,14 @@ def test_refusals_without_reason(status: int, message: str, cause: Cause) -> Non
     assert refused(status, message).cause == cause
 
 
+@pytest.mark.parametrize("reason", ["CONSUMER_INVALID", "CONSUMER_SUSPENDED", "USER_PROJECT_DENIED"])
+def test_a_project_that_an_account_may_not_use_is_looked_up_anew(reason: str) -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}
+    body = {"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED", "details": [info]}}
+    failure = read_failure(403, json.dumps(body).encode(), {}, 0.0)
+    assert RULES[failure.cause].renew == ("project",)
+
+
 def test_a_region_that_is_not_served_is_no_fault_of_a_caller() -> None:
     error = refused(400, "User location is not supported for the API use.").error
     assert isinstance(error, UpstreamUnavailable)

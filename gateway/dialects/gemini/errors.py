@@ -67,6 +67,7 @@ _CODES: Final = {
 _CLASSES: Final[dict[int, type[GatewayError]]] = {
     400: errors.UpstreamRejected,
     401: errors.UpstreamCredential,
+    402: errors.UpstreamRateLimited,
     403: errors.UpstreamCredential,
     404: errors.ModelNotFound,
     408: errors.UpstreamTimeout,
