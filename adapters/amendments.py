@@ -82,6 +82,7 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "choices": {"choices": False},  # in words too
     "signatures": {"refused": True},  # without what was signed; calls of Gemini's with the sentinel
     "unsigned": {"sentinels": True},  # with the sentinel on the calls of an older Gemini too
+    "unsigned_parts": {"unsigned": False},  # with the user showing what it has said and drawn
     "thinking": {"thinks": False},  # Claude without thinking: its thoughts are gone from the conversation
     "level": {"levels": False},  # with a budget in its place
     "penalties": {"penalties": False},
@@ -147,6 +148,8 @@ TWOFOLD: Final[Words] = (
 )
 REFUSED: Final[Words] = (
     (_400, "expected thinking or redacted_thinking", "thinking"),
+    (_400, "image part is missing a thought_signature", "unsigned_parts"),
+    (_400, "text part is missing a thought_signature", "unsigned_parts"),
     *SIGNED,
     (_400, "thinking_level", "level"),
     (_400, "thinking level", "level"),

@@ -46,6 +46,7 @@ __all__ = [
 
 # What a refusal names is written otherwise, or left out (`amendments`). A model takes these from nobody;
 OfModel = Literal[
+    "unsigned_parts",
     "level",
     "penalties",
     "begun",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance import gemini
 from tests.conformance.gemini_api import GEMINI_2, GEMINI_3, public
-from tests.conformance.served import CHAT, MESSAGES, Served, user
+from tests.conformance.served import CHAT, MESSAGES, RESPONSES, Served, user
 from tests.conformance.test_cases_signatures import SENTINEL, first_message, reply, signatures
 from tests.conformance.test_cases_tools import chat_tools, messages_tools
 from tests.conformance.test_repairs import LOW, PENALTY, S1, statuses
@@ -17,6 +17,20 @@ from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.server import STREAM
 
 pytestmark = pytest.mark.anyio
+
+DRAWING = "gemini-3-pro-image-preview"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+HANDED = {
+    "role": "user",
+    "parts": [
+        {"text": "draw"},
+        {"text": "[said by the assistant:]"},
+        {"text": "Here: "},
+        {"text": "[shown by the assistant:]"},
+        {"inlineData": {"mimeType": "image/png", "data": PIXEL}},
+        {"text": "bluer"},
+    ],
+}
 
 
 def called(number: str) -> list[dict[str, Any]]:
@@ -122,3 +136,32 @@ async def test_where_a_begun_answer_is_refused_the_model_is_asked_to_go_on(googl
             gemini.user("Continue from where you stopped."),
         ]
     assert statuses(google) == [400, 200, 200]
+
+
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
+async def test_a_picture_that_comes_back_unsigned_is_shown_by_the_user(google: Served, path: str) -> None:
+    """Each second turn of a conversation about a picture was a 400: langchain-ai/langchain-google#1431."""
+    said: dict[str, Any] = {"role": "assistant", "content": f"Here: ![image](data:image/png;base64,{PIXEL})"}
+    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": PIXEL}
+    turns = [{"role": "assistant", "content": "Here: "}, item] if path == RESPONSES else [said]
+    asked: dict[str, Any] = {"model": DRAWING, **({"max_tokens": 50} if path == MESSAGES else {})}
+    answers = [await google.post(path, "draw", *turns, "bluer", **asked) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert statuses(google) == [400, 200, 200]  # and remembered for the model
+    assert google.contents == [HANDED]
+    assert answers[0].headers["x-gateway-lossy"] == "2"
+
+
+async def test_a_gemini_callers_picture_is_shown_so_too(google: Served) -> None:
+    drawn = {"role": "model", "parts": [{"inlineData": {"mimeType": "image/png", "data": PIXEL}}]}
+    response = await gemini.ask(google, "draw", drawn, "bluer", form="sse", model=DRAWING)
+    assert (response.status_code, statuses(google)) == (200, [400, 200])
+    assert [content["role"] for content in google.contents] == ["user", "user", "user"]
+    assert google.contents[1]["parts"] == [{"text": "[said by the assistant:]"}, *drawn["parts"]]
+
+
+async def test_a_picture_with_its_signature_goes_back_as_the_models(google: Served) -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": PIXEL}, "thoughtSignature": S1}
+    drawn = {"role": "model", "parts": [picture]}
+    response = await gemini.ask(google, "draw", drawn, "bluer", form="sse", model=DRAWING)
+    assert (response.status_code, google.contents[1]) == (200, drawn)

@@ -85,6 +85,7 @@ HISTORY: tuple[Check, ...] = (
     turns.model_calls_user_responds,
     turns.user_first,
     thinking.signatures_readable,
+    thinking.pictures_signed,
     calls_signed,
     turns.responses_follow_calls,
     turns.calls_answered,

@@ -14,6 +14,7 @@ __all__ = [
     "budget_in_range",
     "level_known",
     "level_or_budget",
+    "pictures_signed",
     "signatures_readable",
     "thinking_known",
 ]
@@ -75,3 +76,20 @@ def signatures_readable(call: Call) -> None:
             raise invalid("Thought signature is not valid.")
         if value in call.signatures.revoked:
             raise invalid("Corrupted thought signature.")
+
+
+def pictures_signed(call: Call) -> None:
+    """A model that draws and thinks gets back what it has said as it signed it: what came first, and each picture.
+
+    https://ai.google.dev/gemini-api/docs/gemini-3#thought_signatures, "Image generation/editing (Strict)"; the words
+    are those of langchain-ai/langchain-google#1431 and lobehub/lobehub#10404, which count from one.
+    """
+    if not (call.model.draws and call.model.signed_calls):
+        return
+    for turn in call.turns:
+        said = [(place, part) for place, part in enumerate(turn.parts, 1) if not part.get("thought")]
+        for place, part in said if turn.role == "model" else ():
+            kind = "Image" if "inlineData" in part else "Text"
+            if (kind == "Image" or place == said[0][0]) and not part.get("thoughtSignature"):
+                at = f"content position {turn.index + 1}, part position {place}"
+                raise invalid(f"{kind} part is missing a thought_signature in {at}.")

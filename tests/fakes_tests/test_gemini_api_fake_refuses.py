@@ -271,6 +271,23 @@ ROWS: list[tuple[Any, str, Any, str]] = [
         body(user("a"), said({"text": "b", "thoughtSignature": SENTINEL}), user("c")),
         "Thought signature is not valid.",
     ),
+    *(
+        (
+            thoughts.pictures_signed,
+            DRAWING,
+            body(user("a"), said(*drawn), user("b")),
+            f"{kind} part is missing a thought_signature in content position 2, part position {place}.",
+        )
+        for drawn, kind, place in (
+            ((picture(),), "Image", 1),
+            (("t", picture()), "Text", 1),
+            (
+                ({"text": "t", "thought": True}, {"text": "t", "thoughtSignature": GEMINI_SIGNATURE}, picture()),
+                "Image",
+                3,
+            ),
+        )
+    ),
     (
         v1internal_thinking.calls_signed,
         GEMINI_3,

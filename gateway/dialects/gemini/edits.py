@@ -30,6 +30,7 @@ from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
+from .history import SAID, SAID_BACK
 from .inbound_signatures import opened
 from .inbound_wire import camel
 from .signatures import SENTINEL
@@ -73,6 +74,8 @@ RESULTS: Final = (b'"functionResponse"', b'"function_response"')
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _OLDER: Final = (Raw(b'"function"'), Raw(b'"tool"'))  # words for the user who gives results
 _WORDS: Final = frozenset({"text", "thought"})
+_SAYS: Final = frozenset({"text", "inlineData", "fileData"})
+_TRUE: Final = Raw(b"true")
 _REFUSED: Final = "the upstream rejects it"
 
 
@@ -146,11 +149,16 @@ def _part(part: Fields, path: str, words: _Words) -> Fields:
 
 
 def _refused(words: _Words) -> None:
-    """Leave out the signatures that this upstream cannot read, and let the sentinel stand for those that it misses."""
+    """Leave out the signatures that this upstream cannot read, and let the sentinel stand for those that it misses.
+
+    There is none for words and pictures: the user shows what the model has said.
+    """
     if "signatures" in words.target.refused:
         mend_parts(words, lambda part, path: _unread(part, path, words))
     if "unsigned" in words.target.refused:
         _lead(words)
+    if "unsigned_parts" in words.target.refused:
+        _hand_over(words)
 
 
 def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
@@ -162,6 +170,29 @@ def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
         return {**part, name: Raw(_encode(SENTINEL))}
     bare = {one: kept for one, kept in part.items() if one != name}
     return None if _is_empty(bare) else bare
+
+
+def _hand_over(words: _Words) -> None:
+    """Let the user show what the model has said and drawn, but not signed."""
+    raw = words.fields.get("contents", NULL)
+    at = f"contents{_which(raw)}"
+    after: list[Fields] = []
+    for place, content in enumerate(several(raw)):
+        parts = several(content.get("parts", NULL)) if content.get("role") == _MODEL else []
+        theirs = [part for part in parts if _is_unsigned(part)]
+        if not theirs:
+            after.append(content)
+            continue
+        words.lose(at.format(place), SAID_BACK, "change")
+        kept = [part for part in parts if not _is_unsigned(part)]
+        after += [{**content, "parts": Raw(_encode(kept))}] if kept else []
+        after.append({"role": _USER, "parts": Raw(_encode([{"text": SAID.text}, *theirs]))})
+    words.put("contents", after)
+
+
+def _is_unsigned(part: Fields) -> bool:
+    named = {camel(name): value for name, value in part.items()}
+    return not _signature_of(part) and named.get("thought") != _TRUE and not _SAYS.isdisjoint(named)
 
 
 def _lead(words: _Words) -> None:

@@ -7,7 +7,7 @@ turn. Newer Gemini models answer badly when words stand beside function response
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypedDict
 
 from msgspec import Raw, Struct
@@ -30,6 +30,8 @@ __all__ = [
     "GO_ON",
     "NOT_OURS",
     "REMINDED",
+    "SAID",
+    "SAID_BACK",
     "SHOWN",
     "SHOWN_BACK",
     "Content",
@@ -53,6 +55,8 @@ _BEGUN: Final = "this model rejects a response that the caller has begun: it is 
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 EMPTY: Final = ir.Text(text="(empty)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")
+SAID: Final = ir.Text(text="[said by the assistant:]")
+SAID_BACK: Final = "this model takes back only what it has signed: sent as the user's"
 SHOWN: Final = ir.Text(text="[shown by the assistant:]")
 SHOWN_BACK: Final = "images of a response are sent back as the user's"
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
@@ -107,7 +111,9 @@ def arrange(turns: Sequence[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     """
     groups = _groups(turns, replay, losses)
     if replay.family == "claude":
-        groups = _handed_over(groups, losses)
+        groups = _handed_over(groups, losses, _is_media)
+    elif not replay.unsigned:
+        groups = _handed_over(groups, losses, _is_unsigned)
     if not groups:
         return []
     if groups[0].model:
@@ -173,18 +179,29 @@ def with_blanks(last: ir.Part, blanks: Sequence[ir.Part]) -> ir.Part:
     return replace(last, text="".join(part.text for part in (last, *blanks) if isinstance(part, ir.Text)))
 
 
-def _handed_over(groups: Iterable[_Group], losses: list[ir.Loss]) -> list[_Group]:
-    """Let the user show what the model has shown: Claude's own turns hold no pictures."""
+def _handed_over(groups: Iterable[_Group], losses: list[ir.Loss], hands: Callable[[ir.Part], bool]) -> list[_Group]:
+    """Let the user show what the model has shown, where its own turns cannot hold it: Claude's have no pictures."""
     handed: list[_Group] = []
     for group in groups:
-        shown = [part for part in group.parts if isinstance(part, ir.Media)] if group.model else []
-        losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in shown]
-        if shown:
-            _say(handed, True, [part for part in group.parts if not isinstance(part, ir.Media)])
-            _say(handed, False, [SHOWN, *shown])
-        else:
+        theirs = [part for part in group.parts if hands(part)] if group.model else []
+        if not theirs:
             _say(handed, group.model, group.parts)
+            continue
+        said = [part for part in theirs if isinstance(part, ir.Text)]
+        shown = [part for part in theirs if isinstance(part, ir.Media)]
+        losses += [ir.Loss("messages", SAID_BACK, "change")] if said else []
+        losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in shown]
+        _say(handed, True, [part for part in group.parts if not hands(part)])
+        _say(handed, False, [*([SAID, *said] if said else []), *([SHOWN, *shown] if shown else [])])
     return handed
+
+
+def _is_media(part: ir.Part) -> bool:
+    return isinstance(part, ir.Media)
+
+
+def _is_unsigned(part: ir.Part) -> bool:
+    return isinstance(part, ir.Text | ir.Media) and part.signature is None
 
 
 def _say(groups: list[_Group], model: bool, parts: Sequence[ir.Part]) -> None:

@@ -219,6 +219,7 @@ class _Writer:
             trusted=target.signatures and not target.refused,
             sentinels=target.sentinels,
             begun=target.begun and not self.claude,
+            unsigned=target.unsigned,
         )
 
     def _limited(self) -> int | None:

@@ -28,7 +28,7 @@ class Replay(Struct, frozen=True, kw_only=True):
 
     `latest`: whether it is Gemini 3 or later. `thoughts`: whether thinking is on. `trusted`: whether signatures
     are used at all. `sentinels`: whether older models of Gemini want them too. `begun`: whether it goes on with an
-    answer that is begun.
+    answer that is begun. `unsigned`: whether it takes its own words and pictures without a signature.
     """
 
     family: ir.Family
@@ -37,6 +37,7 @@ class Replay(Struct, frozen=True, kw_only=True):
     trusted: bool = True
     sentinels: bool = False
     begun: bool = True
+    unsigned: bool = True
 
     def parts(self, parts: Iterable[ir.Part]) -> list[ir.Part]:
         """Give a model's turn with the thoughts and signatures that go upstream, and no others."""

@@ -18,8 +18,9 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
     [translate]. What the upstream is known to take: JSON Schema (on the public API), `choices` in schemas,
     `instructions`, `json_mode`, penalties, logprobs, `ids` of calls, a `thinking_config`, `levels` of thinking, an
-    answer that is `begun`; and of this conversation: `thinks`, whether it may think; `refused`: its signatures are not
-    good; `sentinels`: calls without one are not, whatever the model.
+    answer that is `begun`, words and pictures of its own that are `unsigned`; and of this conversation: `thinks`,
+    whether it may think; `refused`: its signatures are not good; `sentinels`: calls without one are not, whatever the
+    model.
     """
 
     model: str
@@ -35,6 +36,7 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     thinking_config: bool = True
     levels: bool = True
     begun: bool = True
+    unsigned: bool = True
     thinks: bool = True
     refused: bool = False
     sentinels: bool = False

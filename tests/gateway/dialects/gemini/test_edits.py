@@ -110,6 +110,18 @@ def test_missed_signatures_are_the_sentinel_on_the_first_call_of_a_step() -> Non
     assert resent(*steps, refused="unsigned") == (after, [])
 
 
+def test_what_a_model_that_draws_has_not_signed_is_shown_by_the_user() -> None:
+    picture: Json = {"inline_data": {"mime_type": "image/png", "data": "AAAA"}}
+    signed: Json = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": SIGNED}
+    thought: Json = {"text": "hm", "thought": True}
+    asks: Json = {"role": "user", "parts": [{"text": "draw"}]}
+    shows: Json = {"role": "user", "parts": [{"text": "[said by the assistant:]"}, {"text": "a"}, picture]}
+    steps = [asks, model(thought, {"text": "a"}, picture), asks, model(signed), asks, model({"text": "a"}, picture)]
+    after, lost = resent(*steps, refused="unsigned_parts")
+    assert after == [asks, model(thought), shows, asks, model(signed), asks, shows]
+    assert lost == ["contents[1]", "contents[5]"]
+
+
 def test_a_content_that_the_caller_left_empty_stays_beside_one_whose_envelope_is_opened() -> None:
     sealed = ir.seal(ir.Signature("gemini", "c2ln", kind="f"))
     call: Json = {"functionCall": {"name": "f", "args": {}}}
