@@ -14,11 +14,12 @@ from .content import decode
 
 __all__ = ["read_uncertain"]
 
+_WITHIN: Final = ("generateContentRequest", "generate_content_request")  # Gemini's: the request stands in it
 # by what a body is known to be one of a dialect's
 _SAID: Final[Mapping[str, frozenset[str]]] = {
     "anthropic": frozenset({"messages"}),
     "openai-responses": frozenset({"input", "instructions", "tools", "previous_response_id"}),
-    "gemini": frozenset({"contents", "generateContentRequest", "generate_content_request"}),
+    "gemini": frozenset({"contents", *_WITHIN}),
 }
 _NOTHING: Final[frozenset[str]] = frozenset()
 
@@ -32,5 +33,11 @@ def read_uncertain(body: bytes, route: Route, refusal: InvalidRequest) -> ir.Req
         model=route.model or read(fields.get("model", NULL), TEXT) or "",
         turns=(),
         dialect=route.dialect,
-        native=ir.Native(dialect=route.dialect, body=Raw(body.strip()), refusal=refusal),
+        native=ir.Native(dialect=route.dialect, body=_within(fields) or Raw(body.strip()), refusal=refusal),
     )
+
+
+def _within(fields: Mapping[str, Raw]) -> Raw | None:
+    """Give the request that a Gemini caller has put into the one to count."""
+    found = (fields[name] for name in _WITHIN if name in fields)
+    return next((one for one in found if bytes(one).startswith(b"{")), None)

@@ -249,3 +249,13 @@ async def test_tokens_are_counted_by_google(google: Served, wrapped: bool, role:
     response = await google.http.post(f"/v1beta/models/{GEMINI_3}:countTokens", json=body)
     assert response.json()["totalTokens"] > 0
     assert "x-gateway-token-count" not in response.headers
+
+
+async def test_what_is_wrapped_is_wrapped_once_though_it_cannot_be_read_here(google: Served) -> None:
+    """The prompt went up as a request within a request: Google refused it, and the count was an estimate."""
+    shown = {"parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}
+    whole = {"contents": [user("one two three")], "systemInstruction": shown}
+    body = {"generateContentRequest": {**whole, "model": f"models/{GEMINI_3}"}}
+    response = await google.http.post(f"/v1beta/models/{GEMINI_3}:countTokens", json=body)
+    assert response.json()["totalTokens"] > 0
+    assert "x-gateway-token-count" not in response.headers

@@ -5,18 +5,22 @@ executableCode ─► ```python …```     codeExecutionResult ─► ```output 
 
 from typing import Final
 
+import msgspec
+
 from gateway import ir
 from gateway.dialects.place import Place
 from gateway.dialects.raw import TEXT
 from gateway.dialects.shown import fenced
 
-from .inbound_wire import fields_of
+from .inbound_wire import fields_of, named
 from .signatures import NOT_OURS
 
 __all__ = ["LANGUAGES", "executed"]
 
 LANGUAGES: Final = {"PYTHON": "python"}
 
+_LANGUAGES: Final = ("LANGUAGE_UNSPECIFIED", "PYTHON")
+_VALUE: Final[msgspec.json.Decoder[str | int]] = msgspec.json.Decoder(str | int)
 _SAYING: Final = {"executableCode": "code", "codeExecutionResult": "output"}
 _UNSAID: Final = "not carried as text"
 
@@ -32,8 +36,8 @@ def executed(part: ir.Opaque, losses: list[ir.Loss]) -> ir.Text | None:
     if fields.pop("thoughtSignature", None) is not None:
         place.lose("thoughtSignature", NOT_OURS)
     place.lose_unknown(fields, ())
-    said = {name: at.read(value, TEXT, name) for name, value in inner.items()}
-    words = said.pop(field, "")
+    words = at.read(inner.pop(field), TEXT, field) if field in inner else ""
+    said = {name: named(at.read(value, _VALUE, name), _LANGUAGES) or "" for name, value in inner.items()}
     label = LANGUAGES.get(said.get("language", ""), "") if field == "code" else field
     for name in said:
         if name != "language" or not label:

@@ -18,8 +18,14 @@ __all__ = ["FORM", "JSON", "SCHEMAS", "Options", "Text", "read_config", "text_of
 JSON: Final = "application/json"
 FORM: Final = "responseMimeType"
 SCHEMAS: Final = ("responseSchema", "responseJsonSchema")
-_MODALITIES: Final = frozenset({"TEXT", "IMAGE", "AUDIO", "MODALITY_UNSPECIFIED"})
+_MODALITIES: Final = ("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO")
 _LEVELS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh"})
+_RESOLUTIONS: Final = (
+    "MEDIA_RESOLUTION_UNSPECIFIED",
+    "MEDIA_RESOLUTION_LOW",
+    "MEDIA_RESOLUTION_MEDIUM",
+    "MEDIA_RESOLUTION_HIGH",
+)
 _DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
 _FLOATS: Final = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
 _UNSAID: Final = frozenset({"", "THINKING_LEVEL_UNSPECIFIED"})
@@ -155,10 +161,16 @@ def _newer(text: Text, config: wire.Config, place: Place) -> ir.Output:
 
 def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:
     """Read what the answer may consist of, if it is not text alone."""
-    given = tuple(one.lower() for one in wire.strings(config.response_modalities))
+    given = _wanted(config)
     if any(one.upper() not in _MODALITIES for one in given):
         place.lose("responseModalities", "responses are text, images or audio", "change")
     return given if "image" in given else ()
+
+
+def _wanted(config: wire.Config) -> tuple[str, ...]:
+    given = config.response_modalities
+    several = given if isinstance(given, list) else [given]
+    return tuple(name.lower() for one in several if (name := wire.named(one, _MODALITIES)) is not None)
 
 
 def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
@@ -187,7 +199,7 @@ def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
 
 
 def _detail(config: wire.Config, place: Place) -> str | None:
-    given = config.media_resolution
+    given = wire.named(config.media_resolution, _RESOLUTIONS)
     if given is not None and given not in _DETAILS:
         place.lose("mediaResolution", "there is no equivalent")
     return _DETAILS.get(given or "")
@@ -195,6 +207,6 @@ def _detail(config: wire.Config, place: Place) -> str | None:
 
 def _sound(config: wire.Config, place: Place) -> ir.Loss | None:
     """Keep calls for sound to upstreams of this dialect: a text would be the wrong answer."""
-    if "audio" not in map(str.lower, wire.strings(config.response_modalities)):
+    if "audio" not in _wanted(config):
         return None
     return ir.Loss(f"{place.path}.responseModalities", "only Gemini models respond with audio", "content")

@@ -1,7 +1,7 @@
 """A Schema of Google's proto as JSON Schema: the OpenAPI subset in which Gemini callers describe parameters.
 
-Types are upper-case there, null is `nullable`, int64 are strings, names come in camelCase or snake_case, and the order
-of properties is a list of its own. Names of properties are data and stay as they are.
+Types are upper-case there, or numbers, null is `nullable`, int64 are strings, names come in camelCase or snake_case,
+and the order of properties is a list of its own. Names of properties are data and stay as they are.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway.dialects.place import ANY, Place
 
-from .inbound_wire import camel
+from .inbound_wire import camel, named
 from .schema_facets import is_list, is_object
 
 __all__ = ["json_schema", "schema_of"]
@@ -30,6 +30,7 @@ _RENAMED: Final = {"ref": "$ref", "defs": "$defs", "example": "examples"}
 _READ_APART: Final = frozenset({"nullable", "propertyOrdering"})
 _LISTS: Final = frozenset({"anyOf", "enum", "required"})
 _VALUES: Final = frozenset({"default", "example"})  # null is a value there
+_TYPES: Final = ("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
 _NO_TYPE: Final = "type_unspecified"
 
 
@@ -85,7 +86,8 @@ def _same(value: object) -> object:
 
 
 def _type(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
+    kind = named(value, _TYPES) if isinstance(value, str | int) and value is not True else None
+    return value if kind is None else kind.lower()
 
 
 def _number(value: object) -> object:

@@ -35,6 +35,7 @@ _MODES: Final[dict[str, ir.ToolChoice]] = {
     "NONE": ir.ToolChoice(mode="none"),
 }
 _UNSAID: Final = frozenset({"", "MODE_UNSPECIFIED"})
+_NUMBERED: Final = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
 _VALIDATED: Final = "VALIDATED"
 
 
@@ -62,7 +63,7 @@ def read_choice(config: wire.Maybe, tools: tuple[ir.Tool, ...], place: Place) ->
         return None
     at = place.at("functionCallingConfig")
     calling = wire.known(given.function_calling_config, wire.CALLING, at)
-    mode = (calling.mode or "").upper()
+    mode = (wire.named(calling.mode, _NUMBERED) or "").upper()
     if mode not in _MODES and mode not in _UNSAID:
         raise at.refuse(f"{calling.mode!r} is not one of {', '.join(_MODES)}", "mode")
     declared = {tool.name for tool in tools if tool.builtin is None}

@@ -1,10 +1,11 @@
 """The wire structs of a GenerateContentRequest. They never leave this package.
 
-Proto JSON takes each name in camelCase and in snake_case, a single value where a list is meant, int64 as a string,
-and null for absent. What is nested stays `Raw` here and is read level by level, so that `message` sees every name.
+Proto JSON takes each name in camelCase and in snake_case, a single value where a list is meant, int64 as a string, a
+value of an enumeration by its number, which Google's older SDK sends, and null for absent. What is nested stays `Raw`
+here and is read level by level, so that `message` sees every name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -39,6 +40,7 @@ __all__ = [
     "FunctionCall",
     "FunctionResponse",
     "Maybe",
+    "Named",
     "Request",
     "Resolution",
     "TextFormat",
@@ -49,10 +51,12 @@ __all__ = [
     "items",
     "known",
     "message",
+    "named",
     "strings",
 ]
 
 Maybe = Raw | UnsetType
+Named = str | int | None  # a value of an enumeration
 
 _T = TypeVar("_T", bound=Struct)
 _encode: Final = msgspec.json.Encoder().encode
@@ -133,7 +137,7 @@ class ToolConfig(Struct, rename="camel"):
 class Calling(Struct, rename="camel"):
     """Which functions may, must or must not be called."""
 
-    mode: str | None = None
+    mode: Named = None
     allowed_function_names: list[str] | str | None = None
 
 
@@ -155,8 +159,8 @@ class Config(Struct, rename="camel"):
     response_schema: Maybe = UNSET
     response_json_schema: Maybe = UNSET
     response_format: Maybe = UNSET
-    response_modalities: list[str] | str | None = None
-    media_resolution: str | None = None
+    response_modalities: list[str | int] | Named = None
+    media_resolution: Named = None
     thinking_config: Maybe = UNSET
 
 
@@ -232,6 +236,13 @@ def items(raw: Maybe, place: Place) -> Iterator[tuple[Place, Raw]]:
     found = place.read(raw, RAWS)
     for index, one in enumerate(found):
         yield place.item(index), one
+
+
+def named(value: Named, names: Sequence[str]) -> str | None:
+    """Give the name of an enumeration's value; `names`: in the order of their numbers."""
+    if not isinstance(value, int):
+        return value
+    return names[value] if 0 <= value < len(names) else str(value)
 
 
 def strings(given: list[str] | str | None) -> tuple[str, ...]:

@@ -26,6 +26,13 @@ def told(kind: str, value: Any, **beside: Any) -> tuple[str | None, list[str]]:
     [
         ("executableCode", {"language": "PYTHON", "code": "print(1)\n"}, "\n```python\nprint(1)\n```\n", []),
         ("executableCode", {"language": "LISP", "code": "()"}, "\n```\n()\n```\n", ["p.executableCode.language"]),
+        ("executableCode", {"language": 1, "code": "1"}, "\n```python\n1\n```\n", []),
+        (
+            "codeExecutionResult",
+            {"outcome": 1, "output": "1"},
+            "\n```output\n1\n```\n",
+            ["p.codeExecutionResult.outcome"],
+        ),
         ("executableCode", {"code": "1", "id": "x"}, "\n```\n1\n```\n", ["p.executableCode.id"]),
         ("codeExecutionResult", {"output": "1\n"}, "\n```output\n1\n```\n", []),
         ("codeExecutionResult", {"outcome": "OUTCOME_OK"}, "", ["p.codeExecutionResult.outcome"]),

@@ -331,8 +331,8 @@ def test_a_mode_that_nobody_knows_is_told_beside_those_that_are_known() -> None:
         ({"minItems": "9" * 5000, "maximum": "1e400"}, {"minItems": "9" * 5000, "maximum": "1e400"}),
         (True, True),
         (
-            {"properties": 5, "anyOf": 5, "items": [5], "minItems": "x", "type": 5},
-            {"properties": 5, "anyOf": 5, "items": [5], "minItems": "x", "type": 5},
+            {"properties": 5, "anyOf": 5, "items": [5], "minItems": "x", "type": 5.5},
+            {"properties": 5, "anyOf": 5, "items": [5], "minItems": "x", "type": 5.5},
         ),
     ],
 )
@@ -366,3 +366,37 @@ def test_the_order_of_properties_is_theirs() -> None:
     assert isinstance(ordered, dict)
     assert list(ordered["properties"]) == ["c", "a", "b"]
     assert "propertyOrdering" not in ordered
+
+
+# google-generativeai 0.8 over REST, and what is built on it, write values of enumerations as their numbers
+@pytest.mark.parametrize("number", range(5))
+def test_a_mode_may_be_a_number(number: int) -> None:
+    """As google.ai.generativelanguage 0.12.1 numbers them."""
+    name = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")[number]
+    tools = [{"functionDeclarations": [{"name": "f"}]}]
+    modes = [ask(tools=tools, toolConfig={"functionCallingConfig": {"mode": mode}}) for mode in (number, name)]
+    assert modes[0].tool_choice == modes[1].tool_choice
+
+
+def test_a_number_that_no_mode_has_is_refused() -> None:
+    tools = [{"functionDeclarations": [{"name": "f"}]}]
+    with pytest.raises(InvalidRequest, match="is not one of AUTO") as caught:
+        ask(tools=tools, toolConfig={"functionCallingConfig": {"mode": 9}})
+    assert caught.value.param == "toolConfig.functionCallingConfig.mode"
+
+
+def test_types_of_a_schema_may_be_numbers() -> None:
+    kinds = ("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
+    numbered = {"type": 6, "properties": {kind: {"type": place} for place, kind in enumerate(("", *kinds)) if kind}}
+    spelt = {"type": "object", "properties": {kind: {"type": kind.lower()} for kind in kinds}}
+    assert json_schema(numbered) == spelt
+    assert json_schema({"type": 0}) == {}
+
+
+def test_what_the_answer_consists_of_may_be_numbers() -> None:
+    assert config(responseModalities=[1, 2]).output.modalities == ("text", "image")
+    assert config(responseModalities=2).output.modalities == ("image",)
+    native = config(responseModalities=[3]).native
+    assert native is not None
+    assert native.only is not None
+    assert [loss.path for loss in config(mediaResolution=9).losses][:1] == ["generationConfig.mediaResolution"]
