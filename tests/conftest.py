@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
-import httpx._transports.default as transports
+import certifi
+import httpx._transports.default
+import httpx2._transports.default
 import pytest
-from httpx import Timeout, create_ssl_context
 from hypothesis import HealthCheck, settings
 
 from tests.patience import patient
@@ -36,26 +39,37 @@ pytest_plugins = [
 
 @pytest.fixture(autouse=True, scope="session")
 def one_context() -> Iterator[None]:
-    """Have the clients of httpx share what they trust: each would read 140 root certificates in 20 ms."""
+    """Have clients share what they trust: each would read 140 root certificates in 20 ms, Google's three times."""
+    given = ssl.create_default_context
+    shared = cache(given)
+
+    def made(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **files: str | None) -> ssl.SSLContext:
+        return (shared if files.get("cafile") == certifi.where() else given)(purpose, **files)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transports, "create_ssl_context", cache(create_ssl_context))
+        patch.setattr(ssl, "create_default_context", made)
+        for module in (httpx._transports.default, httpx2._transports.default, httpx2):
+            patch.setattr(module, "create_ssl_context", cache(module.create_ssl_context))
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
 def patient_clients() -> Iterator[None]:
     """Have the clients of httpx wait longer where the machine is busy: no test means these five or twenty seconds."""
-    given = Timeout.as_dict
+    with pytest.MonkeyPatch.context() as patch:
+        for timeout in (httpx.Timeout, httpx2.Timeout):
+            patch.setattr(timeout, "as_dict", _scaled(timeout.as_dict))
+        yield
 
-    def scaled(timeout: Timeout) -> dict[str, float | None]:
+
+def _scaled(given: Callable[[Any], dict[str, float | None]]) -> Callable[[object], dict[str, float | None]]:
+    def scaled(timeout: object) -> dict[str, float | None]:
         return {
             name: seconds if seconds is None or seconds < GENEROUS_S else patient(seconds)
             for name, seconds in given(timeout).items()
         }
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Timeout, "as_dict", scaled)
-        yield
+    return scaled
 
 
 @pytest.fixture
