@@ -8,7 +8,8 @@ from gateway import ir
 
 __all__ = ["ANSWER", "ANSWERS", "IN_WORDS", "json_instruction", "unknown"]
 
-_TELLING: Final = frozenset({"logit_bias", "prediction"})  # of Chat's own fields, those that show in an answer
+# of OpenAI's own fields, those that show in an answer
+_TELLING: Final = frozenset({"logit_bias", "moderation", "prediction"})
 ANSWER: Final = "structured_output"
 ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
 IN_WORDS: Final = "this model can be asked for JSON by an instruction only"

@@ -38,7 +38,7 @@ IN_JSON: Final = "Answer in JSON."
 CUT: Final = "cut to the model's limit of {}"
 OPENAI: Final = frozenset({"openai-chat", "openai-responses"})  # whose callers know what its models take
 # Fields that Responses has too, and that mean the same there.
-_SHARED: Final = frozenset({"prompt_cache_retention", "service_tier", "verbosity"})
+_SHARED: Final = frozenset({"moderation", "prompt_cache_retention", "service_tier", "verbosity"})
 _THEIRS: Final = {"service_tier": b'"ultrafast"'}  # what Responses alone has of them
 
 

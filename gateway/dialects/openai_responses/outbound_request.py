@@ -41,7 +41,9 @@ _DRAWING: Final = ("temperature", "top_p")
 # Chat Completions has them, this API does not; the value that says nothing.
 _NOT_HERE: Final = {"top_k": None, "seed": None, "presence_penalty": 0, "frequency_penalty": 0}
 # Options of Chat Completions that this API has too, by the same name.
-_SHARED: Final = frozenset({"metadata", "prompt_cache_options", "prompt_cache_retention", "service_tier"})
+_CACHED: Final = "prompt_cache_options"
+_SHARED: Final = frozenset({"metadata", "moderation", _CACHED, "prompt_cache_retention", "service_tier"})
+_MARKED: Final = b'"explicit"'  # only what is marked is cached, and marks are not carried
 # What a caller of this dialect may say, and the gateway says itself.
 _OURS: Final = frozenset({"background", "conversation", "include", "previous_response_id", "store", "stream"})
 _encode: Final = msgspec.json.Encoder().encode
@@ -250,6 +252,9 @@ class _Writer:
         kept: JSON = {}
         for name, value in self.request.extras.items():
             if name == "verbosity":
+                continue
+            if name == _CACHED and self.request.marks and not self.own and _MARKED in bytes(value):
+                self._lose(name, "only what is marked would be cached, and marks are not carried", "hint")
                 continue
             if name not in body and name not in _OURS and (self.own or name in _SHARED):
                 kept[name] = value

@@ -241,6 +241,12 @@ def test_unknown_fields_of_others_are_hints() -> None:
     assert lost(answer) == [("labels", "hint")]
 
 
+def test_a_caller_of_responses_is_moderated_here_too() -> None:
+    answer = written(extras={"moderation": raw({"model": "m"})})
+    assert answer.body["moderation"] == raw({"model": "m"})
+    assert lost(answer) == []
+
+
 def test_a_tier_of_responses_alone_is_left_out() -> None:
     answer = written(extras={"service_tier": raw("ultrafast")})
     assert "service_tier" not in answer.body

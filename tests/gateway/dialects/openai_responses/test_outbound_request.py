@@ -211,6 +211,25 @@ def test_options_that_chat_shares_go_along_and_others_are_told() -> None:
     assert lost(asked) == {"logit_bias": "change"}
 
 
+def test_a_caller_of_chat_is_moderated_here_too() -> None:
+    """Both APIs have the field, of one form in the types of openai 3.57: it may keep an answer back."""
+    asked = written(extras={"moderation": raw({"model": "m", "policy": {"input": {"mode": "block"}}})})
+    assert "moderation" in asked.body
+    assert lost(asked) == {}
+
+
+def test_what_is_cached_by_marks_alone_is_cached_without_them_where_they_are_lost() -> None:
+    """By the SDK's types a request in this mode without marks does not use the cache at all."""
+    options = raw({"mode": "explicit"})
+    mark = ir.Mark(path="messages[0].content[0].prompt_cache_breakpoint")
+    asked = written(extras={"prompt_cache_options": options}, marks=(mark,))
+    assert "prompt_cache_options" not in asked.body
+    assert lost(asked) == {"prompt_cache_options": "hint", mark.path: "hint"}
+    assert "prompt_cache_options" in written(extras={"prompt_cache_options": options}).body
+    implicit = {"prompt_cache_options": raw({"mode": "implicit"})}
+    assert "prompt_cache_options" in written(extras=implicit, marks=(mark,)).body
+
+
 def test_caller_of_this_dialect_has_all_options_but_ours() -> None:
     extras = {"truncation": raw("auto"), "max_tool_calls": raw(2), "store": raw(True), "model": raw("x")}
     asked = written(extras=extras, thread=thread())
