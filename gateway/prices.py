@@ -80,9 +80,12 @@ class Prices:
 
     def usd(self, upstream: str, model: str, usage: ir.Usage) -> float | None:
         """Give what this use costs, None where no price is known; other models' shares of it cost what theirs do."""
-        price = self.find(upstream, model)
-        if price is None or not usage.shares:
-            return None if price is None else price.usd(usage)
+        price = self._found(upstream, model)
+        if price is None:
+            return None
+        return self._shared(price, upstream, usage) if usage.shares else price.usd(usage)
+
+    def _shared(self, price: Price, upstream: str, usage: ir.Usage) -> float:
         others = sum((self.find(upstream, share.model) or price).usd(share.usage) for share in usage.shares)
         return price.usd(_without_shares(usage)) + others
 
