@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway import ir
@@ -20,11 +20,12 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.outbound_reader import NO_CALL, BlockReader
 from gateway.dialects.places import Places
-from gateway.dialects.raw import NOTHING, RAWS, TEXT, read
+from gateway.dialects.raw import NOTHING, TEXT, read
 from gateway.dialects.shown import picture
 from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamMalformed, UpstreamUnavailable
 
 from .details import Detail, read_details
+from .outbound_content import Source, read_annotations, read_part, read_pictures, read_sources
 from .outbound_errors import read_details as read_error_details
 from .outbound_errors import read_error, unwrapped
 from .outbound_usage import Tally
@@ -62,40 +63,11 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     choices: int = 1
 
 
-class _Words(Struct):
-    """A part of a content, as some servers write it: words, or a thought that consists of parts."""
-
-    text: str | None = None
-    thinking: str | list[Raw] | None = None
-
-
-class _Address(Struct):
-    url: str
-
-
-class _Picture(Struct):
-    image_url: _Address
-
-
-class _Source(Struct):
-    url: str
-    title: str | None = None
-    start_index: int | None = None
-    end_index: int | None = None
-
-
-class _Annotation(Struct):
-    url_citation: _Source
-
-
 class _Told(Struct):
     content: object = None
 
 
 _TOLD: Final[msgspec.json.Decoder[_Told | None]] = msgspec.json.Decoder(_Told | None)
-_WORDS: Final = msgspec.json.Decoder(_Words)
-_PICTURES: Final = msgspec.json.Decoder(list[_Picture])
-_ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 
 
 class StreamReader(BlockReader):
@@ -113,6 +85,7 @@ class StreamReader(BlockReader):
         self._refusal: list[str] = []
         self._places: Places | None = None  # of the last text block
         self._pieces: list[str] = []  # that come behind them
+        self._sources: tuple[Raw | UnsetType, ...] = ()  # of the whole answer: some servers repeat them in each chunk
         self._tokens: list[ir.Logprob] = []  # of the words that come next
         self._others: dict[int, StreamReader] = {}
 
@@ -158,6 +131,8 @@ class StreamReader(BlockReader):
             return None
         if chunk.usage is not UNSET:
             self._tally.add(chunk.usage, chunk.service_tier)
+            if chunk.search_results is not UNSET or chunk.citations is not UNSET:
+                self._sources = chunk.search_results, chunk.citations
         for choice in chunk.choices or ():
             if not choice.index:
                 if not self._started:
@@ -234,8 +209,8 @@ class StreamReader(BlockReader):
         if delta.refusal:
             self._refusal.append(delta.refusal)
         if delta.images is not UNSET:
-            for picture in read(delta.images, _PICTURES) or ():
-                self._show(picture.image_url.url)
+            for url in read_pictures(delta.images):
+                self._show(url)
         if delta.annotations is not UNSET:
             self._annotated(delta.annotations)
         if delta.tool_calls or delta.function_call:
@@ -250,22 +225,18 @@ class StreamReader(BlockReader):
             self._place()
 
     def _annotated(self, annotations: Raw) -> None:
-        for raw in read(annotations, RAWS) or ():
-            annotation = read(raw, _ANNOTATION)
-            if annotation is not None:
-                self._cite(annotation.url_citation)
+        for source in read_annotations(annotations):
+            self._cite(source)
 
     def _parts(self, parts: Sequence[Raw]) -> None:
-        for raw in parts:
-            part = read(raw, _WORDS)
-            if part is None:
-                continue
-            if isinstance(part.thinking, str):
-                self._think(part.thinking)
-            for inner in part.thinking or () if isinstance(part.thinking, list) else ():
-                thought = read(inner, _WORDS)
-                self._think((thought and thought.text) or "")
+        for part in map(read_part, parts):
+            for thought in part.thoughts:
+                self._think(thought)
             self._say(part.text or "")
+            if part.refusal:
+                self._refusal.append(part.refusal)
+            if part.image_url is not None:
+                self._show(part.image_url.url)
 
     # blocks
 
@@ -314,7 +285,7 @@ class StreamReader(BlockReader):
         if self._blocks.say("text", event):
             self._pieces, self._places = [], None
 
-    def _cite(self, source: _Source) -> None:
+    def _cite(self, source: Source) -> None:
         """Write a source into the last text; its place counts characters there, and bytes here."""
         text = self._places = self._places or Places()
         for piece in self._pieces:
@@ -375,6 +346,9 @@ class StreamReader(BlockReader):
             return
         if not self._started:
             self._start(Chunk())
+        if self._blocks.speaks and self._places is None:  # else its words have sources of their own
+            for source in read_sources(*self._sources):
+                self._cite(source)
         for detail in self._unplaced[:1]:
             self._sign(detail.data or "")
         if self._tokens and self._blocks.speaks:  # of an end mark, which has no words

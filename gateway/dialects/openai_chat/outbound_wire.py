@@ -72,13 +72,15 @@ class Choice(Struct):
 
 
 class Chunk(Struct):
-    """What an upstream says at once."""
+    """What an upstream says at once. The sources of an answer stand beside its usage: Perplexity's and xAI's."""
 
     id: object = None
     kind: object = field(default=None, name="object")
     model: object = None
     choices: list[Choice] | None = None
     usage: Raw | UnsetType = UNSET
+    search_results: Raw | UnsetType = UNSET
+    citations: Raw | UnsetType = UNSET
     service_tier: object = None
     error: Raw | UnsetType = UNSET
 

@@ -142,6 +142,7 @@ def test_a_choice_without_a_delta_is_skipped() -> None:
         {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
         {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]},
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+        {"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm", "signature": "s"}]}]},
     ],
 )
 def test_thoughts_are_a_block_of_their_own(delta: Json) -> None:
@@ -152,6 +153,13 @@ def test_thoughts_are_a_block_of_their_own(delta: Json) -> None:
 def test_content_in_parts_is_text() -> None:
     delta = {"content": [{"type": "text", "text": "ok"}, {"type": "reference", "reference_ids": [1]}]}
     assert read(chunk(delta), chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
+
+
+def test_a_picture_and_a_refusal_in_parts_are_what_they_are() -> None:
+    shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    events = read(chunk({"content": [shown, {"type": "refusal", "refusal": "no"}]}), chunk({}, "stop"))
+    assert events[1:4] == block("media", ir.MediaChunk(media_type="image/png", data="iVBORw0KGgo="))
+    assert events[4:] == [ir.Finished(reason="content_filter", native="stop", explanation="no")]
 
 
 def test_a_refusal_ends_like_a_filtered_answer() -> None:
@@ -190,6 +198,41 @@ def test_sources_count_bytes_of_their_text() -> None:
     events = read(chunk({"content": "éàx"}), chunk({"annotations": annotations}), chunk({}, "stop"))
     cited = ir.CitationDelta(url="https://a.example", title="A", start=2, end=5, text="àx")
     assert events == [STARTED, *block("text", ir.TextDelta("éàx"), cited), STOP]
+
+
+FOUND: list[Json] = [{"title": "A", "url": "https://a.example", "date": "2026-01-01"}, {"url": "https://b.example"}]
+FOUND_URLS = [one["url"] for one in FOUND]
+
+
+@pytest.mark.parametrize(
+    ("beside", "titles"),
+    [
+        ({"search_results": FOUND, "citations": FOUND_URLS}, ["A", ""]),  # @ai-sdk/perplexity, perplexityai
+        ({"search_results": None, "citations": [*FOUND_URLS, FOUND_URLS[0], 5]}, ["", ""]),  # xAI: addresses alone
+        ({"search_results": [{"title": "no address"}], "citations": FOUND_URLS}, ["", ""]),
+    ],
+)
+def test_sources_of_the_whole_answer_stand_at_the_end_of_its_words(beside: Json, titles: list[str]) -> None:
+    cited = [ir.CitationDelta(url=url, title=title) for url, title in zip(FOUND_URLS, titles, strict=True)]
+    expected = block("text", ir.TextDelta("o"), ir.TextDelta("k"), *cited)
+    each = [chunk({"content": one}, usage={}, **beside) for one in "ok"]
+    assert read(*each, chunk({}, "stop", usage={}, **beside)) == [STARTED, *expected, STOP]
+    last = json.dumps(HEAD | {"choices": [], "usage": {}} | beside)
+    assert read(chunk({"content": "o"}), chunk({"content": "k"}), chunk({}, "stop"), last) == [STARTED, *expected, STOP]
+
+
+@pytest.mark.parametrize("beside", [{"citations": "none"}, {"citations": []}, {"search_results": {}}])
+def test_no_sources_of_the_whole_answer_are_none(beside: Json) -> None:
+    assert read(chunk({"content": "ok"}, "stop", usage={}, **beside)) == [STARTED, *words("ok"), STOP]
+
+
+def test_sources_of_the_whole_answer_say_nothing_beside_those_of_its_words_or_where_it_has_none() -> None:
+    beside: Json = {"usage": {}, "citations": FOUND_URLS}
+    source = {"type": "url_citation", "url_citation": {"url": "https://c.example"}}
+    events = read(chunk({"content": "ok", "annotations": [source]}), chunk({}, "stop", **beside))
+    assert [one.url for one in events if isinstance(one, ir.CitationDelta)] == ["https://c.example"]
+    events = read(chunk(fragment(name="f", arguments="{}")), chunk({}, "tool_calls", **beside))
+    assert not any(isinstance(one, ir.CitationDelta) for one in events)
 
 
 def test_other_choices_are_left_out() -> None:
