@@ -129,10 +129,8 @@ class StreamReader(BlockReader):
         if (chunk.error is not UNSET and _says(chunk.error)) or chunk.kind == "error":
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
             return None
-        if chunk.usage is not UNSET:
-            self._tally.add(chunk.usage, chunk.service_tier)
-            if chunk.search_results is not UNSET or chunk.citations is not UNSET:
-                self._sources = chunk.search_results, chunk.citations
+        if chunk.usage is not UNSET and self._tally.add(chunk.usage, chunk.service_tier):
+            self._found(chunk)
         for choice in chunk.choices or ():
             if not choice.index:
                 if not self._started:
@@ -143,6 +141,10 @@ class StreamReader(BlockReader):
                     self._start(chunk)
                 self._alternative(choice.index, self._other(choice.index).feed_choice(choice))
         return chunk
+
+    def _found(self, chunk: Chunk) -> None:
+        if chunk.search_results is not UNSET or chunk.citations is not UNSET:
+            self._sources = chunk.search_results, chunk.citations
 
     def _other(self, index: int) -> "StreamReader":
         if index not in self._others:

@@ -28,11 +28,11 @@ class Tally:
         self._tier: ir.Tier = ""
         self._told = False  # a number, which may be 0
 
-    def add(self, raw: Raw | UnsetType, tier: object = None) -> None:
-        """Take a report, and the tier that is told beside it."""
+    def add(self, raw: Raw | UnsetType, tier: object = None) -> bool:
+        """Take a report, and the tier that is told beside it; tell whether there was one."""
         given = read(raw, _USAGE)
         if given is None:
-            return
+            return False
         prompt, completion = given.prompt_tokens_details, given.completion_tokens_details
         cached = (prompt and prompt.cached_tokens) or given.prompt_cache_hit_tokens or given.cached_tokens
         reasoning = (completion and completion.reasoning_tokens) or given.reasoning_tokens
@@ -46,6 +46,7 @@ class Tally:
         self._reasoning = latest(reasoning, self._reasoning)
         if tier is not None and tier != _USUAL:
             self._tier = tier_of(tier)
+        return True
 
     def usage(self) -> ir.Usage | None:
         """Give the counts, None before the first: output with reasoning, which some have in the total only."""
