@@ -130,7 +130,8 @@ class StreamReader(BlockReader):
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
             return None
         if chunk.usage is not UNSET and self._tally.add(chunk.usage, chunk.service_tier):
-            self._found(chunk)
+            if chunk.search_results is not UNSET or chunk.citations is not UNSET:
+                self._sources = chunk.search_results, chunk.citations
         for choice in chunk.choices or ():
             if not choice.index:
                 if not self._started:
@@ -141,10 +142,6 @@ class StreamReader(BlockReader):
                     self._start(chunk)
                 self._alternative(choice.index, self._other(choice.index).feed_choice(choice))
         return chunk
-
-    def _found(self, chunk: Chunk) -> None:
-        if chunk.search_results is not UNSET or chunk.citations is not UNSET:
-            self._sources = chunk.search_results, chunk.citations
 
     def _other(self, index: int) -> "StreamReader":
         if index not in self._others:
@@ -348,7 +345,7 @@ class StreamReader(BlockReader):
             return
         if not self._started:
             self._start(Chunk())
-        if self._blocks.speaks and self._places is None:  # else its words have sources of their own
+        if self._sources and self._blocks.speaks and self._places is None:  # else its words have sources of their own
             for source in read_sources(*self._sources):
                 self._cite(source)
         for detail in self._unplaced[:1]:
