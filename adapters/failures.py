@@ -90,6 +90,8 @@ OfModel = Literal[
     "between",
     "both",
     "system_turns",
+    "developers",
+    "texts",
     "answers",
     "structured",
     "output_config",

@@ -106,10 +106,12 @@ _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
+    "developers": "system roles",
     "system_turns": "leading system",
     "answers": "answers",
     "echoes": "thoughts",
     "emptiness": "words",
+    "texts": "plain texts",
     "bounds": "unbounded tools",
 }
 # what is left out of a caller's own words once it is refused

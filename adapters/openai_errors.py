@@ -142,6 +142,26 @@ _REFUSED: Final = (
     "literal_error,loc:[body,{}]",
     "literal_error, loc: (body, {})",
 )
+# Instructions are the system's.
+_NO_DEVELOPER: Final = (
+    "developer is not one of",  # Qwen
+    "unknown variant developer",  # DeepSeek
+    "incorrect role information",  # Zhipu
+    "角色信息不正确",
+    "input tag developer found",  # pydantic
+    "input should be system, user, assistant or tool",
+    "role does not support developer",  # OpenAI's and Azure's older models
+    "message role: developer",  # MiniMax
+    "unexpected message role",  # templates of vLLM and llama.cpp
+)
+# Texts are no lists, and not null.
+_NO_PARTS: Final = (
+    ".content : value must be a string",  # Groq
+    "/content, array not in string",  # Cloudflare
+    "/content, null not in string",
+    "bad input: error: oneof at / not met",
+    "invalid type: sequence, expected a string",  # DeepSeek
+)
 # An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (
     "supports at most",  # OpenAI, Azure
@@ -201,6 +221,8 @@ CAUSES: Final = Causes(
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
+        *((_BAD, words, "developers") for words in _NO_DEVELOPER),
+        *((_BAD, words, "texts") for words in _NO_PARTS),
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "unexpected role system after role", "system_turns"),  # Mistral

@@ -46,7 +46,8 @@ def refusal(status: int, message: str, **fields: Any) -> str:
 )
 def test_a_plan_that_is_used_up_rests_until_the_moment_that_is_named(status: int, body: Any) -> None:
     failure = read(status, body)
-    assert (failure.cause, failure.wait_s) == ("quota", pytest.approx(9508.0))
+    assert failure.cause == "quota"
+    assert failure.wait_s == pytest.approx(9508.0)
     assert failure.error.code == UpstreamRateLimited.SPENT
 
 

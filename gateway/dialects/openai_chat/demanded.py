@@ -1,8 +1,10 @@
 """What some models demand of messages and tools, told by a refusal only: by the template that reads them.
 
+developer ─► system                             the older role of instructions              Qwen, DeepSeek, Zhipu
 system, system, user, system ─► system, user    one message of the system's, which leads    Qwen, Gemma
 assistant ─► assistant with reasoning_content   thoughts with each answer                   DeepSeek, Moonshot
 tool, without content ─► (empty)                words in each message                       MiniMax, Zhipu, Moonshot
+parts of text, null ─► one text                 texts that are no lists                     Groq, Cloudflare
 tool, user ─► tool, assistant, user             an answer behind the results of calls       Mistral
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 """
@@ -30,11 +32,15 @@ _NOTED: Final = "OK."
 
 def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable[[int], None]) -> list[Message]:
     """Meet demands. `tell`: is given the place of each instruction that the user says."""
-    after = _led(messages, tell) if "leading system" in demands else list(messages)
+    after = [*map(_of_system, messages)] if "system roles" in demands else list(messages)
+    if "leading system" in demands:
+        after = _led(after, tell)
     if "answers" in demands:
         after = answered(after)
     if "words" in demands:
         after = [*map(_worded, after)]
+    if "plain texts" in demands:
+        after = [*map(_plain, after)]
     return [*map(_thoughtful, after)] if "thoughts" in demands else after
 
 
@@ -59,6 +65,22 @@ def _unbound(tool: object) -> object:
     if not is_object(tool) or not is_object(function) or not isinstance(parameters, Raw):
         return tool
     return {**tool, "function": {**function, "parameters": unbounded(parameters)}}
+
+
+def _of_system(message: Message) -> Message:
+    return {**message, "role": SYSTEM[0]} if message.get("role") == SYSTEM[1] else message
+
+
+def _plain(message: Message) -> Message:
+    """Write texts as one, and none as an empty one; other parts have no other form."""
+    content = message.get("content")
+    if content is None:
+        return {**message, "content": ""}
+    if not is_list(content):
+        return message
+    texts = [part.get("text") for part in content if is_object(part)]
+    said = [text for text in texts if isinstance(text, str)]
+    return {**message, "content": "\n\n".join(said)} if len(said) == len(content) else message
 
 
 def _led(messages: Sequence[Message], tell: Callable[[int], None]) -> list[Message]:

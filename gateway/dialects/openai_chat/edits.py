@@ -398,7 +398,8 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
 )
 _DEMANDED: Final = RequestEdit[OpenAITarget](
     name="demanded",
-    why="this model has rejected messages without thoughts or words, instructions among them, or bounds in tools",
+    why="this model has rejected messages without thoughts or words, in parts, instructions among them or of a "
+    "developer, or bounds in tools",
     apply=_demanded,
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (

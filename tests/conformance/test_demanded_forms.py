@@ -1,0 +1,101 @@
+"""What servers demand of the form of messages: no role of developers, and texts that are no lists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.test_demanded import CALLED, PICTURE, USER, before, messages, statuses, system
+from tests.fakes.openai_api import FakeOpenAI
+
+pytestmark = pytest.mark.anyio
+
+PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+
+
+def refusal(message: str, status: int = 400, **error: Any) -> str:
+    """Direct the fake to refuse one call."""
+    return "!refuse " + json.dumps({"status": status, "error": {"message": message, **error}})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # NeuroAIHub/BrainPilot#549
+        "developer is not one of ['system', 'assistant', 'user', 'tool', 'function']",
+        # vastsa/PI-Desktop#30
+        "Error from provider (Console Go): Upstream request failed: [1214] Incorrect role information",
+        (
+            "Failed to deserialize the JSON body into the target type: messages[0].role: unknown variant `developer`, "
+            "expected one of `system`, `user`, `assistant`, `tool` at line 1 column 40"
+        ),
+        "Input tag 'developer' found using 'role' does not match any of the expected tags: 'system', 'user'",
+        # tusharmath/forgecode#1177 has it for system
+        "Unsupported value: 'messages[0].role' does not support 'developer' with this model.",
+    ],
+)
+async def test_a_server_without_the_role_of_developers_gets_the_systems_and_is_remembered(
+    message: str, tmp_path: Path
+) -> None:
+    body = {"model": "ep-1", "messages": [system(role="developer"), USER], "min_p": 0.1}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push(refusal(message))
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        assert messages(fake) == [system(), USER]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # anomalyco/opencode#30381, TencentCloud/TencentDB-Agent-Memory#1313
+        (
+            "AiError: Bad input: Error: oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', Type "
+            "mismatch of '/messages/0/content', 'array' not in 'string'"
+        ),
+        "AiError: Bad input: Error: oneOf at '/' not met",
+        (
+            "'messages.0' : for 'role:system' the following must be satisfied[('messages.0.content' : value must be a "
+            "string)]"
+        ),
+        (
+            "Failed to deserialize the JSON body into the target type: messages[0]: invalid type: sequence, expected a "
+            "string at line 1 column 92"
+        ),
+    ],
+)
+async def test_a_server_that_takes_texts_only_gets_no_parts_and_no_null(message: str, tmp_path: Path) -> None:
+    calls = {"role": "assistant", "content": None, "tool_calls": [CALLED]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": PARTS}
+    given = [system(PARTS), {"role": "user", "content": [PICTURE]}, calls, result, USER]
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push(refusal(message))
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json={"model": "ep-1", "messages": given})
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        assert messages(fake) == [
+            system("a\n\nb"),
+            {"role": "user", "content": [PICTURE]},
+            calls | {"content": ""},
+            {"role": "tool", "tool_call_id": "c1", "content": "a\n\nb"},
+            USER,
+        ]
+
+
+async def test_callers_of_other_dialects_get_the_same_from_such_a_server(tmp_path: Path) -> None:
+    use = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}
+    talk = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": [use]}]
+    body = {"model": "ep-1", "max_tokens": 9, "messages": [*talk, {"role": "user", "content": [result]}]}
+    words = "AiError: Bad input: Error: Type mismatch of '/messages/1/content', 'null' not in 'string'"
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push(refusal(words))
+        response = await http.post("/v1/messages", json=body)
+        assert response.status_code == 200, response.text
+        assert [one["content"] for one in messages(fake)] == ["hi", "", "ok"]
