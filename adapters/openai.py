@@ -113,6 +113,7 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "emptiness": "words",
     "texts": "plain texts",
     "bounds": "unbounded tools",
+    "strictness": "loose tools",
 }
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {

@@ -231,6 +231,9 @@ CAUSES: Final = Causes(
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
         (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content
         (_BAD, "未正常接收到prompt参数", "emptiness"),  # Zhipu
+        (_BAD, "mixed values for strict", "strictness"),  # Cerebras
+        (_BAD, "tools with strict=true are not supported", "strictness"),
+        (_BAD, "function.strict", "strictness"),  # a path
         (_BAD, "failed to parse grammar", "bounds"),  # llama.cpp, LM Studio
         (_BAD, " does not support thinking", "effort"),  # Ollama
         (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model

@@ -35,7 +35,16 @@ __all__ = [
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 Carriers = tuple[Literal["extra_content", "reasoning_details"], ...]
-Demand = Literal["system roles", "leading system", "answers", "thoughts", "words", "plain texts", "unbounded tools"]
+Demand = Literal[
+    "system roles",
+    "leading system",
+    "answers",
+    "thoughts",
+    "words",
+    "plain texts",
+    "unbounded tools",
+    "loose tools",
+]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by itself

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.test_demanded import CALLED, PICTURE, USER, before, messages, statuses, system
-from tests.fakes.openai_api import FakeOpenAI
+from tests.conformance.test_demanded import CALLED, PICTURE, TOOL, USER, before, messages, statuses, system
+from tests.fakes.openai_api import CHAT, FakeOpenAI
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +99,31 @@ async def test_callers_of_other_dialects_get_the_same_from_such_a_server(tmp_pat
         response = await http.post("/v1/messages", json=body)
         assert response.status_code == 200, response.text
         assert [one["content"] for one in messages(fake)] == ["hi", "", "ok"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # RooCodeInc/Roo-Code#10334, livekit/agents#3134
+        "Tools with mixed values for 'strict' are not allowed. Please set all tools to 'strict: true'",
+        "Tools with strict=True are not supported by this model",
+        "body.tools.0.function.strict: property 'body.tools.0.function.strict' is unsupported",
+    ],
+)
+@pytest.mark.parametrize("native", [True, False])
+async def test_tools_are_loose_where_they_may_not_be_strict_one_by_one(
+    message: str, native: bool, tmp_path: Path
+) -> None:
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    strict = {"name": "g", "parameters": schema, "strict": True}
+    path, body = "/v1/chat/completions", {"tools": [{"type": "function", "function": strict}, TOOL]}
+    if not native:
+        path, body = "/v1/responses", {"tools": [strict | {"type": "function"}], "store": False}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push(refusal(message, 422))
+        for _ in range(2):
+            response = await http.post(path, json=body | {"model": "ep-1", "messages" if native else "input": [USER]})
+            assert response.status_code == 200, response.text
+        sent = [["strict" in tool["function"] for tool in call.request["tools"]] for call in fake.calls(CHAT)]
+        rest = [False, False] if native else [False]
+        assert sent == [[True, *rest[1:]], rest, rest]

@@ -7,9 +7,10 @@ tool, without content ─► (empty)                words in each message       
 parts of text, null ─► one text                 texts that are no lists                     Groq, Cloudflare
 tool, user ─► tool, assistant, user             an answer behind the results of calls       Mistral
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
+strict ─►                                       tools of which none is strict               Cerebras
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec import Raw
@@ -17,9 +18,9 @@ from msgspec import Raw
 from gateway.dialects.gemini.history import EMPTY, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
-from gateway.dialects.patterns import unbounded
+from gateway.dialects.patterns import BOUNDS, unbounded
 
-__all__ = ["REMINDED", "SYSTEM", "answered", "met", "unbound"]
+__all__ = ["REMINDED", "SYSTEM", "answered", "equipped", "met"]
 
 Message = Mapping[str, object]
 
@@ -28,6 +29,7 @@ _USER: Final = "user"
 _THOUGHTS: Final = "reasoning_content"
 _NONE: Final = " "  # an empty thought counts as none
 _NOTED: Final = "OK."
+_LOOSE: Final = "this upstream holds no call to the schema of its tool, or each"
 
 
 def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable[[int], None]) -> list[Message]:
@@ -54,9 +56,20 @@ def answered(messages: Sequence[Message]) -> list[Message]:
     return said
 
 
-def unbound(tools: Iterable[object]) -> list[object]:
-    """Give tools without the bounds of texts and lists."""
-    return [*map(_unbound, tools)]
+def equipped(tools: Sequence[object], demands: Collection[Demand], tell: Callable[[str], None]) -> Sequence[object]:
+    """Meet demands of tools. `tell`: is given what is lost by it."""
+    for demand, (write, lost) in _OF_TOOLS.items():
+        if demand in demands and (after := [*map(write, tools)]) != [*tools]:
+            tools = after
+            tell(lost)
+    return tools
+
+
+def _loose(tool: object) -> object:
+    function = tool.get("function") if is_object(tool) else None
+    if not is_object(tool) or not is_object(function):
+        return tool
+    return {**tool, "function": {name: value for name, value in function.items() if name != "strict"}}
 
 
 def _unbound(tool: object) -> object:
@@ -81,6 +94,12 @@ def _plain(message: Message) -> Message:
     texts = [part.get("text") for part in content if is_object(part)]
     said = [text for text in texts if isinstance(text, str)]
     return {**message, "content": "\n\n".join(said)} if len(said) == len(content) else message
+
+
+_OF_TOOLS: Final[Mapping[Demand, tuple[Callable[[object], object], str]]] = {
+    "unbounded tools": (_unbound, BOUNDS),
+    "loose tools": (_loose, _LOOSE),
+}
 
 
 def _led(messages: Sequence[Message], tell: Callable[[int], None]) -> list[Message]:

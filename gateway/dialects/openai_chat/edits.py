@@ -31,11 +31,10 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.outbound import RESTING, ROOM, SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
-from gateway.dialects.patterns import BOUNDS
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
-from .demanded import REMINDED, met, unbound
+from .demanded import REMINDED, equipped, met
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
@@ -236,9 +235,10 @@ def _demanded(words: _Words) -> None:
     after = met(messages, words.target.demands, lambda place: words.lose(f"messages[{place}]", REMINDED))
     if after != messages:
         words.put("messages", after)
-    if "unbounded tools" in words.target.demands and words.has(_TOOLS):
-        words.put(_TOOLS, unbound(map(_opened, words.many(_TOOLS))))
-        words.lose(_TOOLS, BOUNDS)
+    tools = [*map(_opened, words.many(_TOOLS))] if words.has(_TOOLS) else []
+    equipment = equipped(tools, words.target.demands, lambda lost: words.lose(_TOOLS, lost))
+    if equipment != tools:
+        words.put(_TOOLS, equipment)
 
 
 def _opened(tool: Fields) -> dict[str, object]:
@@ -399,7 +399,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
 _DEMANDED: Final = RequestEdit[OpenAITarget](
     name="demanded",
     why="this model has rejected messages without thoughts or words, in parts, instructions among them or of a "
-    "developer, or bounds in tools",
+    "developer, or bounds or strictness of tools",
     apply=_demanded,
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (

@@ -17,11 +17,10 @@ from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
-from gateway.dialects.patterns import BOUNDS
 from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
-from .demanded import REMINDED, met, unbound
+from .demanded import REMINDED, equipped, met
 from .outbound_messages import Conversation
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
@@ -94,9 +93,8 @@ class _Writer:
     def _tools(self) -> Tools:
         tools = write_tools(self.request, self.names, self.abilities, self.losses)
         given = tools.fields.get("tools")
-        if "unbounded tools" in self.target.demands and is_list(given):
-            tools.fields["tools"] = unbound(given)
-            self._lose("tools", BOUNDS, "hint")
+        if is_list(given):
+            tools.fields["tools"] = equipped(given, self.target.demands, lambda lost: self._lose("tools", lost, "hint"))
         return tools
 
     def _path(self, name: str) -> str:
