@@ -19,6 +19,7 @@ __all__ = [
     "ROOM",
     "SPELLED",
     "SPELLINGS",
+    "TEXT_ONLY",
     "UNDESCRIBED",
     "UPDATES",
     "Carriers",
@@ -52,6 +53,7 @@ ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by its
 ADDED_TOOLS: Final = "additional_tools"
 UPDATES: Final = "configuration_update"
 ITEM_METADATA: Final = "internal_chat_message_metadata_passthrough"
+TEXT_ONLY: Final = "this upstream responds with text only"
 UNDESCRIBED: Final = "descriptions"  # stands for those of tools that say nothing
 SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out

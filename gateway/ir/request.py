@@ -250,14 +250,23 @@ class Reasoning(Struct, gc=False, frozen=True, kw_only=True):
     display: Literal["summarized", "omitted", "updates"] | None = None
 
 
+class Shape(Struct, gc=False, frozen=True, kw_only=True):
+    """How pictures of an answer are to be: `ratio`, such as 16:9, and `size`, such as 2K."""
+
+    ratio: str | None = None
+    size: str | None = None
+    path: str
+
+
 class Output(Struct, gc=False, frozen=True, kw_only=True):
     """The form of the answer: free text, any JSON, or JSON by `schema`, with what OpenAI callers say of that.
 
-    `modalities`: text, image; () = as the model likes.
+    `modalities`: text, image; () = as the model likes. `shape`: of its pictures; None = as the model likes.
     """
 
     kind: Literal["text", "json", "schema"] = "text"
     modalities: tuple[str, ...] = ()
+    shape: Shape | None = None
     schema: Raw | None = None
     name: str | None = None
     description: str | None = None

@@ -224,6 +224,12 @@ OUTPUT: Final = (
     *hold(_FORMED, "response_format.json_schema.strict"),
     *hold(chat(response_format={"type": "json_object"}), "response_format.type"),
     *hold(chat(modalities=["text", "image"]), "modalities (image)"),
+    *hold(
+        chat(modalities=["text", "image"], image_config={"aspect_ratio": "1:1", "image_size": "2K"}),
+        "image_config",
+        "image_config.aspect_ratio",
+        "image_config.image_size",
+    ),
     *hold(chat(modalities=["text", "audio"], audio={"voice": "a"}), "modalities (audio)", "audio"),
     *hold(chat(prediction={"type": "content", "content": "Blue."}), "prediction"),
     *hold(chat(verbosity="low"), "verbosity"),

@@ -41,6 +41,7 @@ _DEFAULTS: Final = {"temperature": 1, "top_p": 1}
 # Other services have them, this one has not; the value that says nothing.
 _NOT_HERE: Final = {"seed": None, "presence_penalty": 0, "frequency_penalty": 0}
 _MOST_HEAT: Final = 1
+_DRAWS_NOTHING: Final = "this model does not generate images"
 
 _Taken = Callable[[str, float], bool]
 
@@ -245,7 +246,9 @@ class _Writer:
 
     def _modalities(self) -> None:
         if any(one != "text" for one in self.request.output.modalities):
-            self._lose("modalities", "this model does not generate images")
+            self._lose("modalities", _DRAWS_NOTHING)
+        if (shape := self.request.output.shape) is not None:
+            self._lose(shape.path, _DRAWS_NOTHING)
 
 
 def _never(_name: str, _value: float) -> bool:

@@ -33,7 +33,6 @@ _UNSAID: Final = frozenset({"", "THINKING_LEVEL_UNSPECIFIED"})
 _CHANGES: Final = frozenset(
     {
         "audioTranscriptionConfig",
-        "imageConfig",
         "modelSelectionConfig",
         "routingConfig",
         "speechConfig",
@@ -81,7 +80,7 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
     output = _output(config, place) if text is None else _newer(text, config, place)
     return Options(
         sampling=_sampling(config, place),
-        output=replace(output, modalities=_modalities(config, place)),
+        output=replace(output, modalities=_modalities(config, place), shape=_shape(config, place)),
         reasoning=_reasoning(config.thinking_config, place.at("thinkingConfig")),
         detail=_detail(config, place),
         only=_sound(config, place),
@@ -165,6 +164,19 @@ def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:
     if any(one.upper() not in _MODALITIES for one in given):
         place.lose("responseModalities", "responses are text, images or audio", "change")
     return given if "image" in given else ()
+
+
+def _shape(config: wire.Config, place: Place) -> ir.Shape | None:
+    """Read how pictures of the answer are to be."""
+    if config.image_config is UNSET:
+        return None
+    at = place.at("imageConfig")
+    given, rest = wire.message(config.image_config, wire.IMAGE_CONFIG, at)
+    for name in rest:
+        at.lose(name, "not carried", "change")
+    if not given.aspect_ratio and not given.image_size:
+        return None
+    return ir.Shape(ratio=given.aspect_ratio, size=given.image_size, path=at.path)
 
 
 def _wanted(config: wire.Config) -> tuple[str, ...]:

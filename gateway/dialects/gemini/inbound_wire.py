@@ -26,6 +26,7 @@ __all__ = [
     "FLAG",
     "FUNCTION_CALL",
     "FUNCTION_RESPONSE",
+    "IMAGE_CONFIG",
     "REQUEST",
     "RESOLUTION",
     "TEXT_FORMAT",
@@ -39,6 +40,7 @@ __all__ = [
     "File",
     "FunctionCall",
     "FunctionResponse",
+    "ImageConfig",
     "Maybe",
     "Named",
     "Request",
@@ -161,7 +163,15 @@ class Config(Struct, rename="camel"):
     response_format: Maybe = UNSET
     response_modalities: list[str | int] | Named = None
     media_resolution: Named = None
+    image_config: Maybe = UNSET
     thinking_config: Maybe = UNSET
+
+
+class ImageConfig(Struct, rename="camel"):
+    """How pictures are to be."""
+
+    aspect_ratio: str | None = None
+    image_size: str | None = None
 
 
 class TextFormat(Struct, rename="camel"):
@@ -190,6 +200,7 @@ DECLARATION: Final = Decoder(Declaration)
 TOOL_CONFIG: Final = Decoder(ToolConfig)
 CALLING: Final = Decoder(Calling)
 CONFIG: Final = Decoder(Config, strict=False)
+IMAGE_CONFIG: Final = Decoder(ImageConfig)
 TEXT_FORMAT: Final = Decoder(TextFormat)
 THINKING: Final = Decoder(Thinking, strict=False)
 

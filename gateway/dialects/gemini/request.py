@@ -417,9 +417,7 @@ class _Writer:
             config["thinkingConfig"] = thinking.config
         if self.media and (resolution := self._resolution()):
             config["mediaResolution"] = resolution
-        if self.request.output.modalities and (modalities := self._modalities()):
-            config["responseModalities"] = modalities
-        return config
+        return config | self._drawn(self.request.output)
 
     def _sampling(self, drawn: tuple[float | None, ...], thinking: Plan) -> dict[str, object]:
         values = {name: value for name, value in zip(_SAMPLING, drawn, strict=True) if value is not None}
@@ -443,13 +441,19 @@ class _Writer:
             self._lose(name, "this model does not report it")
         return {}
 
-    def _modalities(self) -> list[str]:
+    def _drawn(self, output: ir.Output) -> dict[str, object]:
         """Ask for pictures: models that draw do so by themselves, the public API's also on demand."""
-        wanted = self.request.output.modalities
-        if self.image and self.public:
-            return [one.upper() for one in wanted]
-        self._lose("modalities", *_DRAWING[self.image])
-        return []
+        config: dict[str, object] = {}
+        if output.modalities and self.image and self.public:
+            config["responseModalities"] = [one.upper() for one in output.modalities]
+        elif output.modalities:
+            self._lose("modalities", *_DRAWING[self.image])
+        if (shape := output.shape) is not None and self.image:
+            given = {"aspectRatio": shape.ratio, "imageSize": shape.size}
+            config["imageConfig"] = {name: one for name, one in given.items() if one}
+        elif shape is not None:
+            self._lose(shape.path, *_DRAWING[False])
+        return config
 
     def _for_claude(self, values: dict[str, float], *, thinks: bool) -> dict[str, float]:
         kept = dict(values)

@@ -15,7 +15,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
-from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, TEXT_ONLY, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
@@ -183,11 +183,15 @@ class _Writer:
     # form of the answer
 
     def _modalities(self) -> dict[str, object]:
-        wanted = self.request.output.modalities
-        if wanted and self.target.draws:
-            return {"modalities": list(wanted)}
+        wanted, shape = self.request.output.modalities, self.request.output.shape
+        if self.target.draws:
+            fields: dict[str, object] = {"modalities": list(wanted)} if wanted else {}
+            said = {} if shape is None else {"aspect_ratio": shape.ratio, "image_size": shape.size}
+            return fields | ({"image_config": {name: one for name, one in said.items() if one}} if said else {})
         if "image" in wanted:
-            self._lose("modalities", "this upstream responds with text only")
+            self._lose("modalities", TEXT_ONLY)
+        if shape is not None:
+            self._lose(shape.path, TEXT_ONLY)
         return {}
 
     def _output(self) -> dict[str, object]:

@@ -367,6 +367,13 @@ class ExtraBody(Closed):
     google: GoogleOptions | None = None
 
 
+class ImageConfig(Closed, rename={"ratio": "aspect_ratio", "size": "image_size"}):
+    """How pictures are to be, as OpenRouter's callers say it."""
+
+    ratio: str | None = None
+    size: str | None = None
+
+
 _Penalty = Annotated[float, Meta(ge=-2, le=2)]
 _Positive = Annotated[int, Meta(ge=1)]
 
@@ -399,6 +406,7 @@ class Body(Struct, kw_only=True):
 
     response_format: ResponseFormat | None = None
     modalities: list[str] | None = None
+    image_config: ImageConfig | None = None
     audio: Raw | UnsetType = UNSET
 
     reasoning_effort: Effort | None = None

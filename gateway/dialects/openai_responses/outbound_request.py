@@ -20,7 +20,7 @@ from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
 from gateway.dialects.openai_chat.outbound_tools import is_strict
-from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import TEXT_ONLY, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.raw import FIELDS, NULL
 from gateway.errors import InvalidRequest
@@ -204,7 +204,9 @@ class _Writer:
     def _text(self) -> JSON:
         output = self.request.output
         if output.modalities and "image" in output.modalities:
-            self._lose("modalities", "this upstream responds with text only")
+            self._lose("modalities", TEXT_ONLY)
+        if output.shape is not None:
+            self._lose(output.shape.path, TEXT_ONLY)
         if self.words:
             self._lose("response_format", IN_WORDS)
         held = output.kind != "text" and not self.words

@@ -356,3 +356,5 @@ def test_unknown_fields_are_told_by_the_callers_name() -> None:
 
 def test_pictures_are_not_drawn() -> None:
     assert lost(written(output=ir.Output(modalities=("text", "image")))) == [("modalities", "change")]
+    shape = ir.Shape(ratio="16:9", size="2K", path="image_config")
+    assert lost(written(output=ir.Output(shape=shape))) == [("image_config", "change")]

@@ -400,3 +400,10 @@ def test_what_the_answer_consists_of_may_be_numbers() -> None:
     assert native is not None
     assert native.only is not None
     assert [loss.path for loss in config(mediaResolution=9).losses][:1] == ["generationConfig.mediaResolution"]
+
+
+def test_how_pictures_are_to_be() -> None:
+    given = config(imageConfig={"aspect_ratio": "16:9", "imageSize": "2K", "personGeneration": "ALLOW_ALL"})
+    assert given.output.shape == ir.Shape(ratio="16:9", size="2K", path="generationConfig.imageConfig")
+    assert [loss.path for loss in given.losses] == ["generationConfig.imageConfig.personGeneration"]
+    assert config(imageConfig={}).output.shape is None

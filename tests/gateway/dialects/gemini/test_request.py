@@ -438,6 +438,14 @@ def test_pictures_are_asked_for_where_that_can_be_said() -> None:
     assert (lost(here, "hint"), lost(elsewhere, "change")) == (["modalities"], ["modalities"])
 
 
+@pytest.mark.parametrize("surface", ["gemini", "vertex", "v1internal"])
+def test_how_pictures_are_to_be_is_said_to_models_that_draw(surface: Any) -> None:
+    output = ir.Output(shape=ir.Shape(ratio="16:9", size="2K", path="image_config"))
+    said = config(model=IMAGE, output=output, target={"surface": surface})
+    assert said == {"imageConfig": {"aspectRatio": "16:9", "imageSize": "2K"}}
+    assert lost(written(model=GEMINI_3, output=output), "change") == ["image_config"]
+
+
 def test_claude_that_does_not_think_keeps_its_temperature() -> None:
     off = ir.Reasoning(mode="budget", budget=0, include=False)  # as [thinking] says it of plain Claude models
     answer = written(model=CLAUDE, reasoning=off, sampling=ir.Sampling(temperature=0.3))

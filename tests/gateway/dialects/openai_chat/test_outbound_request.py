@@ -199,6 +199,13 @@ def test_pictures_are_asked_for() -> None:
     assert body(output=ir.Output(modalities=("text", "image")))["modalities"] == ["text", "image"]
 
 
+def test_how_pictures_are_to_be_is_said_as_openrouter_takes_it() -> None:
+    output = ir.Output(modalities=("image",), shape=ir.Shape(ratio="16:9", size="2K", path="image_config"))
+    assert body(output=output)["image_config"] == {"aspect_ratio": "16:9", "image_size": "2K"}
+    answer = written(output=output, target={"draws": False})
+    assert lost(answer) == [("modalities", "change"), ("image_config", "change")]
+
+
 def test_pictures_are_not_asked_for_where_all_answers_are_words() -> None:
     answer = written(output=ir.Output(modalities=("text", "image")), target={"draws": False})
     assert ("modalities" in answer.body, lost(answer)) == (False, [("modalities", "change")])

@@ -144,6 +144,14 @@ def test_answers_in_pictures_are_kept_for_who_can() -> None:
     assert read(modalities=["text"]).output.modalities == ()
 
 
+def test_how_pictures_are_to_be_is_read_as_openrouters_callers_say_it() -> None:
+    """https://openrouter.ai/docs/guides/overview/multimodal/image-generation"""
+    given = read(image_config={"aspect_ratio": "16:9", "image_size": "2K", "font_inputs": []})
+    assert given.output.shape == ir.Shape(ratio="16:9", size="2K", path="image_config")
+    assert [loss.path for loss in given.losses] == ["image_config.font_inputs"]
+    assert read(image_config={}).output.shape is None
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "role", "content"]), inner),

@@ -189,6 +189,8 @@ def test_verbosity_of_either_dialect_is_an_option_of_the_text() -> None:
 
 def test_pictures_in_the_answer_are_told_to_be_lost() -> None:
     assert lost(written(output=ir.Output(modalities=("text", "image")))) == {"modalities": "change"}
+    shape = ir.Shape(ratio="16:9", size="2K", path="image_config")
+    assert lost(written(output=ir.Output(shape=shape))) == {"image_config": "change"}
 
 
 # who asks, and the rest
