@@ -192,7 +192,8 @@ def _handed_over(groups: Iterable[_Group], losses: list[ir.Loss], hands: Callabl
         losses += [ir.Loss("messages", SAID_BACK, "change")] if said else []
         losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in shown]
         _say(handed, True, [part for part in group.parts if not hands(part)])
-        _say(handed, False, [*([SAID, *said] if said else []), *([SHOWN, *shown] if shown else [])])
+        _say(handed, False, [SAID, *said] if said else [])
+        _say(handed, False, [SHOWN, *shown] if shown else [])
     return handed
 
 
