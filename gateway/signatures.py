@@ -3,7 +3,8 @@
     answer   Watch.take ─► what signs a call, by the call's id ─► memory ─► Redis, if there is one
     request  fetch ─► memory ─► recall: the call has its signature back, and the thoughts that stood before it
 
-OpenAI Chat clients rarely send `extra_content` back. Gemini signs its calls; Claude and OpenAI sign the thoughts before
+OpenAI Chat clients rarely send `extra_content` back. Gemini signs its calls, and its pictures, which no other dialect
+has a signature for: they are known by their bytes. Claude and OpenAI sign the thoughts before
 them, which must come back unchanged, so these are remembered whole. A caller to whom no thoughts are shown brings back
 their signature without their words: it gets the words back. What is forgotten becomes the family's documented fallback,
 or is left out. Nothing is done for what is not signed.
@@ -44,7 +45,10 @@ _NOTHING: Final[frozenset[type]] = frozenset()
 
 
 class Kept(Struct, frozen=True, omit_defaults=True):
-    """What belongs to one call: its signature, and the signed thoughts before it; `behind`: what was said before."""
+    """What belongs to one call: its signature, and the signed thoughts before it; `behind`: what was said before.
+
+    To a picture belongs its signature alone.
+    """
 
     signature: ir.Signature | None = None
     thoughts: tuple[ir.Thinking, ...] = ()
@@ -182,7 +186,8 @@ class SignatureMemory:
                 self._entries.move_to_end((principal, call))
                 found[call] = _of_family(kept, family)
         later.update(part.id for part in turn.parts if isinstance(part, ir.ToolCall))
-        if not found:
+        turn = _drawn(turn, found)
+        if found.keys().isdisjoint(later):
             return turn
         return _worded(turn, found) if any(map(_signs, turn.parts)) else _restored(turn, found)
 
@@ -253,6 +258,7 @@ class _Signed:
         self._found = found
         self._wants_thoughts = thoughts
         self._block: ir.BlockStarted | None = None
+        self._picture: ir.Signature | None = None
         self._words: list[str] = []
         self._thoughts: list[ir.Thinking] = []  # signed, and no call has come since
 
@@ -264,9 +270,11 @@ class _Signed:
             self._words.append(event.text)
         elif isinstance(event, ir.SignatureDelta):
             self._sign(event.signature)
+        elif isinstance(event, ir.MediaChunk) and self._picture is not None:
+            self._found[_picture(event.data)] = Kept(self._picture)
 
     def _start(self, block: ir.BlockStarted) -> None:
-        self._block = block
+        self._block, self._picture = block, None
         self._words.clear()
         if block.kind == "tool_call" and block.id and self._thoughts:
             self._found[block.id] = Kept(thoughts=tuple(self._thoughts))
@@ -279,6 +287,8 @@ class _Signed:
         # one of words stands behind the call: their start was in a read that is not looked at
         if block.kind == "tool_call" and block.id and signature.kind == "f":
             self._found[block.id] = replace(self._found.get(block.id, Kept()), signature=signature)
+        elif block.kind == "media":
+            self._picture = signature  # whose bytes come next
         elif block.kind == "thinking" and self._wants_thoughts:
             self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))
 
@@ -320,12 +330,39 @@ def _mark(turn: ir.Turn | None) -> str:
 def _lacking(turn: ir.Turn) -> Iterator[str]:
     """Give the ids of a turn's calls, if the caller has brought back nothing that signs them, or thoughts unsaid.
 
-    Of parallel calls of Gemini's only the first one is signed.
+    Of parallel calls of Gemini's only the first one is signed. Pictures without a signature are named by their bytes.
     """
-    if turn.role != "assistant" or ir.ToolCall not in map(type, turn.parts):
+    if turn.role != "assistant":
+        return
+    kinds = [*map(type, turn.parts)]
+    if ir.Media in kinds:
+        yield from (_picture(part.data) for part in turn.parts if isinstance(part, ir.Media) and _is_bare(part))
+    if ir.ToolCall not in kinds:
         return
     if any(map(_unsaid, turn.parts)) or not any(map(_signs, turn.parts)):
         yield from (part.id for part in turn.parts if isinstance(part, ir.ToolCall))
+
+
+def _picture(data: str | None) -> str:
+    """Name a picture, as no call is named."""
+    return f"picture {sha256((data or '').encode()).hexdigest()}"
+
+
+def _is_bare(media: ir.Media) -> bool:
+    return media.signature is None and bool(media.data)
+
+
+def _drawn(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
+    """Put signatures to the pictures."""
+    if ir.Media not in map(type, turn.parts) or not found:
+        return turn
+    parts = tuple(
+        replace(part, signature=found.get(_picture(part.data), _NONE).signature)
+        if isinstance(part, ir.Media) and _is_bare(part)
+        else part
+        for part in turn.parts
+    )
+    return replace(turn, parts=parts)
 
 
 def _unsaid(part: ir.Part) -> bool:

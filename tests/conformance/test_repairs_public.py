@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,21 @@ async def test_a_picture_with_its_signature_goes_back_as_the_models(google: Serv
     drawn = {"role": "model", "parts": [picture]}
     response = await gemini.ask(google, "draw", drawn, "bluer", form="sse", model=DRAWING)
     assert (response.status_code, google.contents[1]) == (200, drawn)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
+async def test_a_picture_has_its_signature_back_whatever_the_caller_kept(
+    google: Served, path: str, stream: bool
+) -> None:
+    asked: dict[str, Any] = {"model": DRAWING, **({"max_tokens": 50} if path == MESSAGES else {})}
+    first = await google.post(path, "!image", stream=stream, **asked)
+    assert first.status_code == 200
+    (signature,) = google.fake.signatures.issued
+    (data,) = set(re.findall(r"iVBORw0KGgo[A-Za-z0-9+/=]+", first.text))
+    said: dict[str, Any] = {"role": "assistant", "content": f"![image](data:image/png;base64,{data})"}
+    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": data}
+    second = await google.post(path, "draw", item if path == RESPONSES else said, "bluer", **asked)
+    assert (second.status_code, statuses(google)) == (200, [200, 200])
+    assert [part.get("thoughtSignature") for part in google.contents[1]["parts"]] == [signature]
+    assert "x-gateway-lossy" not in second.headers

@@ -68,7 +68,7 @@ class Reply:
             elif isinstance(item, Think):
                 yield from self._think(item)
             elif isinstance(item, Picture):
-                yield [self._signed({"inlineData": {"mimeType": "image/png", "data": _picture(item)}})]
+                yield [self._drawn({"inlineData": {"mimeType": "image/png", "data": _picture(item)}})]
         calls = [self._tool(tool) for tool in tools]
         if calls:
             yield from [[one] for one in calls] if self.plan.split else [calls]
@@ -98,6 +98,12 @@ class Reply:
         if self.call.model.signed_calls and not self.calls_made and "thoughtSignature" not in part:
             part["thoughtSignature"] = self.call.signatures.sign("gemini")
         self.calls_made += 1
+        return part
+
+    def _drawn(self, picture: Json) -> Json:
+        part = self._signed(picture)
+        if self.call.model.draws and self.call.model.signed_calls and "thoughtSignature" not in part:
+            part["thoughtSignature"] = self.call.signatures.sign("gemini")
         return part
 
     def _signed(self, part: Json) -> Json:

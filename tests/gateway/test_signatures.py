@@ -109,6 +109,32 @@ async def test_the_signature_of_a_call_comes_back_by_its_id() -> None:
     assert parts(memory.recall("alice", asking(call("c2")), GEMINI)) == (call("c2"),)
 
 
+async def test_the_signature_of_a_picture_comes_back_by_its_bytes() -> None:
+    memory, signed = SignatureMemory(FakeClock()), ir.Signature("gemini", "UElD")
+    drawn: list[ir.Event] = [
+        ir.BlockStarted(kind="media"),
+        ir.SignatureDelta(signed),
+        ir.MediaChunk(media_type="image/png", data="AAAA"),
+        ir.BlockEnded(),
+    ]
+    await heard(memory, GEMINI, drawn, of_gemini())
+    picture, other = (ir.Media(media_type="image/png", data=data) for data in ("AAAA", "BBBB"))
+    given = asking(ir.Text(text="a"), picture, other, call())
+    back = parts(memory.recall("alice", given, GEMINI))
+    assert back == (ir.Text(text="a"), replace(picture, signature=signed), other, call(signature=SIGNED))
+    assert parts(memory.recall("alice", asking(picture), GEMINI)) == (replace(picture, signature=signed),)
+    assert parts(memory.recall("alice", asking(picture), CLAUDE)) == (picture,)
+    assert memory.recall("bob", given, GEMINI) is given
+
+
+async def test_a_picture_that_nobody_signed_takes_no_other_signature() -> None:
+    memory = SignatureMemory(FakeClock())
+    bare: list[ir.Event] = [ir.BlockStarted(kind="media"), ir.MediaChunk(media_type="image/png", data="AAAA")]
+    await heard(memory, GEMINI, [*of_gemini(), *bare])
+    given = asking(ir.Media(media_type="image/png", data="AAAA"))
+    assert memory.recall("alice", given, GEMINI) is given
+
+
 async def test_what_signs_words_behind_a_call_does_not_take_its_place() -> None:
     memory, words = SignatureMemory(FakeClock()), ir.Signature("gemini", "V09SRFM=")
     begun: list[ir.Event] = [ir.BlockStarted(kind="text"), ir.TextDelta("so")]
