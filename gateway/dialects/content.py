@@ -26,6 +26,7 @@ _LOOKS: Final = 8  # a text within the answer of a Gemini tool stands that deep
 _RAW: Final = msgspec.json.Decoder(Raw)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_FLOAT: Final = re.compile(r"Expected `int\b[^`]*`, got `float`")
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
 _SHRINK: Final = bytes.maketrans(b"[]ntrbfu/", b"{}xxxxxxx")  # what may follow a backslash must not vanish
 _IRRELEVANT: Final = bytes(set(range(256)) - set(b'{}[]"\\ntrbfu/'))
@@ -48,7 +49,7 @@ _SCHEMES: Final = ("https://", "http://", "gs://")
 def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgspec uses)
     """Decode a request body; raise InvalidRequest, with the field as `param`, for whatever is wrong with it."""
     try:
-        value = msgspec.json.decode(body, type=type)
+        value = _numbered(body, type)
         if not body.isascii():
             body.decode()  # what stays Raw is not checked by msgspec
         deep = _deeper(body, MAX_DEPTH)
@@ -61,6 +62,16 @@ def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgs
     if deep:
         raise _too_deep()
     return value
+
+
+def _numbered(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (as above)
+    """Decode it; a whole number may be written as `100.0`, or as `1e+05`: so R writes what its user calls 100000."""
+    try:
+        return msgspec.json.decode(body, type=type)
+    except msgspec.ValidationError as error:
+        if not _FLOAT.match(str(error)):
+            raise
+    return msgspec.json.decode(body, type=type, strict=False)  # with a fraction it is refused here, too
 
 
 def _invalid_field(text: str) -> InvalidRequest:

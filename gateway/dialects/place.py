@@ -59,15 +59,14 @@ class Place:
         try:
             return decoder.decode(raw)
         except ValidationError:
-            raise self._invalid(bytes(raw), decoder, key) from None
+            return self._read_oddly(bytes(raw), decoder.type, key)
 
-    def _invalid(self, data: bytes, decoder: Decoder[_T], key: str) -> InvalidRequest:
+    def _read_oddly(self, data: bytes, type: type[_T], key: str) -> _T:  # noqa: A002 (the name that msgspec uses)
         try:
-            decode(data, decoder.type)
+            return decode(data, type)  # which knows more forms of a number
         except InvalidRequest as error:
             what = error.message.removeprefix(f"{error.param or 'the request body'}: ")
-            return self.refuse(what, _join(key, error.param or ""))
-        raise AssertionError("two decoders of one type disagree")
+            raise self.refuse(what, _join(key, error.param or "")) from None
 
 
 def is_null(raw: Raw) -> bool:
