@@ -85,7 +85,8 @@ def refusal_of(plan: Plan, seen: Seen, needs: Sequence[int] = ()) -> tuple[str, 
         return _over(window.rule, window.rule.what, wait)
     short = next((one for one, need in zip(seen.windows, needs, strict=False) if need > one.left), None)
     if short is None:
-        return "concurrent", RateLimited(_said(f"make {plan.at_once} requests at once"), retry_after=SOON_S)
+        what = f"make {_counted(plan.at_once, 'requests')} at once"
+        return "concurrent", RateLimited(_said(what), retry_after=SOON_S)
     return _over(short.rule, f"{short.rule.what}, and its open requests may need what is left", SOON_S)
 
 
@@ -127,8 +128,12 @@ def _rule(who: str, limit: Limit) -> Rule:
         seconds=0 if limit.window == "month" else item.get_expiry(),
         what=f"spend {limit.amount:g} USD {each}"
         if is_money
-        else f"{verb} {int(limit.amount)} {limit.resource} {each}",
+        else f"{verb} {_counted(int(limit.amount), limit.resource)} {each}",
     )
+
+
+def _counted(amount: int | None, things: str) -> str:
+    return f"{amount} {things.removesuffix('s') if amount == 1 else things}"
 
 
 def _over(rule: Rule, what: str, wait: float) -> tuple[str, RateLimited]:

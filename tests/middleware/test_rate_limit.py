@@ -51,7 +51,7 @@ async def test_the_answer_says_when_to_come_again() -> None:
     await ask(app)
     outcome = await ask(app)
     assert 1 <= int(outcome.headers["retry-after"]) <= 120
-    assert "1 requests a minute" in outcome.json["error"]["message"]
+    assert outcome.json["error"]["message"] == "this key may make 1 request a minute; wait and try again"
 
 
 async def test_each_key_has_its_own_count() -> None:
@@ -115,11 +115,13 @@ async def holding(app: RateLimit, inner: Waiting, number: int) -> AsyncIterator[
         inner.go.set()
 
 
-async def test_concurrent_answers_are_bounded_and_given_back() -> None:
+@pytest.mark.parametrize(("places", "said"), [(1, "1 request at once"), (2, "2 requests at once")])
+async def test_concurrent_answers_are_bounded_and_given_back(places: int, said: str) -> None:
     inner = Waiting()
-    app = RateLimit(inner, (Limit("concurrent", 2, None),))
-    async with holding(app, inner, 2):
+    app = RateLimit(inner, (Limit("concurrent", places, None),))
+    async with holding(app, inner, places):
         over = await ask(app)
+    assert f"may make {said};" in over.json["error"]["message"]
     assert (over.status, over.headers["retry-after"], app.open_requests) == (429, "1", {})
     assert (await ask(app)).status == 200
 
