@@ -129,9 +129,12 @@ class StreamReader(BlockReader):
         if (chunk.error is not UNSET and _says(chunk.error)) or chunk.kind == "error":
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
             return None
-        if chunk.usage is not UNSET and self._tally.add(chunk.usage, chunk.service_tier):
-            if chunk.search_results is not UNSET or chunk.citations is not UNSET:
-                self._sources = chunk.search_results, chunk.citations
+        if (
+            chunk.usage is not UNSET
+            and self._tally.add(chunk.usage, chunk.service_tier)
+            and (chunk.search_results is not UNSET or chunk.citations is not UNSET)
+        ):
+            self._sources = chunk.search_results, chunk.citations
         for choice in chunk.choices or ():
             if not choice.index:
                 if not self._started:
