@@ -13,6 +13,8 @@ from tests.fakes.openai_api import CHAT, FakeOpenAI
 
 pytestmark = pytest.mark.anyio
 
+Json = dict[str, Any]
+
 PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
 
 
@@ -116,9 +118,9 @@ async def test_tools_are_loose_where_they_may_not_be_strict_one_by_one(
 ) -> None:
     schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
     strict = {"name": "g", "parameters": schema, "strict": True}
-    path, body = "/v1/chat/completions", {"tools": [{"type": "function", "function": strict}, TOOL]}
+    path, body = "/v1/chat/completions", Json(tools=[{"type": "function", "function": strict}, TOOL])
     if not native:
-        path, body = "/v1/responses", {"tools": [strict | {"type": "function"}], "store": False}
+        path, body = "/v1/responses", Json(tools=[strict | {"type": "function"}], store=False)
     async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
         fake.script.push(refusal(message, 422))
         for _ in range(2):
