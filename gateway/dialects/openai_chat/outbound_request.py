@@ -183,7 +183,10 @@ class _Writer:
     # form of the answer
 
     def _modalities(self) -> dict[str, object]:
-        wanted, shape = self.request.output.modalities, self.request.output.shape
+        output = self.request.output
+        wanted, shape = output.modalities, output.shape
+        if not wanted and shape is None:
+            return {}
         if self.target.draws:
             fields: dict[str, object] = {"modalities": list(wanted)} if wanted else {}
             said = {} if shape is None else {"aspect_ratio": shape.ratio, "image_size": shape.size}

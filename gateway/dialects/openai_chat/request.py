@@ -119,7 +119,8 @@ def _refuse_sound(body: wire.Body) -> None:
 def _output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
     """Read the form of the answer, and what it may consist of if that is not text alone."""
     output = read_output(body, losses)
-    if (wanted := body.image_config) is not None and (wanted.ratio or wanted.size):
+    wanted = body.image_config
+    if wanted and (wanted.ratio or wanted.size):
         shape = ir.Shape(ratio=wanted.ratio, size=wanted.size, path="image_config")
         output = structs.replace(output, shape=shape)
     if body.modalities and "image" in body.modalities:
