@@ -49,7 +49,10 @@ _SCHEMES: Final = ("https://", "http://", "gs://")
 def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgspec uses)
     """Decode a request body; raise InvalidRequest, with the field as `param`, for whatever is wrong with it."""
     try:
-        value = _numbered(body, type)
+        try:
+            value = msgspec.json.decode(body, type=type)
+        except msgspec.ValidationError as error:
+            value = _numbered(body, type, error)
         if not body.isascii():
             body.decode()  # what stays Raw is not checked by msgspec
         deep = _deeper(body, MAX_DEPTH)
@@ -64,14 +67,11 @@ def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgs
     return value
 
 
-def _numbered(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (as above)
-    """Decode it; a whole number may be written as `100.0`, or as `1e+05`: so R writes what its user calls 100000."""
-    try:
-        return msgspec.json.decode(body, type=type)
-    except msgspec.ValidationError as error:
-        if not _FLOAT.match(str(error)):
-            raise
-    return msgspec.json.decode(body, type=type, strict=False)  # with a fraction it is refused here, too
+def _numbered(body: bytes, type: type[_T], error: msgspec.ValidationError) -> _T:  # noqa: A002 (as above)
+    """Decode it again: a whole number may be written as `100.0`, or as `1e+05`, which is what R makes of 100000."""
+    if _FLOAT.match(str(error)):
+        return msgspec.json.decode(body, type=type, strict=False)  # with a fraction it is refused here, too
+    raise error
 
 
 def _invalid_field(text: str) -> InvalidRequest:
