@@ -186,6 +186,8 @@ class SignatureMemory:
                 self._entries.move_to_end((principal, call))
                 found[call] = _of_family(kept, family)
         later.update(part.id for part in turn.parts if isinstance(part, ir.ToolCall))
+        if not found:
+            return turn
         turn = _drawn(turn, found)
         if found.keys().isdisjoint(later):
             return turn
@@ -354,7 +356,7 @@ def _is_bare(media: ir.Media) -> bool:
 
 def _drawn(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
     """Put signatures to the pictures."""
-    if ir.Media not in map(type, turn.parts) or not found:
+    if ir.Media not in map(type, turn.parts):
         return turn
     parts = tuple(
         replace(part, signature=found.get(_picture(part.data), _NONE).signature)
