@@ -336,10 +336,9 @@ def _lacking(turn: ir.Turn) -> Iterator[str]:
     """
     if turn.role != "assistant":
         return
-    kinds = [*map(type, turn.parts)]
-    if ir.Media in kinds:
+    if ir.Media in map(type, turn.parts):
         yield from (_picture(part.data) for part in turn.parts if isinstance(part, ir.Media) and _is_bare(part))
-    if ir.ToolCall not in kinds:
+    if ir.ToolCall not in map(type, turn.parts):
         return
     if any(map(_unsaid, turn.parts)) or not any(map(_signs, turn.parts)):
         yield from (part.id for part in turn.parts if isinstance(part, ir.ToolCall))
