@@ -41,6 +41,7 @@ _MARKS: Final = (ir.Text, ir.ToolResult)
 
 _CALLS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.Alternative})
 _THOUGHTS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.ThinkingDelta, ir.BlockStarted, ir.Alternative})
+_TAKEN: Final[frozenset[type]] = _CALLS | _THOUGHTS | {ir.MediaChunk}
 _NOTHING: Final[frozenset[type]] = frozenset()
 
 
@@ -236,6 +237,8 @@ class Watch:
         if self._kinds.isdisjoint(map(type, events)):
             return None
         for event in events:
+            if type(event) not in _TAKEN:
+                continue
             if isinstance(event, ir.Alternative):
                 self._other(event.place).take(event.event)
             else:

@@ -42,9 +42,9 @@ LIMITS = {
     "chat-gemini": Limit(10450, 870),
     "anthropic-gemini": Limit(10100, 850),
     "responses-chat": Limit(15250, 1070),
-    "chat-anthropic": Limit(12350, 910),
-    "anthropic-anthropic": Limit(11120, 985),
-    "chat-chat": Limit(11100, 1085),
+    "chat-anthropic": Limit(12270, 910),
+    "anthropic-anthropic": Limit(10970, 985),
+    "chat-chat": Limit(10970, 1085),
 }
 BELOW = 0.85  # of a limit: less than that, and it guards nothing
 OTHERS = 1.25  # versions of Python after 3.11 cut the same code into other instructions
