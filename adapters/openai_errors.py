@@ -32,7 +32,7 @@ from gateway.adapters.failures import (
     of_service,
 )
 from gateway.adapters.room import room_of
-from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
+from gateway.dialects.openai_chat.outbound_errors import is_outcome, read_details, read_error, unwrapped
 from gateway.dialects.outbound import ADDED_TOOLS, ASIDES, IDENTITY, ITEM_METADATA, SPELLINGS, UPDATES
 from gateway.dialects.raw import read
 from gateway.errors import (
@@ -397,4 +397,6 @@ def _within(payload: bytes) -> bytes | None:
     for place in (event.response, *(event.choices or ())):
         if place is not None and place.error not in _NOTHING:
             return b'{"error":%b}' % place.error
-    return payload if "error" in (event.type, event.object) else None
+    if "error" in (event.type, event.object):
+        return payload
+    return payload if not event.choices and is_outcome(payload) else None

@@ -192,3 +192,14 @@ async def test_a_model_that_github_has_behind_responses_alone_is_asked_there(ope
     )
     assert await openai.ask(attempts=1, sampling=ir.Sampling(max_tokens=20)) == "hi"
     assert "input" in openai.calls[-1].request
+
+
+async def test_a_key_of_minimax_without_a_balance_is_left_for_another_though_its_status_is_good(
+    openai: OpenAISite,
+) -> None:
+    await openai.open("key-1", "key-2")
+    outcome = {"status_code": 1008, "status_msg": "insufficient balance"}
+    openai.fake.script.push("!refuse " + json.dumps({"status": 200, "choices": None, "base_resp": outcome}))
+    for _ in range(2):
+        assert await openai.ask(attempts=1) == "hi"
+    assert [key for key, _ in openai.seen()] == ["key-1", "key-2", "key-2"]

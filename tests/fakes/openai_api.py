@@ -6,7 +6,7 @@
 
 The answer to a call is directed by its last user text (`v1internal_script`); what the service would refuse is refused
 in its words (`openai_api_chat`, `openai_api_responses`), and `openai_api_errors.NAMED` lists the errors that `!error`
-and `fail` know. `!refuse {"status": 400, "error": {...}}` is an error as written; `!chunk {json}` one event.
+and `fail` know. `!refuse {"status": 400, "error": {...}}` is a body as written; `!chunk {json}` one event.
 Answers of the Responses API are kept, and belong to the key that asked.
 
 `plain`: a server that is only compatible, of before `max_completion_tokens`; without `keys` it asks for none.
@@ -149,7 +149,8 @@ class FakeOpenAI(Fake[str]):
         if plan.error is not None:
             raise self.named(plan.error, record)
         if plan.refusal is not None:
-            raise OpenAIRefusal(plan.refusal.get("status", 400), plan.refusal["error"])
+            body = {name: value for name, value in plan.refusal.items() if name != "status"}
+            raise Refusal(plan.refusal.get("status", 400), body)
         self.generated += 1
         return plan
 

@@ -2,9 +2,9 @@
 
     {"error": {"message", "type", "param", "code"}}      {"error": "…"}      {"message", "type", "code"}      {"detail"}
     {"error": {"message", "code", "metadata": {"raw", "provider_name", "headers"}}}      data: {"error": …}
-    {"errors": [{"message", "code"}]}
+    {"errors": [{"message", "code"}]}      {"choices": null, "base_resp": {"status_code", "status_msg"}}
 
-In the second last, OpenRouter's, `raw` is what the provider behind it said, in whatever form, and `headers` are those
+In the second line, OpenRouter's, `raw` is what the provider behind it said, in whatever form, and `headers` are those
 of the limit. What names an account or a key never gets into a message, nor does what the upstream repeats of the
 request.
 """
@@ -26,7 +26,7 @@ from gateway.errors import GatewayError
 from .echoes import without_echoes
 from .outbound_waits import wait_of
 
-__all__ = ["Details", "read_details", "read_error", "unnamed", "unwrapped"]
+__all__ = ["Details", "is_outcome", "read_details", "read_error", "unnamed", "unwrapped"]
 
 _MAX_MESSAGE: Final = 2000
 _LEAD: Final = 16
@@ -158,6 +158,22 @@ _NO_MODEL: Final = (
     "unknown model",  # Zhipu, MiniMax
     "no such model",  # Cloudflare
 )
+# MiniMax's own codes, which come under 200, as statuses; it is at fault for the others.
+_OUTCOMES: Final[dict[int, int]] = {
+    1001: 504,
+    1002: 429,  # requests a minute
+    1004: 401,
+    1008: 402,
+    1026: 400,  # the prompt is filtered
+    1027: 400,  # the answer is
+    1039: 429,  # tokens a minute
+    1041: 429,  # connections
+    1042: 400,
+    2013: 400,
+    2045: 429,
+    2049: 401,
+    2056: 429,  # of a plan
+}
 _GONE: Final = (404, 410)
 _REFUSED: Final = (0, 400, 401, 403, 422)
 _WORDS: Final[dict[_Cause, str]] = {
@@ -233,6 +249,12 @@ class _Error(Struct):
 class _Body(_Error):
     error: _Error | None = None
     errors: Raw | UnsetType = UNSET  # Cloudflare's
+    base_resp: Raw | UnsetType = UNSET  # MiniMax's
+
+
+class _Outcome(Struct):
+    status_code: int = 0
+    status_msg: str = ""
 
 
 class _Metadata(Struct):
@@ -244,6 +266,7 @@ class _Metadata(Struct):
 _BODY: Final = msgspec.json.Decoder(_Body)
 _ERRORS: Final = msgspec.json.Decoder(list[_Error])
 _METADATA: Final = msgspec.json.Decoder(_Metadata)
+_OUTCOME: Final = msgspec.json.Decoder(_Outcome)
 
 
 def unwrapped(body: bytes) -> bytes:
@@ -265,9 +288,23 @@ def _find(body: bytes) -> _Error | None:
     if given is None:
         return None
     several = None if given.errors is UNSET else read(given.errors, _ERRORS)
-    found = given.error or (several[0] if several else given)
+    found = given.error or (several[0] if several else None) or _failed(given) or given
     said = found.message, found.detail, found.code, given.error and given.error.type
     return None if all(one is None for one in said) else found
+
+
+def is_outcome(body: bytes) -> bool:
+    """Tell whether a body without choices says why there are none, as MiniMax's do."""
+    given = read(body, _BODY)
+    return given is not None and _failed(given) is not None
+
+
+def _failed(given: _Body) -> _Error | None:
+    outcome = None if given.base_resp is UNSET else read(given.base_resp, _OUTCOME)
+    if outcome is None or not outcome.status_code:
+        return None
+    said = f"{outcome.status_msg} ({outcome.status_code})".strip()
+    return _Error(message=said, status=_OUTCOMES.get(outcome.status_code, 500))
 
 
 def _limits(metadata: _Metadata | None) -> Mapping[str, str]:

@@ -26,8 +26,8 @@ from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamM
 
 from .details import Detail, read_details
 from .outbound_content import Source, read_annotations, read_part, read_pictures, read_sources
+from .outbound_errors import is_outcome, read_error, unwrapped
 from .outbound_errors import read_details as read_error_details
-from .outbound_errors import read_error, unwrapped
 from .outbound_usage import Tally
 from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, read_chunk
 
@@ -135,7 +135,7 @@ class StreamReader(BlockReader):
             and (chunk.search_results is not UNSET or chunk.citations is not UNSET)
         ):
             self._sources = chunk.search_results, chunk.citations
-        for choice in chunk.choices or ():
+        for choice in chunk.choices or self._none(data):
             if not choice.index:
                 if not self._started:
                     self._start(chunk)
@@ -145,6 +145,13 @@ class StreamReader(BlockReader):
                     self._start(chunk)
                 self._alternative(choice.index, self._other(choice.index).feed_choice(choice))
         return chunk
+
+    def _none(self, data: str | bytes) -> Sequence[Choice]:
+        """Give no choices; it may say that this is a failure."""
+        body = data if isinstance(data, bytes) else data.encode()
+        if is_outcome(body):
+            self._fail(read_error(200, body, {}))
+        return ()
 
     def _other(self, index: int) -> "StreamReader":
         if index not in self._others:

@@ -544,6 +544,28 @@ def test_an_error_object_at_the_top_is_an_error() -> None:
     assert isinstance(failed(read(said)), errors.UpstreamRejected)
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "error"),
+    [  # platform.minimax.io/docs/api-reference/errorcode
+        (1002, "rate limit", errors.UpstreamRateLimited),
+        (1004, "login fail: carry the API secret key", errors.UpstreamCredential),
+        (1008, "insufficient balance", errors.UpstreamRateLimited),
+        (2013, "invalid params", errors.UpstreamRejected),
+        (1000, "unknown error", errors.UpstreamUnavailable),
+    ],
+)
+def test_an_outcome_in_the_place_of_choices_is_an_error(code: int, said: str, error: type[errors.GatewayError]) -> None:
+    body = {"id": "1", "choices": None, "base_resp": {"status_code": code, "status_msg": said}}
+    for found in (failed(read(json.dumps(body))), failed(whole(**body))):
+        assert type(found) is error
+        assert f"{said} ({code})" in found.message
+
+
+def test_a_good_outcome_is_no_error() -> None:
+    good = json.dumps({"choices": [], "base_resp": {"status_code": 0, "status_msg": ""}})
+    assert read(chunk({"content": "ok"}), chunk({}, "stop"), good) == [STARTED, *words("ok"), STOP]
+
+
 @pytest.mark.parametrize("error", [None, {}, ""])
 def test_an_empty_error_is_none(error: Any) -> None:
     assert read(chunk({"content": "ok"}, error=error), chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
