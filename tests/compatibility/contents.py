@@ -231,6 +231,11 @@ OUTPUT: Final = (
     ),
     *hold(config(responseFormat=[{"image": {"aspectRatio": "1:1"}}]), "generationConfig.responseFormat[].image"),
     *hold(config(responseModalities=["TEXT", "IMAGE"]), "generationConfig.responseModalities (IMAGE)"),
+    *hold(
+        config(imageConfig={"aspectRatio": "1:1", "imageSize": "2K"}),
+        "generationConfig.imageConfig.aspectRatio",
+        "generationConfig.imageConfig.imageSize",
+    ),
     *hold(config(responseModalities=["AUDIO"]), "generationConfig.responseModalities (AUDIO)"),
     *hold(
         said(_IMAGE, generationConfig={"mediaResolution": "MEDIA_RESOLUTION_HIGH"}), "generationConfig.mediaResolution"

@@ -116,7 +116,7 @@ async def test_of_two_exhausted_limits_the_one_that_lasts_is_named() -> None:
     outcome = await call(app, scope_of(CHAT))
     assert (outcome.status, outcome.headers["retry-after"]) == (429, str(16 * 3600))
     assert said(outcome) == ("1", "0", "16h0m0s")
-    assert "1 requests a day" in outcome.json["error"]["message"]
+    assert "1 request a day" in outcome.json["error"]["message"]
 
 
 async def test_a_refused_request_takes_nothing() -> None:
