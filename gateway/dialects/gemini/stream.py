@@ -134,14 +134,13 @@ class StreamReader:
 
     def feed(self, payloads: Sequence[str | bytes]) -> list[ir.Event]:
         """Take the data of the next events of the stream."""
-        native = self._options.native
         for payload in payloads:
             try:
                 chunks = read_chunks(payload)
             except ValueError:
                 self.skipped += 1
                 continue
-            if native:
+            if self._options.native:
                 self._pass(chunks, read_native(payload))
                 continue
             for chunk in chunks:

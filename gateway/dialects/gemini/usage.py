@@ -26,7 +26,8 @@ class Tally:
     def add(self, report: UsageMetadata) -> None:
         """Take the report of one chunk."""
         self._counted = None
-        self._told = self._told or _counts(report)
+        if not self._told:
+            self._told = _counts(report)
         if (said := report.service_tier or report.traffic_type) is not None:
             self._tier = tier_of(said)
         if (count := report.prompt_token_count) and self._prompt < count <= MOST_TOKENS:
