@@ -20,15 +20,14 @@ from gateway.adapters.failures import (
     KEYED,
     NOT_HERE,
     STATUSES,
-    UNNAMED,
     Cause,
     Causes,
     Failure,
     Rules,
     blamed,
+    narrowed,
     of_service,
 )
-from gateway.adapters.room import room_of
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.dialects.raw import read
 from gateway.errors import (
@@ -185,10 +184,7 @@ def _code(body: bytes) -> str:
 
 def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[GatewayError, Cause]:
     """Keep from the caller what is not the caller's to mend."""
-    if cause == "funds" and room_of(said) is None:
-        cause = "quota"
-    if cause in UNNAMED and isinstance(error, ModelNotFound):
-        cause = "missing"
+    cause = narrowed(cause, error, said)
     if cause == "quota" and not isinstance(error, UpstreamRateLimited):
         return UpstreamRateLimited(said, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after), cause
     if cause in _OURS and not isinstance(error, UpstreamCredential):

@@ -16,7 +16,14 @@ from msgspec import Struct
 from gateway.adapters.room import room_of
 from gateway.dialects.gemini.errors import Details, read_details, without
 from gateway.dialects.raw import read
-from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import (
+    GatewayError,
+    ModelNotFound,
+    StreamBroken,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TransportError
 
 __all__ = [
@@ -27,7 +34,6 @@ __all__ = [
     "REGION",
     "SHORT_S",
     "STATUSES",
-    "UNNAMED",
     "Cause",
     "Causes",
     "Failure",
@@ -38,6 +44,7 @@ __all__ = [
     "blamed",
     "cause_of",
     "nameless",
+    "narrowed",
     "of_service",
     "own_words",
     "quota_wait",
@@ -261,7 +268,7 @@ STATUSES: Final[Mapping[int, Cause]] = {
     499: "cancelled",
     529: "capacity",
 }
-UNNAMED: Final[frozenset[Cause]] = frozenset({"final", "key", "forbidden"})  # as a status gives them that says little
+_UNNAMED: Final[frozenset[Cause]] = frozenset({"final", "key", "forbidden"})  # as a status gives them that says little
 SHORT_S: Final = 3.0  # a rate limit of up to this many seconds is no reason to leave the credential at once
 
 # how Google says where it serves nobody, and what callers are told then
@@ -336,6 +343,13 @@ def blamed(status: int, said: str) -> int:
     if status == _FAILED and any(words in said for words in _OF_REQUEST):
         return 400
     return _NOT_NOW if status == 400 and any(words in said for words in _OF_SERVER) else status
+
+
+def narrowed(cause: Cause, error: GatewayError, said: str) -> Cause:
+    """Give the cause where the words of a refusal, or the error that they are read as, say more than the table."""
+    if cause == "funds" and room_of(said) is None:
+        return "quota"
+    return "missing" if cause in _UNNAMED and isinstance(error, ModelNotFound) else cause
 
 
 def of_service(read: ReadFailure) -> ReadFailure:

@@ -21,7 +21,6 @@ from gateway.adapters.failures import (
     KEYED,
     NOT_HERE,
     STATUSES,
-    UNNAMED,
     Cause,
     Causes,
     Failure,
@@ -29,9 +28,9 @@ from gateway.adapters.failures import (
     Rule,
     Rules,
     blamed,
+    narrowed,
     of_service,
 )
-from gateway.adapters.room import room_of
 from gateway.dialects.openai_chat.outbound_errors import is_outcome, read_details, read_error, unwrapped
 from gateway.dialects.outbound import ADDED_TOOLS, ASIDES, IDENTITY, ITEM_METADATA, SPELLINGS, UPDATES
 from gateway.dialects.raw import read
@@ -316,10 +315,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         error = read_error(status, body, headers, now=now)
         code = status if status >= 400 else details.status or error.status
         found = causes.find(code, details.code or details.type, details.message)
-        cause = _looked_at(found, details.message, details.param)
+        cause = narrowed(_looked_at(found, details.message, details.param), error, details.message)
         error = _told(error, cause, details.message)
-        if cause in UNNAMED and isinstance(error, ModelNotFound):
-            cause = "missing"
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
         elif cause == "missing" and _NAMED in details.message and not isinstance(error, ModelNotFound):
@@ -341,8 +338,6 @@ def _looked_at(cause: Cause, said: str, param: str) -> Cause:
         return "kept"
     if cause == "counting" and _OPTION.search(said):
         return "options"
-    if cause == "funds" and room_of(said) is None:
-        return "quota"
     return "kinds" if cause == "final" and _KIND.search(param) else cause
 
 

@@ -10,8 +10,9 @@ What they take is what Anthropic's documentation and the types of its SDK say of
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from msgspec import Raw, Struct
+
+from gateway.dialects.emulated import Schema, parameters
 
 __all__ = ["Defined", "defined"]
 
@@ -24,23 +25,15 @@ class Defined(Struct, frozen=True):
     schema: Raw
 
 
-_Schema = dict[str, object]
-_encode: Final = msgspec.json.Encoder().encode
-
-
-def _text(description: str) -> _Schema:
+def _text(description: str) -> Schema:
     return {"type": "string", "description": description}
 
 
-def _object(properties: Mapping[str, _Schema], *required: str) -> Raw:
-    return Raw(_encode({"type": "object", "properties": properties, "required": required}))
-
-
-def _files(*commands: str, insert: str = "insert_text", **others: _Schema) -> Raw:
+def _files(*commands: str, insert: str = "insert_text", **others: Schema) -> Raw:
     """Give the schema of a tool for files; `insert`: the field of what is inserted."""
     inserted = {} if insert == "new_str" else {insert: _text("insert: what to insert")}
     replaced = "str_replace: what stands there instead"
-    properties: dict[str, _Schema] = {
+    properties: dict[str, Schema] = {
         "command": {"type": "string", "enum": commands},
         "path": _text("The file or directory"),
         "file_text": _text("create: what is in the file"),
@@ -55,7 +48,7 @@ def _files(*commands: str, insert: str = "insert_text", **others: _Schema) -> Ra
         },
         **others,
     }
-    return _object(properties, "command", *(() if others else ("path",)))
+    return parameters(properties, "command", *(() if others else ("path",)))
 
 
 _EDITING: Final = ("view", "create", "str_replace", "insert")
@@ -63,7 +56,7 @@ _EDITOR: Final = "View a file, with numbered lines, or list a directory; create 
 _BASH: Final = Defined(
     "bash",
     "Run a command in a bash session that goes on from call to call, and read what it prints.",
-    _object(
+    parameters(
         {
             "command": _text("The command; needed unless restart is true"),
             "restart": {"type": "boolean", "description": "Start the session anew"},

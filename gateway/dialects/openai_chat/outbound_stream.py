@@ -135,7 +135,7 @@ class StreamReader(BlockReader):
             and (chunk.search_results is not UNSET or chunk.citations is not UNSET)
         ):
             self._sources = chunk.search_results, chunk.citations
-        for choice in chunk.choices or self._none(data):
+        for choice in chunk.choices or self._none(chunk, data):
             if not choice.index:
                 if not self._started:
                     self._start(chunk)
@@ -146,11 +146,12 @@ class StreamReader(BlockReader):
                 self._alternative(choice.index, self._other(choice.index).feed_choice(choice))
         return chunk
 
-    def _none(self, data: str | bytes) -> Sequence[Choice]:
+    def _none(self, chunk: Chunk, data: str | bytes) -> Sequence[Choice]:
         """Give no choices; it may say that this is a failure."""
-        body = data if isinstance(data, bytes) else data.encode()
-        if is_outcome(body):
-            self._fail(read_error(200, body, {}))
+        if chunk.outcome is not UNSET:
+            body = data if isinstance(data, bytes) else data.encode()
+            if is_outcome(body):
+                self._fail(read_error(200, body, {}))
         return ()
 
     def _other(self, index: int) -> "StreamReader":

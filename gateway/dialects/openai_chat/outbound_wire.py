@@ -83,6 +83,7 @@ class Chunk(Struct):
     citations: Raw | UnsetType = UNSET
     service_tier: object = None
     error: Raw | UnsetType = UNSET
+    outcome: Raw | UnsetType = field(default=UNSET, name="base_resp")  # MiniMax's
 
 
 class PromptDetails(Struct):

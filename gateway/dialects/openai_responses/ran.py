@@ -13,13 +13,12 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.dialects.anthropic.answer import JSON
+from gateway.dialects.emulated import Schema, parameters
 from gateway.dialects.raw import read
 
 __all__ = ["RAN", "Ran", "ran_by"]
 
-_Schema = dict[str, object]
 _ARGUMENTS: Final = msgspec.json.Decoder(dict[str, object])
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class Ran(Struct, frozen=True, kw_only=True):
@@ -46,21 +45,17 @@ class Ran(Struct, frozen=True, kw_only=True):
         return {self.field: self.blank | (read(Raw(arguments.encode()), _ARGUMENTS) or {})}
 
 
-def _object(properties: Mapping[str, _Schema], *required: str) -> Raw:
-    return Raw(_encode({"type": "object", "properties": properties, "required": required}))
-
-
-_WORDS: Final[_Schema] = {"type": "array", "items": {"type": "string"}}
-_TEXT: Final[_Schema] = {"type": "string"}
-_TIME: Final[_Schema] = {"type": "integer", "description": "How long a command may take, in milliseconds"}
-_MOST: Final[_Schema] = {"type": "integer", "description": "How many characters of the output are wanted at most"}
+_WORDS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
+_TEXT: Final[Schema] = {"type": "string"}
+_TIME: Final[Schema] = {"type": "integer", "description": "How long a command may take, in milliseconds"}
+_MOST: Final[Schema] = {"type": "integer", "description": "How many characters of the output are wanted at most"}
 _SHELL: Final = Ran(
     name="shell",
     item="shell_call",
     prefix="sh",
     field="action",
     description="Run commands in a shell, and read what they print. They may run at the same time.",
-    schema=_object({"commands": _WORDS, "timeout_ms": _TIME, "max_output_length": _MOST}, "commands"),
+    schema=parameters({"commands": _WORDS, "timeout_ms": _TIME, "max_output_length": _MOST}, "commands"),
     blank={"commands": [], "timeout_ms": None, "max_output_length": None},
 )
 _LOCAL_SHELL: Final = Ran(
@@ -69,7 +64,7 @@ _LOCAL_SHELL: Final = Ran(
     prefix="lsh",
     field="action",
     description='Run a command, and read what it prints. It is given as its words, such as ["bash", "-lc", "ls | wc"].',
-    schema=_object({"command": _WORDS, "working_directory": _TEXT, "timeout_ms": _TIME}, "command"),
+    schema=parameters({"command": _WORDS, "working_directory": _TEXT, "timeout_ms": _TIME}, "command"),
     blank={"type": "exec", "command": [], "env": {}},
 )
 _APPLY_PATCH: Final = Ran(
@@ -83,7 +78,7 @@ _APPLY_PATCH: Final = Ran(
         " as @@ def run():; then come the lines, three of context around each change, that begin with a space if they"
         " stay, with - if they go, and with + if they are new."
     ),
-    schema=_object(
+    schema=parameters(
         {
             "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
             "path": _TEXT,
