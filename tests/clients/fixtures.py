@@ -18,7 +18,7 @@ PACKAGES = {
     "node@22": "node/bin/node",
     "@google/gemini-cli@0.61": "@google/gemini-cli/bundle/gemini.js",
     "@anthropic-ai/claude-code@2.1": ".bin/claude",
-    "@openai/codex@0.169": ".bin/codex",
+    "@openai/codex@0.171": ".bin/codex",
     "opencode-ai@1.18": ".bin/opencode",
     "openai@latest": "openai/index.mjs",
     "@anthropic-ai/sdk@latest": "@anthropic-ai/sdk/index.mjs",
