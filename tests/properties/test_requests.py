@@ -29,6 +29,8 @@ from gateway.routes import DialectName, match
 from tests.translating import CODECS, PATHS
 
 from .examples import EXAMPLES
+from .leaves.changes import Change, spelt, walk
+from .leaves.exempt import ABSENT
 from .leaves.strategies import REQUESTS
 
 Json = Any
@@ -87,15 +89,27 @@ def test_t1_what_is_written_is_read_back(dialect: DialectName, data: st.DataObje
 def test_t1_what_no_loss_names_is_the_same(dialect: DialectName, data: st.DataObject) -> None:
     drawn = data.draw(REQUESTS[dialect])
     try:
-        request = read(dialect, json.dumps(drawn).encode())
-        body, losses = written(dialect, request)
+        request, body = carried(dialect, drawn)
     except CallerError:
         assume(False)
         raise
-    assume(not request.losses + losses)
     sent = read(dialect, body)
     assert options(dialect, sent) == options(dialect, request)
     assert conversation(request) <= conversation(sent)
+
+
+def carried(dialect: DialectName, drawn: Json) -> tuple[ir.Request, bytes]:
+    """Take away what losses name, until there are none: of the requests as they are drawn few have none."""
+    while True:
+        request = read(dialect, json.dumps(drawn).encode())
+        body, losses = written(dialect, request)
+        lost = {loss.path for loss in request.losses + losses}
+        if not lost:
+            return request, body
+        places = [path for path, _ in walk(drawn) if spelt(dialect, path) in lost]
+        assume(places)
+        for path in reversed(places):  # the last of a list first
+            drawn = Change(path, ABSENT).apply(drawn)
 
 
 def joined(request: ir.Request) -> ir.Request:
@@ -127,6 +141,8 @@ def options(dialect: DialectName, request: ir.Request) -> Json:
     form = replace(request.output, name=request.output.name or FORM, schema=loose(request.output.schema))
     used = {NameMap([call.name]).upstream(call.name) for call in calls(request)}
     tools = tuple(map(upstream, request.tools))
+    if dialect == "anthropic":  # which is as good as silence there
+        tools = tuple(replace(tool, strict=tool.strict or None) for tool in tools)
     kept = tuple(tool for tool in tools if tool.name not in used)
     choice = request.tool_choice if tools and kept == tools else None
     if dialect == "gemini":  # its services stand beside its functions, not among them
