@@ -347,7 +347,7 @@ def _begun(
 
 
 def _nothing_said(begun: Begun, end: ir.Finished) -> Begun:
-    if end.reason != "stop":
+    if end.reason != "stop" or begun.journey.request.silent:
         return begun
     error = EmptyAnswer(f"{begun.target.label} gave an empty response")
     error.begun = begun

@@ -722,6 +722,16 @@ async def test_an_empty_answer_is_tried_again(tmp_path: Path) -> None:
     assert (response.content, len(same.raw.asked)) == (WHOLES["openai-chat"], 2)
 
 
+async def test_an_empty_answer_is_what_a_caller_wants_who_only_fills_the_cache(tmp_path: Path) -> None:
+    """`prewarm` "prepares the prompt cache without generating output": openai 3.57, response_create_params."""
+    empty = b'{"id":"resp_1","object":"response","status":"completed","output":[],"usage":{"input_tokens":3}}'
+    body = asking("openai-responses").replace(b"{", b'{"prompt_cache_options":{"prewarm":true},', 1)
+    async with passing("openai-responses", tmp_path, retry={"attempts": 3}) as same:
+        same.raw.says(empty, kind=JSON)
+        response = await same.post(body)
+    assert (response.status_code, response.json()["output"], len(same.raw.asked)) == (200, [], 1)
+
+
 @pytest.mark.parametrize(("on", "calls"), [([409, 425], 2), ([500], 1)])
 @pytest.mark.parametrize("status", [409, 425])
 async def test_a_status_is_tried_again_where_the_operator_lists_it(

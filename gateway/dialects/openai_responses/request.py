@@ -74,6 +74,7 @@ def read_request(body: bytes) -> ir.Request:
         raise place.refuse("required, but missing", "model")
     _refuse(asked, place)
     fields = FIELDS.decode(body)
+    cached = read(fields.get("prompt_cache_options", UNSET), wire.CACHED)
     items = _items(asked, place)
     said = Conversation(distinct(read_tools(asked.tools or (), place.at("tools"))))
     said.system += _instructions(asked.instructions)
@@ -99,6 +100,7 @@ def read_request(body: bytes) -> ir.Request:
         losses=_losses(asked, place),
         paths=_paths(asked),
         marks=marks_of(tools, system, turns),
+        silent=cached is not None and cached.prewarm is True,
         thread=ir.Thread(
             items=items,
             references=tuple(said.references),

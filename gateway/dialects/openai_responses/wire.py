@@ -14,6 +14,7 @@ from gateway.dialects.openai_chat.wire import AudioPart, Effort, Marked, Refusal
 
 __all__ = [
     "AGENT_MESSAGE",
+    "CACHED",
     "CALL",
     "CONTROL",
     "CUSTOM",
@@ -291,6 +292,12 @@ class Update(_Item, kw_only=True):
     text: UpdatedText | None = None
 
 
+class _Cached(Struct, kw_only=True):
+    """What of the options of the prompt cache concerns the answer: there is none."""
+
+    prewarm: bool | None = None
+
+
 class Body(Struct, kw_only=True):
     """The fields that are read. What is not here stays as it came."""
 
@@ -338,6 +345,7 @@ PICTURE: Final = Decoder(Picture)
 REASONING: Final = Decoder(ReasoningItem)
 TOOLS: Final = Decoder(_Tools)
 UPDATE: Final = Decoder(Update)
+CACHED: Final = Decoder(_Cached)
 CONTROL: Final = Decoder(Reasoning)
 FUNCTION: Final = Decoder(FunctionTool)
 CUSTOM: Final = Decoder(CustomTool)
