@@ -24,6 +24,7 @@ SOON_S: Final = 1.0  # an open answer may end at any moment
 _MOST_USD: Final = 1e9  # of which 64 bits hold the billionths
 _NAMESPACE: Final = "gateway:limits"
 _TOKENS: Final = "tokens_per_"  # names of such rules
+_AT_ONCE: Final = "concurrent"
 _LASTING: Final = ("hour", "day", "month")
 _ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
     "second": RateLimitItemPerSecond,
@@ -62,7 +63,7 @@ class Left(Struct, frozen=True):
 def plan_of(who: str, limits: Iterable[Limit]) -> Plan:
     """Sort what holds for a caller; of two limits on the same thing the later one."""
     held = {(limit.resource, limit.window): limit for limit in limits}
-    at_once = held.pop(("concurrent", None), None)
+    at_once = held.pop((_AT_ONCE, None), None)
     rules = [(limit, _rule(who, limit)) for limit in held.values()]
     amounts = tuple(rule for limit, rule in rules if limit.resource != "requests")
     return Plan(
@@ -80,14 +81,15 @@ def refusal_of(plan: Plan, seen: Seen, needs: Sequence[int] = ()) -> tuple[str, 
     """Name the limit that a request does not keep, and say what its caller is told."""
     full = [window for window in seen.windows if not window.left]
     if full:
+        never = next((window.rule for window in full if not window.rule.amount), None)
+        if never is not None:
+            return _over(never.name, never.what, None)
         window = tightest(full)
-        wait = SOON_S if seen.others else window.wait
-        return _over(window.rule, window.rule.what, wait)
+        return _over(window.rule.name, window.rule.what, SOON_S if seen.others else window.wait)
     short = next((one for one, need in zip(seen.windows, needs, strict=False) if need > one.left), None)
     if short is None:
-        what = f"make {_counted(plan.at_once, 'requests')} at once"
-        return "concurrent", RateLimited(_said(what), retry_after=SOON_S)
-    return _over(short.rule, f"{short.rule.what}, and its open requests may need what is left", SOON_S)
+        return _over(_AT_ONCE, f"make {_counted(plan.at_once, 'requests')} at once", SOON_S if plan.at_once else None)
+    return _over(short.rule.name, f"{short.rule.what}, and its open requests may need what is left", SOON_S)
 
 
 def tightest(windows: Iterable[Window]) -> Window:
@@ -99,7 +101,7 @@ def left_of(plan: Plan, windows: Iterable[Window], opened: int, now: float) -> l
     """Tell what is left of each limit; `opened`: how many answers are open; `now` in Unix seconds."""
     found = [_left(window, now) for window in windows]
     if plan.at_once is not None:
-        found.append(Left("concurrent", plan.at_once, max(0, plan.at_once - opened), None))
+        found.append(Left(_AT_ONCE, plan.at_once, max(0, plan.at_once - opened), None))
     return found
 
 
@@ -136,10 +138,9 @@ def _counted(amount: int | None, things: str) -> str:
     return f"{amount} {things.removesuffix('s') if amount == 1 else things}"
 
 
-def _over(rule: Rule, what: str, wait: float) -> tuple[str, RateLimited]:
-    limited = TokensLimited if rule.name.startswith(_TOKENS) else RateLimited
-    return rule.name, limited(_said(what), retry_after=max(wait, SOON_S))
-
-
-def _said(what: str) -> str:
-    return f"this key may {what}; wait and try again"
+def _over(name: str, what: str, wait: float | None) -> tuple[str, RateLimited]:
+    """Refuse by the limit of this name; `wait`: until something fits, None = nothing ever does."""
+    limited = TokensLimited if name.startswith(_TOKENS) else RateLimited
+    if wait is None:
+        return name, limited(f"this key may {what}; ask the operator for more", headers={"x-should-retry": "false"})
+    return name, limited(f"this key may {what}; wait and try again", retry_after=max(wait, SOON_S))

@@ -61,6 +61,18 @@ async def gateway(limits: Mapping[str, float], *plays: Play, **config: Any) -> A
 # what is reserved
 
 
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, GEMINI])
+@pytest.mark.parametrize(
+    ("name", "may"), [("tokens_per_day", "use 0 tokens a day"), ("usd_per_day", "spend 0 USD a day")]
+)
+async def test_nobody_is_told_to_wait_for_more_of_nothing(path: str, name: str, may: str) -> None:
+    async with gateway({name: 0}) as made:
+        over = await made.ask(path)
+    assert (over.status, over.headers.get("retry-after"), over.headers["x-should-retry"]) == (429, None, "false")
+    assert over.json["error"]["message"] == f"this key may {may}; ask the operator for more"
+    assert b"RetryInfo" not in over.body
+
+
 @pytest.mark.parametrize("window", ["second", "minute", "hour", "day", "month"])
 @pytest.mark.parametrize(("amount", "status"), [(1000, 200), (0, 429)])
 async def test_tokens_bound_everybody(window: str, amount: int, status: int) -> None:

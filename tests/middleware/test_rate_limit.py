@@ -89,8 +89,19 @@ async def test_whatever_else_is_asked_for_counts(path: str) -> None:
     assert [(await ask(app, path=path)).status for _ in range(2)] == [200, 429]
 
 
-async def test_zero_allows_nothing() -> None:
-    assert (await ask(RateLimit(Inner(), (requests(0),)))).status == 429
+@pytest.mark.parametrize(
+    ("limits", "may"),
+    [
+        ([requests(0)], "make 0 requests a minute"),
+        ([requests(0), requests(0, "day")], "make 0 requests a minute"),
+        ([Limit("concurrent", 0, None)], "make 0 requests at once"),
+    ],
+)
+async def test_zero_allows_nothing_and_no_wait_helps(limits: list[Limit], may: str) -> None:
+    outcome = await ask(RateLimit(Inner(), tuple(limits)))
+    assert outcome.json["error"]["message"] == f"this key may {may}; ask the operator for more"
+    assert (outcome.status, outcome.headers["x-should-retry"]) == (429, "false")
+    assert "retry-after" not in outcome.headers
 
 
 class Waiting(Inner):
