@@ -1,7 +1,8 @@
 """The settings files of clients: set values, keep a backup of what was there, take the values back.
 
 A file is a table of tables, whatever it is written in: JSON, TOML or NAME=value lines. What else stands in it stays as
-it is. The backup beside it is the file before the first change, empty where there was none.
+it is. The backup beside it is the file before the first change: empty where there was none, and an empty line where
+nothing stood in it.
 """
 
 import json
@@ -29,6 +30,7 @@ _Path = tuple[str, ...]
 Values = Mapping[_Path, object]
 
 _BACKUP: Final = ".before-gateway"
+_BLANK: Final = "\n"  # the backup of an empty file
 _CRLF: Final = "\r\n"
 _MODE: Final = 0o600  # of what is made
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=")
@@ -82,7 +84,7 @@ def change(settings: Settings) -> Change | None:
     after = _edited(settings, before or "", settings.values)
     if before is not None and _meaning(settings, after, settings.file) == _meaning(settings, before, settings.file):
         return None
-    return Change(settings=settings, before=before or "", after=after)
+    return Change(settings=settings, before="" if before is None else before or _BLANK, after=after)
 
 
 def apply(change: Change) -> None:
@@ -114,7 +116,7 @@ def undo(settings: Settings) -> str:
 
 def _put_back(file: Path, text: str) -> None:
     if text:
-        _write(file, text, file)
+        _write(file, "" if text == _BLANK else text, file)
     else:
         _take_away(file)
 

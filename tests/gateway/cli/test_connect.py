@@ -80,6 +80,19 @@ def test_applying_twice_and_undoing_once_gives_the_first_state(run: Run, home: P
     assert files(home) == {}
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_undo_leaves_an_empty_file_where_it_was(run: Run, home: Path, linked: bool) -> None:
+    config = home / ".codex" / "config.toml"
+    config.parent.mkdir()
+    kept = home / "dotfiles.toml" if linked else config
+    kept.touch()
+    if linked:
+        config.symlink_to(kept)
+    run("connect", "codex", "--apply")
+    run("connect", "codex", "--undo")
+    assert (config.is_symlink(), config.read_text(), kept.exists()) == (linked, "", True)
+
+
 def test_what_is_written_can_only_be_read_by_its_owner(run: Run, home: Path) -> None:
     run("connect", "claude-code", "--apply")
     assert {file.stat().st_mode & 0o777 for file in (home / ".claude").iterdir()} == {0o600}
