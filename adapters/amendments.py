@@ -128,6 +128,7 @@ _BUSY: Final = (
 # Of servers that have OpenAI's API and Anthropic's.
 TWOFOLD: Final[Words] = (
     (_402, "can only afford", "funds"),  # OpenRouter
+    (_402, "prompt tokens limit exceeded", "scope"),  # OpenRouter: a shorter one is paid for
     (_BROKE, "insufficient balance", "quota"),  # MiniMax, Zhipu
     (_BROKE, "额度已用尽", "quota"),  # new-api, one-api: of the key
     (_BROKE, "额度不足", "quota"),  # of the account

@@ -208,6 +208,22 @@ async def test_what_can_hardly_be_afforded_is_a_used_up_quota(dialect: str, tmp_
         assert statuses(fake) == [402]
 
 
+async def test_a_prompt_that_cannot_be_afforded_keeps_no_key_from_a_shorter_one(tmp_path: Path) -> None:
+    """The words are those of continuedev/continue issue 11227: what is left would pay for another prompt."""
+    said = "Prompt tokens limit exceeded: 64128 > 6964. To increase, visit https://openrouter.ai/settings/credits"
+    error = {"status": 402, "error": {"message": said, "code": 402}}
+    path, body = BODIES["anthropic"]
+    async with FakeOpenRouter() as fake:
+        upstream = {"type": "openai", "base_url": f"{fake.url}/v1", "api_key": ["key-1", "key-2"], "models": [GPT]}
+        async with before(fake, tmp_path, upstream={"router": upstream}) as http:
+            for _ in range(2):
+                fake.script.push("!refuse " + json.dumps(error))
+            over = await http.post(path, json=body | {"model": GPT})
+            assert (over.status_code, said in over.text) == (429, True)
+            assert statuses(fake) == [402, 402]
+            assert (await http.post(path, json=body | {"model": GPT})).status_code == 200
+
+
 async def test_another_key_serves_what_cannot_be_afforded_twice(tmp_path: Path) -> None:
     path, body = BODIES["anthropic"]
     said = "This request requires more credits. You requested up to 32000 tokens, but can only afford"
