@@ -89,6 +89,7 @@ OfModel = Literal[
     "summaries",
     "objects",
     "schemaless",
+    "formless",
     "sealing",
     "silence",
     "adaptive",

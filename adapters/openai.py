@@ -297,6 +297,7 @@ class OpenAI(KeyedUpstream):
             "summaries": "summaries" not in causes,
             "objects": "objects" in causes,
             "schemas": "schemaless" not in causes,
+            "forms": "formless" not in causes,
             "logprobs": "logprobs" not in causes,
             "renames_limit": target.renames_limit or bool(causes & _LIMITED),
             "refused": _left_out(causes),

@@ -246,6 +246,8 @@ CAUSES: Final = Causes(
         (_400, "does not support response format json_schema", "schemaless"),  # Groq
         (_400, "response_format of type json_schema is not supported", "schemaless"),  # OpenAI's older models
         (_BAD, "response_format, type), msg: input should be text or json_object", "schemaless"),  # llama-cpp-python
+        (_BAD, "tools is incompatible with response_format", "formless"),  # Cerebras
+        (_BAD, "cannot be combined with tool/function calling", "formless"),  # Groq
         (_BAD, "assistantmessage, content), msg: input should be a valid string", "silence"),  # llama-cpp-python
         (_GONE, "support the provided tool_choice value", "choice"),  # OpenRouter
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`

@@ -81,7 +81,8 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     whether kept thoughts are sent back; `carriers`: the fields of Chat Completions that take what signs them, and
     `sentinels`: whether calls of Gemini's that nobody signed are marked so. `summaries`: whether Responses may be asked
     for thoughts.
-    `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one.
+    `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one;
+    `forms`: whether a form of the answer may be asked for beside tools.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
     for pictures. `only_functions`: whether functions are the only tools of callers that its Responses know, `services`:
     whether they know tools that it runs itself. `demands`: of messages and tools of Chat Completions, see there.
@@ -102,6 +103,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     summaries: bool = True
     objects: bool = False
     schemas: bool = True
+    forms: bool = True
     logprobs: bool = True
     draws: bool = True
     only_functions: bool = False

@@ -317,6 +317,24 @@ async def test_a_schema_that_a_server_does_not_take_is_asked_for_in_words(openai
         assert request["messages"][0]["content"].endswith('JSON Schema:\n{"type":"object"}')
 
 
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("schema", [Raw(b'{"type":"object"}'), None])
+async def test_a_form_that_a_server_refuses_beside_tools_is_asked_for_in_words(
+    openai: OpenAISite, api: str, schema: Raw | None
+) -> None:
+    """Cerebras has one of the two in a request: litellm's issue 31333."""
+    await openai.open(api=api)
+    openai.fake.script.push(refusal('"tools" is incompatible with "response_format"'))
+    output = ir.Output(kind="json" if schema is None else "schema", schema=schema)
+    tools = (ir.Tool(name="look", schema=Raw(b'{"type":"object","properties":{}}')),)
+    for given in (tools, tools, ()):
+        await openai.ask("json", attempts=1, output=output, tools=given)
+    forms = [call.request.get("response_format") or call.request.get("text", {}).get("format") for call in openai.calls]
+    assert list(map(bool, forms)) == [True, False, False, True]
+    said = [json.dumps(call.request).count("Answer with one JSON value only") for call in openai.calls]
+    assert said == [0, 1, 1, 0]
+
+
 async def test_a_call_without_words_gets_empty_ones_where_null_is_refused(openai: OpenAISite) -> None:
     await openai.open()
     called = (

@@ -180,6 +180,9 @@ def test_published_refusals(name: str) -> None:
             "{'loc': ('body', 'response_format', 'type'), 'msg': \"Input should be 'text' or 'json_object'\"}",
             "schemaless",
         ),
+        ('"tools" is incompatible with "response_format"', "formless"),  # Cerebras: litellm's issue 31333
+        ("json mode cannot be combined with tool/function calling", "formless"),  # Groq: vercel/ai, 16540
+        ("response_format` json_object cannot be combined with tool/function calling", "formless"),
         ("The encrypted content could not be verified. Reason: organization_id did not match.", "kept"),
         ("Previous response with id 'resp_1' not found.", "kept"),
         ("llama.cpp does not support 'previous_response_id'.", "kept"),

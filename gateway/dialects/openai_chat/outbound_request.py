@@ -116,7 +116,7 @@ class _Writer:
         messages = Conversation(self.request, self.names, tools.custom, self.losses, self.target).messages()
         if not messages:
             raise self._refused("messages", "has nothing that the model could read")
-        if self.request.output.kind == "json" and not any(map(_says_json, messages)):
+        if self.request.output.kind == "json" and not (self.words or any(map(_says_json, messages))):
             messages.insert(0, {"role": "system", "content": IN_JSON})  # else OpenAI refuses JSON mode
         if self.words:
             messages.insert(0, {"role": "system", "content": self.words})
@@ -205,7 +205,8 @@ class _Writer:
         if self.words:
             self._lose("response_format", IN_WORDS)
             is_object = output.schema is not None and is_of_objects(output.schema)
-            return fields | {"response_format": {"type": "json_object"}} if is_object else fields
+            held = is_object and not _is_formless(self.request, self.target)
+            return fields | {"response_format": {"type": "json_object"}} if held else fields
         if output.schema is None:
             for name in ("name", "description", "strict"):
                 if getattr(output, name) is not None:
@@ -257,12 +258,14 @@ class _Writer:
 
 
 def in_words(request: ir.Request, target: OpenAITarget, abilities: Abilities) -> str:
-    """Give the instruction that stands for a schema; "" where answers are held to it.
+    """Give the instruction that stands for a form; "" where answers are held to it.
 
     OpenAI holds its own models to objects only. Its callers know that, those of Gemini ask for lists; what models of
     others take is not known until they refuse it, nor which model has which name at Azure.
     """
     schema = request.output.schema
+    if request.output.kind != "text" and _is_formless(request, target):
+        return json_instruction(schema)
     if schema is None:
         return ""
     if not target.schemas:
@@ -270,6 +273,11 @@ def in_words(request: ir.Request, target: OpenAITarget, abilities: Abilities) ->
     if request.dialect in OPENAI or (abilities.efforts is None and not target.objects):
         return ""
     return "" if is_of_objects(mended(schema)) else json_instruction(schema)
+
+
+def _is_formless(request: ir.Request, target: OpenAITarget) -> bool:
+    """Tell whether no form of the answer may be asked for: some servers have that or tools."""
+    return bool(request.tools) and not target.forms
 
 
 def names_of(request: ir.Request) -> set[str]:

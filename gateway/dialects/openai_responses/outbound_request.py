@@ -119,10 +119,10 @@ class _Writer:
         if not items:
             raise self._refused("messages", "has nothing that the model could read")
         output = self.request.output
-        if output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
-            items.insert(0, _instruction(IN_JSON))  # else JSON mode is refused
         if self.words:
             items.insert(0, _instruction(self.words))
+        elif output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
+            items.insert(0, _instruction(IN_JSON))  # else JSON mode is refused
         return items
 
     # limits, sampling, thinking
