@@ -32,6 +32,7 @@ from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import GeminiConfig, Loaded
+from gateway.dialects.gemini.addresses import fetched
 from gateway.dialects.gemini.edits import pass_on
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
@@ -99,8 +100,8 @@ class GeminiAPI(KeyedUpstream):
         return GeminiMaking(call, plan_drawing, self._backend)
 
     def fetches(self, media: ir.Media, model: str) -> bool:
-        """Tell whether it takes the address of a file: never."""
-        return False
+        """Tell whether it takes the address of a file: of a film at YouTube only."""
+        return fetched(media, "gemini")
 
     async def count(self, call: Call) -> int | None:
         """Count the whole prompt upstream: instructions, tools and conversation."""

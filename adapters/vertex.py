@@ -39,10 +39,10 @@ from gateway.adapters.vertex_place import Place, base_of
 from gateway.clock import Clock
 from gateway.config import Loaded, PoolConfig, RetryConfig, VertexConfig
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
+from gateway.dialects.gemini.addresses import fetched
 from gateway.dialects.gemini.edits_vertex import pass_on
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
-from gateway.dialects.gemini.vertex import fetched
 from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
 from gateway.forwarding import NativeAnswer, NativeCall
@@ -178,7 +178,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
 
     def fetches(self, media: ir.Media, model: str) -> bool:
         """Tell whether it takes the address of a file: Gemini does, where the address tells the type."""
-        return ir.family_of(model) == "gemini" and fetched(media)
+        return ir.family_of(model) == "gemini" and fetched(media, "vertex")
 
     async def count(self, call: Call) -> int | None:
         """Count the whole prompt upstream: instructions, tools and conversation."""

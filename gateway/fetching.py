@@ -134,7 +134,8 @@ def _read(file: ir.Media, answer: Whole) -> ir.Media:
         raise ValueError("its server sends nothing")
     said = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     kind = None if said in _UNSAID else said
-    return media_of(kind, data=b64encode(answer.body).decode(), filename=file.filename, path=file.path)
+    data, video = b64encode(answer.body).decode(), file.media_type.startswith("video/")
+    return media_of(kind, data=data, filename=file.filename, path=file.path, any_type=video)
 
 
 def _words(error: Exception) -> str:

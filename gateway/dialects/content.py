@@ -190,12 +190,13 @@ def media(
     path: str,
     any_type: bool = False,
     otherwise: str = "application/pdf",
+    unknown: str = "image/*",
 ) -> ir.Media:
     """Read base64 `data` (plain or a data URL) or a `url`; raise InvalidRequest naming `path`.
 
     A data URL's own type wins over `media_type`; without any, the first bytes, then the file's name tell, else it is
     what is given as `otherwise`.
-    A URL whose type nobody knows is `image/*`. `any_type`: for dialects that carry more than pictures, PDF and sound.
+    A URL whose type nobody knows is of type `unknown`. `any_type`: where there is more than pictures, PDF and sound.
     """
     source = url if data is None else data
     if not source:
@@ -204,7 +205,7 @@ def media(
         inner_type, content = _data_url(source, path)
         media_type = inner_type or media_type
     elif data is None and source[:8].lower().startswith(_SCHEMES):
-        kind = _normal(media_type or guess_type(source.partition("?")[0])[0] or "image/*")
+        kind = _normal(media_type or guess_type(source.partition("?")[0])[0] or unknown)
         return ir.Media(media_type=kind, url=source, filename=filename, detail=detail, path=path)
     elif "://" in source[:16]:
         raise InvalidRequest(f"{path}: is neither a data URL nor an https address", param=path)

@@ -84,8 +84,9 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one;
     `forms`: whether a form of the answer may be asked for beside tools.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
-    for pictures. `only_functions`: whether functions are the only tools of callers that its Responses know, `services`:
-    whether they know tools that it runs itself. `demands`: of messages and tools of Chat Completions, see there.
+    for pictures, and shown videos. `only_functions`: whether functions are the only tools of callers that its Responses
+    know, `services`: whether they know tools that it runs itself. `demands`: of messages and tools of Chat Completions,
+    see there.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
     `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused; `keeps`, whether
     it may know what is only named by its id.

@@ -131,6 +131,7 @@ _IMAGE: Final = {"type": "image_url", "image_url": {"url": PICTURE, "detail": "l
 _LINK: Final = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 _FILE: Final = {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}", "filename": "a.pdf"}}
 _AUDIO: Final = {"type": "input_audio", "input_audio": {"data": WAV, "format": "wav"}}
+_VIDEO: Final = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}
 CONTENT: Final = (
     *hold(said({"type": "text", "text": "More."}), "messages[].content[text]", "messages[].content[text].text"),
     *hold(said({"type": "text", "text": "More.", "cache_control": MARK}), "messages[].content[].cache_control"),
@@ -151,6 +152,7 @@ CONTENT: Final = (
     *hold(said({"type": "file", "file": {"file_id": "file-1"}}), "messages[].content[file].file.file_id"),
     *hold(said(_AUDIO), "messages[].content[input_audio]", "messages[].content[input_audio].input_audio.data"),
     *hold(said(_AUDIO), "messages[].content[input_audio].input_audio.format"),
+    *hold(said(_VIDEO), "messages[].content[video_url]", "messages[].content[video_url].video_url.url"),
 )
 _NEAR: Final = {"user_location": {"type": "approximate", "approximate": {"city": "Rome"}}}
 _ALLOWED: Final = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [SUM]}}

@@ -157,6 +157,13 @@ async def test_an_address_is_refused_by_the_name_of_its_field(either: Served, pa
     assert either.calls == []
 
 
+async def test_a_video_of_a_chat_caller_is_shown(either: Served) -> None:
+    video = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}, "fps": 2}
+    response = await either.post(CHAT, user([video, {"type": "text", "text": "hi"}]))
+    assert response.status_code == 200, response.text
+    assert either.contents[0]["parts"][0] == {"inlineData": {"mimeType": "video/mp4", "data": "AAAA"}}
+
+
 async def test_an_address_within_this_machine_is_never_asked(upstream: Upstream, tmp_path: Path) -> None:
     """C15: whatever the configuration says of fetching."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -20,6 +20,7 @@ from gateway.dialects.place import ANY, Place
 from gateway.dialects.raw import TEXT, Fields
 
 from . import inbound_wire as wire
+from .addresses import FILM
 from .inbound_signatures import read_signature
 from .schema_facets import is_object
 
@@ -61,7 +62,7 @@ _DETAILS: Final = {
 # What stands at an address that nobody else gets anything at.
 _AT_GOOGLE: Final = (
     (re.compile(r"(?:https?://[^/]+/v1beta/)?files/[\w-]+"), "only the account that owns a file at Google can read it"),
-    (re.compile(r"https?://(?:(?:www\.|m\.)?youtube\.com|youtu\.be)/.+"), "only Gemini models read videos from there"),
+    (FILM, "only Gemini models read videos from there"),
 )
 _PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result that is plain text
 

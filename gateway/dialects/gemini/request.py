@@ -19,6 +19,7 @@ from gateway.dialects.services import carried
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
+from .addresses import addressed
 from .declared import declared_by, found_in, functions_of, services_of
 from .history import Step, arrange, leads_with_thoughts, write_contents
 from .leftover import RESOLUTIONS, told
@@ -27,7 +28,7 @@ from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
 from .target import GeminiTarget
 from .thinking import Plan, is_latest, plan
-from .vertex import numbers, suited
+from .vertex import nameless, numbers
 
 __all__ = [
     "NOT_BESIDE_THINKING",
@@ -120,8 +121,11 @@ class _Writer:
     def write(self) -> Written:
         thinking, replay, steps = self._conversation()
         self.answer = ANSWER if self.claude and self._answers_by_tool(thinking) else ""
-        if self.target.surface == "vertex":
-            steps = suited(steps, ids=self.target.ids and numbers(self.target.model))
+        surface = self.target.surface
+        if surface == "vertex" and not (self.target.ids and numbers(self.target.model)):
+            steps = nameless(steps)
+        if any(media.data is None for media in self.media):
+            steps = addressed(steps, surface)
         contents = write_contents(steps, self.names, replay)
         body: dict[str, object] = {"contents": contents}
         system = self._system()

@@ -9,7 +9,9 @@ from gateway import ir
 from .schema import SchemaCache
 from .thinking import Conflict
 
-__all__ = ["GeminiTarget"]
+__all__ = ["GeminiTarget", "Surface"]
+
+Surface = Literal["v1internal", "gemini", "vertex"]
 
 
 class GeminiTarget(Struct, frozen=True, kw_only=True):
@@ -25,7 +27,7 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
 
     model: str
     family: ir.Family
-    surface: Literal["v1internal", "gemini", "vertex"] = "v1internal"
+    surface: Surface = "v1internal"
     json_schemas: bool = True
     choices: bool = True
     instructions: bool = True

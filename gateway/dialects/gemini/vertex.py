@@ -1,27 +1,21 @@
-"""What Vertex AI has otherwise than the Gemini API.
+"""What Vertex AI has otherwise than the Gemini API: calls and results of older models have no ids.
 
-Calls and results have ids since Gemini 3; those of older models have none, and find each other by their order. Files
-come from Cloud Storage or the web.
+Calls and results have them since Gemini 3; those of older models find each other by their order.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-from msgspec import Raw
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.errors import InvalidRequest
 
 from .history import Step
 from .thinking import Generation, generation_of
 
-__all__ = ["fetched", "numbers", "suited"]
+__all__ = ["nameless", "numbers"]
 
 _NUMBERED: Final[Generation] = (3, 0)
-_FETCHED: Final = ("gs://", "https://")
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def numbers(model: str) -> bool:
@@ -30,29 +24,10 @@ def numbers(model: str) -> bool:
     return generation is not None and generation >= _NUMBERED
 
 
-def suited(steps: Iterable[Step], *, ids: bool) -> list[Step]:
-    """Give the files of a conversation by their addresses, and its calls without ids where these are not known."""
-    return [Step(step.role, tuple(_suited(part, ids=ids) for part in step.parts)) for step in steps]
+def nameless(steps: Iterable[Step]) -> list[Step]:
+    """Give a conversation whose calls and results have no ids."""
+    return [Step(step.role, tuple(map(_nameless, step.parts))) for step in steps]
 
 
-def fetched(media: ir.Media) -> bool:
-    """Tell whether Vertex AI fetches a file: it must know its type."""
-    return (media.url or "").startswith(_FETCHED) and not media.media_type.endswith("/*")
-
-
-def _suited(part: ir.Part, *, ids: bool) -> ir.Part:
-    if not ids and isinstance(part, ir.ToolCall | ir.ToolResult):
-        return replace(part, id="")
-    if isinstance(part, ir.Media) and part.data is None and (part.url or "").startswith(_FETCHED):
-        return ir.Opaque(dialect="gemini", kind="file", value=_file(part), path=part.path)
-    return part
-
-
-def _file(media: ir.Media) -> Raw:
-    if media.media_type.endswith("/*"):
-        raise InvalidRequest(
-            f"{media.path}: this upstream needs the media type; give a URL that ends in .png, .jpg or the like, "
-            "or send the data as base64",
-            param=media.path,
-        )
-    return Raw(_encode({"fileData": {"mimeType": media.media_type, "fileUri": media.url}}))
+def _nameless(part: ir.Part) -> ir.Part:
+    return replace(part, id="") if isinstance(part, ir.ToolCall | ir.ToolResult) else part

@@ -20,7 +20,7 @@ from gateway.dialects.shown import read_shown
 from gateway.errors import InvalidRequest
 
 from . import wire
-from .parts import audio_part, file_part, image_part, refusal_part, text_part
+from .parts import audio_part, file_part, image_part, refusal_part, text_part, video_part
 from .thoughts import THOUGHTS, call_signature, read_thoughts, sign
 
 __all__ = ["read_messages"]
@@ -230,4 +230,5 @@ _PARTS: Final[dict[type, Callable[[Any, str], _Given]]] = {
     wire.ImagePart: image_part,
     wire.AudioPart: audio_part,
     wire.FilePart: file_part,
+    wire.VideoPart: video_part,
 }

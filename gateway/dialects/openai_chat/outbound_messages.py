@@ -56,7 +56,7 @@ class Conversation:
         self._names = names
         self._custom = custom
         self._losses = losses
-        self._parts = Parts(request.paths, losses)
+        self._parts = Parts(request.paths, losses, videos=target.draws)
         echoed = "thoughts" in target.demands or _ECHOED.search(model.lower()) is not None
         self._echoes = signed and echoed and not target.thoughtless
         extra = "extra_content" in target.carriers and ir.is_gemini(model)

@@ -1,6 +1,7 @@
 """Write the parts of a user's message: words, pictures, sound, documents.
 
 image/*           image_url     data URL or address
+video/*           video_url     data URL or address; OpenAI has none
 WAV, MP3          input_audio   base64
 text/*, JSON      text
 PDF, other files  file          data URL and a name
@@ -27,21 +28,25 @@ _SOUNDS: Final = {
     "audio/mpeg": "mp3",
 }
 _NAMES: Final = {"application/pdf": "document.pdf"}
+_SEEN: Final = ("image/", "video/")
 _ADDRESSES: Final = ("https://", "http://")
 
 
 class Parts:
-    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`."""
+    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`. `videos`: there are some."""
 
-    def __init__(self, paths: Mapping[str, str], losses: list[ir.Loss]) -> None:
+    def __init__(self, paths: Mapping[str, str], losses: list[ir.Loss], *, videos: bool = False) -> None:
         self._paths = paths
         self._losses = losses
+        self._videos = videos
 
     def write(self, part: ir.Text | ir.Media) -> _Part:
         """Write one part; raise InvalidRequest for what this dialect has no form for."""
         if isinstance(part, ir.Text):
             return {"type": "text", "text": part.text}
         kind = part.media_type.partition("/")[0]
+        if kind == "video" and not self._videos:
+            raise _refused(part, "this upstream does not accept video")
         write = _WRITERS.get(part.media_type) or _WRITERS.get(kind, _file)
         written = write(part)
         if part.filename is not None and "file" not in written:
@@ -56,17 +61,26 @@ class Parts:
 
 
 def fetched(media: ir.Media) -> bool:
-    """Tell whether Chat Completions takes the address of a file: only of a picture."""
-    return media.media_type.startswith("image/") and (media.url or "").startswith(_ADDRESSES)
+    """Tell whether Chat Completions takes the address of a file: only of what is seen."""
+    return media.media_type.startswith(_SEEN) and (media.url or "").startswith(_ADDRESSES)
 
 
 def image(media: ir.Media) -> _Part:
     """Write a picture; raise InvalidRequest for an address that is not fetched."""
-    url = f"data:{media.media_type};base64,{media.data}" if media.data is not None else media.url or ""
-    if media.data is None and not fetched(media):
+    detail = {} if media.detail is None else {"detail": media.detail}
+    return {"type": "image_url", "image_url": {"url": _address(media)} | detail}
+
+
+def _video(media: ir.Media) -> _Part:
+    return {"type": "video_url", "video_url": {"url": _address(media)}}
+
+
+def _address(media: ir.Media) -> str:
+    if media.data is not None:
+        return f"data:{media.media_type};base64,{media.data}"
+    if not fetched(media):
         raise _refused(media, "this upstream fetches from https addresses only; send the data as base64")
-    address = {"url": url} if media.detail is None else {"url": url, "detail": media.detail}
-    return {"type": "image_url", "image_url": address}
+    return media.url or ""
 
 
 def _sound(media: ir.Media) -> _Part:
@@ -86,10 +100,6 @@ def _text(media: ir.Media) -> _Part:
 def _file(media: ir.Media) -> _Part:
     name = media.filename or _NAMES.get(media.media_type, "file")
     return {"type": "file", "file": {"filename": name, "file_data": f"data:{media.media_type};base64,{_data(media)}"}}
-
-
-def _video(media: ir.Media) -> _Part:
-    raise _refused(media, "this upstream does not accept video")
 
 
 def _data(media: ir.Media) -> str:

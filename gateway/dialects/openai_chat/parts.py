@@ -10,7 +10,16 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 
-__all__ = ["audio_part", "file_part", "image_of", "image_part", "own_files_only", "refusal_part", "text_part"]
+__all__ = [
+    "audio_part",
+    "file_part",
+    "image_of",
+    "image_part",
+    "own_files_only",
+    "refusal_part",
+    "text_part",
+    "video_part",
+]
 
 _AUDIO: Final = {"wav": "audio/wav", "mp3": "audio/mp3"}
 
@@ -50,6 +59,14 @@ def file_part(part: wire.FilePart, path: str) -> ir.Media:
     file = part.file
     own_files_only(file.file_id, f"{path}.file.file_id", "file_data")
     return media(data=file.file_data, filename=file.filename, path=f"{path}.file.file_data", any_type=True)
+
+
+def video_part(part: wire.VideoPart, path: str) -> ir.Media:
+    """Read a video."""
+    given, at = part.video_url, f"{path}.video_url"
+    if not isinstance(given, str):
+        given, at = given.url, f"{at}.url"
+    return media(url=given, path=at, any_type=True, otherwise="video/mp4", unknown="video/*")
 
 
 def own_files_only(file_id: str | None, path: str, instead: str) -> None:

@@ -39,6 +39,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolChoice",
+    "VideoPart",
     "given",
     "understood",
 ]
@@ -159,7 +160,17 @@ class FilePart(Marked, tag="file", kw_only=True):
     file: File
 
 
-Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
+class VideoURL(Closed):
+    url: str
+
+
+class VideoPart(Marked, tag="video_url", kw_only=True):
+    """A video, as data URL or address: no field of OpenAI's, but of most servers that are compatible."""
+
+    video_url: VideoURL | str
+
+
+Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart | VideoPart
 
 
 class Google(Closed):

@@ -94,6 +94,18 @@ def test_user_content_may_be_a_string_or_parts() -> None:
             {"type": "image_url", "image_url": {"url": "https://x.test/a.webp"}},
             ir.Media(media_type="image/webp", url="https://x.test/a.webp", path="messages[0].content[0].image_url.url"),
         ),
+        (  # OpenRouter's form, vLLM's and DashScope's
+            {"type": "video_url", "video_url": {"url": "data:video/webm;base64,AAAA"}},
+            ir.Media(media_type="video/webm", data="AAAA", path="messages[0].content[0].video_url.url"),
+        ),
+        (
+            {"type": "video_url", "video_url": "https://x.test/a.mp4?b=c"},
+            ir.Media(media_type="video/mp4", url="https://x.test/a.mp4?b=c", path="messages[0].content[0].video_url"),
+        ),
+        (
+            {"type": "video_url", "video_url": {"url": "https://youtu.be/a"}},
+            ir.Media(media_type="video/*", url="https://youtu.be/a", path="messages[0].content[0].video_url.url"),
+        ),
         (
             {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
             ir.Media(media_type="audio/wav", data="AAAA", path="messages[0].content[0].input_audio.data"),

@@ -215,6 +215,14 @@ def media_of(part: ir.Media) -> Json:
             {"type": "image_url", "image_url": {"url": "https://a.example/x"}},
         ),
         (
+            ir.Media(media_type="video/mp4", data="AAAA"),
+            {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
+        ),
+        (
+            ir.Media(media_type="video/*", url="https://youtu.be/a"),
+            {"type": "video_url", "video_url": {"url": "https://youtu.be/a"}},
+        ),
+        (
             ir.Media(media_type="audio/mpeg", data="AAAA"),
             {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
         ),
@@ -246,7 +254,7 @@ def test_plain_text_in_a_file_is_text() -> None:
 @pytest.mark.parametrize(
     "media",
     [
-        ir.Media(media_type="video/mp4", data="AAAA", path="messages[0].content[1]"),
+        ir.Media(media_type="video/mp4", url="gs://bucket/x.mp4", path="messages[0].content[1]"),
         ir.Media(media_type="audio/flac", data="AAAA", path="messages[0].content[1]"),
         ir.Media(media_type="application/pdf", url="https://a.example/x.pdf", path="messages[0].content[1]"),
         ir.Media(media_type="image/png", url="gs://bucket/x.png", path="messages[0].content[1]"),
@@ -255,6 +263,14 @@ def test_plain_text_in_a_file_is_text() -> None:
 def test_media_that_nothing_can_carry_are_refused(media: ir.Media) -> None:
     with pytest.raises(InvalidRequest) as caught:
         messages(user("hi", media))
+    assert caught.value.param == "messages[0].content[1]"
+
+
+@pytest.mark.parametrize("given", [{"data": "AAAA"}, {"url": "https://a.example/x.mp4"}])
+def test_openai_itself_is_shown_no_video(given: dict[str, str]) -> None:
+    video = ir.Media(media_type="video/mp4", path="messages[0].content[1]", **given)
+    with pytest.raises(InvalidRequest, match="does not accept video") as caught:
+        messages(user("hi", video), target={"draws": False})
     assert caught.value.param == "messages[0].content[1]"
 
 
