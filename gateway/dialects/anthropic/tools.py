@@ -24,10 +24,13 @@ _BUILTIN: Final = {
     "code_execution_": "code_execution",
 }
 _SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
+_MCP: Final = "mcp_"
 _ADVISOR: Final = "advisor"  # another model of Anthropic's, which Claude asks for advice
 _NOT_ASKED: Final = "only Anthropic's own servers ask another model for advice"
 _EMULATED: Final = "emulated: a function with the parameters that Claude knows"
 _NOT_SEARCHED: Final = "every tool is sent, so there is nothing to search for"
+_FOR_CLAUDE: Final = "is known to Anthropic's API only; declare a function instead, with name and input_schema"
+_UNSERVED: Final = "needs MCP servers, which are not called from here; run them in the client, and declare their tools"
 _NOT_SERVED: Final = "MCP servers are not called from here, so they have no tools"
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "auto": ir.ToolChoice(mode="auto"),
@@ -147,4 +150,5 @@ def _builtin(tool: TypedTool, fields: dict[str, Raw], place: Place) -> ir.Tool:
                 else:
                     place.lose(key, f"not carried with {builtin}", SEVERITY.get(key, "hint"))
             return ir.Tool(name=tool.name or builtin, builtin=builtin, options=tuple(options), path=place.path)
-    raise place.refuse(f"tool type {tool.type!r} is not available on this upstream", "type")
+    reason = _UNSERVED if tool.type.startswith(_MCP) else _FOR_CLAUDE
+    raise place.refuse(f"tool type {tool.type!r} {reason}", "type")

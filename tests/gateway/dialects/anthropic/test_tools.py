@@ -125,11 +125,17 @@ def test_nobody_else_is_asked_for_advice() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind",
-    ["computer_20251124", "computer_toolset_20260801", "browser_toolset_20260801", "mcp_toolset", "hologram_1"],
+    ("kind", "instead"),
+    [
+        ("computer_20251124", "declare a function instead"),
+        ("computer_toolset_20260801", "declare a function instead"),
+        ("browser_toolset_20260801", "declare a function instead"),
+        ("hologram_1", "declare a function instead"),
+        ("mcp_toolset", "run them in the client, and declare their tools"),
+    ],
 )
-def test_tools_that_nobody_runs_are_refused(kind: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"tool type '{kind}' is not available") as caught:
+def test_tools_that_nobody_runs_are_refused_with_what_to_do(kind: str, instead: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"tool type '{kind}' .*; {instead}") as caught:
         read(tools=[F, {"type": kind, "name": "x"}])
     assert caught.value.param == "tools[1].type"
 
