@@ -87,24 +87,12 @@ class Prices:
 
     def _shared(self, price: Price, upstream: str, usage: ir.Usage) -> float:
         others = sum((self.find(upstream, share.model) or price).usd(share.usage) for share in usage.shares)
-        return price.usd(_without_shares(usage)) + others
+        return price.usd(usage.without_shares()) + others
 
     def _find(self, upstream: str, model: str) -> Price | None:
         full = f"{upstream}/{model}"
         fitting = (price for glob, price in self._prices if fnmatchcase(model, glob) or fnmatchcase(full, glob))
         return next(fitting, None)
-
-
-def _without_shares(usage: ir.Usage) -> ir.Usage:
-    others = [share.usage for share in usage.shares]
-    return replace(
-        usage,
-        input=max(0, usage.input - sum(one.input for one in others)),
-        output=max(0, usage.output - sum(one.output for one in others)),
-        cache_read=max(0, usage.cache_read - sum(one.cache_read for one in others)),
-        cache_write=max(0, usage.cache_write - sum(one.cache_write for one in others)),
-        cache_write_long=max(0, usage.cache_write_long - sum(one.cache_write_long for one in others)),
-    )
 
 
 class _Listed(PriceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

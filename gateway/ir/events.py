@@ -9,9 +9,11 @@ Where several answers were asked for, `Alternative` brings what the others say, 
 `gateway.ir.grammar` checks it.
 """
 
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Final, Literal, Self
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from gateway.errors import GatewayError
 
@@ -53,6 +55,7 @@ FinishReason = Literal["stop", "stop_sequence", "tool_calls", "length", "context
 
 
 Tier = Literal["", "flex", "priority", "ultrafast", "fast"]
+_COUNTS: Final = ("input", "output", "cache_read", "cache_write", "cache_write_long", "reasoning")
 
 
 class Usage(Struct, gc=False, frozen=True, kw_only=True):
@@ -73,6 +76,19 @@ class Usage(Struct, gc=False, frozen=True, kw_only=True):
     estimated: bool = False
     tier: Tier = ""
     shares: "tuple[Share, ...]" = ()
+
+    def with_shares(self, shares: "Iterable[Share]") -> Self:
+        """Add what others have used on the way; those without a name are only counted."""
+        given = tuple(shares)
+        counts = {name: sum((getattr(one.usage, name) for one in given), getattr(self, name)) for name in _COUNTS}
+        return replace(self, **counts, shares=(*self.shares, *(one for one in given if one.model)))
+
+    def without_shares(self) -> Self:
+        """Give what is left beside them, and is nobody else's."""
+        counts = {
+            name: max(0, getattr(self, name) - sum(getattr(one.usage, name) for one in self.shares)) for name in _COUNTS
+        }
+        return replace(self, **counts, shares=())
 
 
 class Share(Struct, gc=False, frozen=True):

@@ -198,7 +198,7 @@ class Tally:
             reasoning=min(self._thoughts, self._output) if self._thoughts else 0,
             tier=self._tier,
         )
-        return _total(own, self._beside) if self._beside else own
+        return own.with_shares(self._beside) if self._beside else own
 
 
 def _beside(raw: Raw) -> Iterator[ir.Share]:
@@ -209,17 +209,3 @@ def _beside(raw: Raw) -> Iterator[ir.Share]:
             tally.take(given)
             if (used := tally.usage()) is not None:
                 yield ir.Share(given.model if isinstance(given.model, str) else "", used)
-
-
-def _total(own: ir.Usage, beside: Sequence[ir.Share]) -> ir.Usage:
-    counts = (own, *(share.usage for share in beside))
-    return ir.Usage(
-        input=sum(one.input for one in counts),
-        output=sum(one.output for one in counts),
-        cache_read=sum(one.cache_read for one in counts),
-        cache_write=sum(one.cache_write for one in counts),
-        cache_write_long=sum(one.cache_write_long for one in counts),
-        reasoning=sum(one.reasoning for one in counts),
-        tier=own.tier,
-        shares=tuple(share for share in beside if share.model),
-    )
