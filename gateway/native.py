@@ -50,7 +50,7 @@ from gateway.ir.estimate import estimate_body
 from gateway.losses import of_variants, refuse_losses, tell_losses
 from gateway.middleware.model_map import may_reach, may_use, misled
 from gateway.relay import Relay
-from gateway.routes import EMBEDDINGS, native_of
+from gateway.routes import EMBEDDINGS, as_gemini, native_of
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
 from gateway.upstream import Embedding, Target, credential_of
@@ -62,7 +62,7 @@ _UPLOADS: Final = "/upload/"
 _SMALL_BYTES: Final = 1024 * 1024
 _SILENCE_S: Final = SILENCE_S
 _ASTRAY: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f\\]")
-_FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/files(?:[/:]|$)")
+_FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta|alpha)?/files(?:[/:]|$)")
 _MAX_REFUSAL_BYTES: Final = 1024 * 1024
 _MAX_COUNTED_BYTES: Final = 8 * 1024 * 1024  # a hundred vectors of the longest kind
 _REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
@@ -122,7 +122,7 @@ class NativeCalls:
     async def _answer(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])  # what stands around has taken out keys, and lengths that do not hold
         body = _Body(receive)
-        path = route_path(scope)
+        path = as_gemini(route_path(scope))
         content = await body.whole() if _is_kept(headers, path) else body
         ways = self._choose(context, content, path)
         if self._services.loaded.config.translate.lossy == "strict":
@@ -378,7 +378,7 @@ def _call(
     content: bytes | AsyncIterable[bytes],
     origin: str,
 ) -> NativeCall:
-    path = _raw_path(scope)
+    path = as_gemini(_raw_path(scope))
     if "//" in path or _ASTRAY.search(unquote(path)):
         raise NotFound("a path may not contain `..`, empty segments, backslashes or control characters")
     return NativeCall(

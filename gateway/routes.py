@@ -10,7 +10,10 @@ POST /v1/messages  /v1/messages/count_tokens                Anthropic
 GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI; also below
                                                             /openai/v1 and /openai, as Azure's clients ask
 POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon, and
-                                                            a name with a slash in it may stand without models/
+                                                            a name with a slash in it may stand without models/;
+                                                            also below /v1alpha and /v1beta1
+*    …/publishers/{publisher}/models/{model}:verb           the same, as Vertex AI's clients call it: below a version,
+                                                            or a project and its location there
 *    other verbs, /v1beta/…, /upload/v1beta/…, /v1/files    Gemini, as it is, to an upstream that has it
 *    the rest below /v1 and /openai                         OpenAI; Anthropic when anthropic-version is sent
 
@@ -37,6 +40,7 @@ __all__ = [
     "Operation",
     "Route",
     "Streaming",
+    "as_gemini",
     "is_dialect_path",
     "match",
     "native_of",
@@ -91,13 +95,20 @@ _ON_RESPONSE: Final[dict[str, dict[str, Operation]]] = {  # what stands behind t
 _NO_RESPONSE: Final = {  # in the place of an id, or behind one
     "compact": "compaction is not available here; ask for a summary",
 }
-_MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
+_MODEL_LISTS = (
+    "/v1/models",
+    "/v1beta/models",
+    "/v1beta1/models",
+    "/v1alpha/models",
+    "/openai/v1/models",
+    "/openai/models",
+)
 _PASSED: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # TRACE would show what the gateway has sent
 _READING: Final = ("GET", "HEAD")  # then a colon is part of a model's name, such as qwen3:8b: no verb is read
-_PREFIXES = ("/v1/", "/v1beta/", "/openai/")
+_VERSIONS: Final = ("/v1beta/", "/v1/", "/v1beta1/", "/v1alpha/")  # of Google's; v1beta1 is Vertex AI's
+_PREFIXES = (*_VERSIONS, "/openai/")
 
-_GEMINI: Final = ("/v1beta", "/upload/v1", "/download/v1")
-_VERSIONS: Final = ("/v1beta/", "/v1/")
+_GEMINI: Final = ("/v1beta", "/v1alpha", "/upload/v1", "/download/v1")
 _DOUBLED: Final = ("v1beta/", "v1/")  # where a base URL has the version already
 _COLLECTIONS: Final = ("models/", "tunedModels/")
 _VERBS: Final[dict[str, Operation]] = {
@@ -109,7 +120,7 @@ _STREAM: Final = "streamGenerateContent"
 _FORMS: Final[dict[str, Streaming]] = {"": "array", "json": "array", "sse": "sse"}
 _OPERATIONS: Final = "/operations/"
 _ON_MODEL: Final = re.compile(
-    r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
+    r"/v1(?:beta1?|alpha)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
     re.DOTALL,  # else a line end behind the last of many /operations/ is looked for from each of them
 )
 _CALLS: Final[dict[str, DialectName]] = {
@@ -120,8 +131,19 @@ _CALLS: Final[dict[str, DialectName]] = {
 _ENDS: Final = (*_CALLS, "/models")
 _MISLED: Final = re.compile(rf"/v1beta(?:/v1)?({'|'.join(_CALLS)})/?")  # by a base URL that is Google's
 _OF_CLAUDE: Final = "/publishers/anthropic/models/"  # as Vertex AI's clients call it
-_VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
-_BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
+_IN_VERTEX: Final = ("/publishers/", "/locations/")
+_OF_VERTEX: Final = re.compile(
+    r"/v1(?:beta1?|alpha)?/(?:projects/[^/]+/locations/[^/]+/)?(?:(?:publishers/([^/]+)/)?models(/.+)?|(endpoints/.+))",
+    re.DOTALL,
+)
+_GOOGLE: Final = "google"
+_IN_ITS_OWN_WORDS: Final = (":rawPredict", ":streamRawPredict")  # what is said there is in the publisher's dialect
+_VERSION: Final = re.compile(r"\A.*?/v1(?:beta1?|alpha)?/")
+_BESIDE: Final = (
+    *("/v1beta/", "/upload/v1beta/", "/download/v1beta/"),
+    *("/v1alpha/", "/upload/v1alpha/", "/download/v1alpha/"),
+    *("/upload/v1/", "/download/v1/"),
+)
 # OpenAI has some of these names, too
 _COLLECTION: Final = re.compile(
     r"/v1/(?:files|batches|cachedContents|tunedModels|fileSearchStores|corpora|auth_tokens|interactions"
@@ -161,7 +183,22 @@ class Route(Struct, frozen=True):
 
 def is_dialect_path(path: str) -> bool:
     """Tell whether the pipeline, rather than the operators' endpoints, owns this path."""
-    return path.startswith(_PREFIXES) or path in ("/v1", "/v1beta", "/openai")
+    return path.startswith(_PREFIXES) or f"{path}/" in _PREFIXES
+
+
+def as_gemini(path: str) -> str:
+    """Give the path of the Gemini API for one of Vertex AI's that is about models; any other as it is.
+
+    Its clients put a name's publisher into the path: what they were given as anthropic/claude is that name here, too.
+    A tuned model is endpoints/ID, as an upstream of Vertex AI's calls it.
+    """
+    if _IN_VERTEX[0] not in path and _IN_VERTEX[1] not in path:
+        return path
+    found = _OF_VERTEX.fullmatch(path)
+    if found is None or path.endswith(_IN_ITS_OWN_WORDS):
+        return path
+    publisher, name = found[1] or _GOOGLE, found[2] or (f"/{found[3]}" if found[3] else "")
+    return f"/v1beta/models{name if publisher == _GOOGLE or not name else f'/{publisher}{name}'}"
 
 
 def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes = b"") -> Route:
@@ -176,6 +213,7 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     responses = _RESPONSES.fullmatch(path)
     if responses is not None:
         return _response(method, path, responses[1] or "", responses[2] or "")
+    path = as_gemini(path)
     native = _native(path)
     if native is not None:
         return _call(method, path, *native, query)

@@ -39,7 +39,10 @@ _UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HOST: Final = re.compile(r"\w[\w.-]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TAKEN: Final = frozenset(
-    {"v1", "v1beta", "openai", "upload", "download", "health", "usage", "admin", "oauth2"}  # what a path may begin with
+    {  # what a path may begin with
+        *("v1", "v1alpha", "v1beta", "v1beta1", "openai", "upload", "download"),
+        *("health", "usage", "admin", "oauth2"),
+    }
 )
 
 Findings: TypeAlias = Iterator[tuple[KeyPath, str]]

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from gateway import ir
 from gateway.context import RequestContext, route_path
 from gateway.redact import redact
-from gateway.routes import Operation, Route
+from gateway.routes import Operation, Route, as_gemini
 from gateway.upstream import Target
 
 __all__ = [
@@ -49,7 +49,7 @@ def template_of(scope: Scope, route: Route) -> str:
     """Give the path with `{id}` in the place of a model or a response; "" where anything may stand."""
     if route.foreign or route.operation in ("none", "native"):
         return ""
-    path = route_path(scope)
+    path = as_gemini(route_path(scope))
     return "{id}".join(path.rsplit(route.model, 1)) if route.model else path
 
 

@@ -61,6 +61,10 @@ PATHS = [
     ("POST", "/v1beta/auth_tokens"),
     ("POST", "/v1beta/interactions"),
     ("GET", "/v1beta/interactions/1"),
+    ("POST", f"/v1alpha/models/{MODEL}:embedContent"),
+    ("POST", "/v1alpha/auth_tokens"),
+    ("GET", "/v1alpha/files/1"),
+    ("POST", "/upload/v1alpha/files"),
     # google-genai 3 asks for everything below /v1
     ("POST", "/v1/interactions"),
     ("GET", "/v1/interactions/1?stream=true"),
@@ -110,3 +114,12 @@ async def test_a_native_call_reaches_the_upstream_as_it_came(tmp_path: Path, met
         answer = await http.request(method, path, content=content, headers={"x-goog-api-key": "mine"})
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"asked": f"{method} {path}", "body": content.decode(), "key": "key-1"}
+
+
+@pytest.mark.parametrize("place", ["", "/projects/p/locations/l"])
+@pytest.mark.parametrize("verb", ["embedContent", "predict", "predictLongRunning"])
+async def test_a_call_of_a_client_for_vertex_ai_is_one_on_the_model(tmp_path: Path, place: str, verb: str) -> None:
+    path = f"/v1beta1{place}/publishers/google/models/{MODEL}:{verb}"
+    async with echoing(tmp_path / "data") as http:
+        answer = await http.post(path, content=b"{}", headers={"authorization": "Bearer mine"})
+    assert answer.json()["asked"] == f"POST /v1beta/models/{MODEL}:{verb}"

@@ -11,7 +11,7 @@ from tests.fakes.v1internal_errors import Refusal, invalid, undecodable
 __all__ = ["Route", "find", "query_refused"]
 
 _MODEL_METHODS = "generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents|predict"
-_VERSION = "(?P<version>v1beta|v1)"
+_VERSION = "(?P<version>v1beta|v1alpha|v1)"
 # HTTP method, path, method of the API (that of a model stands behind the last colon)
 _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", f"{_VERSION}/(?P<name>(?:m|tunedM)odels/.+):(?P<method>{_MODEL_METHODS})", ""),

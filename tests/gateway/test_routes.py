@@ -246,6 +246,53 @@ def test_a_native_call_names_its_model_if_it_has_one(path: str, model: str) -> N
     assert (route.dialect, route.operation, route.model) == ("gemini", "native", model)
 
 
+# as google-genai 3.6 builds them: _api_client.py _build_request, _transformers.py t_model
+VERTEX = ("/v1beta1/publishers", "/v1/projects/p/locations/us-central1/publishers", "/v1alpha/publishers")
+
+
+@pytest.mark.parametrize("root", VERTEX)
+def test_a_client_of_vertex_ai_asks_for_a_model_as_one_of_gemini(root: str) -> None:
+    named = {"google": "gemini-3-flash", "anthropic": "anthropic/gemini-3-flash"}
+    for publisher, model in named.items():
+        path = f"{root}/{publisher}/models/gemini-3-flash"
+        called = match("POST", f"{path}:streamGenerateContent", {}, b"alt=sse")
+        assert (called.dialect, called.operation, called.model, called.streams) == ("gemini", "chat", model, "sse")
+        assert match("POST", f"{path}:countTokens", {}).operation == "count_tokens"
+        native = match("POST", f"{path}:predict", {})
+        assert (native.dialect, native.operation, native.model) == ("gemini", "native", model)
+        shown = match("GET", path, {})
+        assert (shown.dialect, shown.operation, shown.model) == ("gemini", "model", model)
+    listed = match("GET", f"{root}/google/models", {}, b"pageSize=50")
+    assert (listed.dialect, listed.operation) == ("gemini", "models")
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1alpha/models/m:generateContent", "m"),
+        ("/v1beta1/models/m:generateContent", "m"),
+        ("/v1beta1/projects/p/locations/l/models/m:generateContent", "m"),
+        ("/v1beta1/publishers/deepseek-ai/models/a/b:generateContent", "deepseek-ai/a/b"),
+        ("/v1beta1/projects/p/locations/l/endpoints/7:generateContent", "endpoints/7"),
+    ],
+)
+def test_a_version_or_a_place_says_nothing_of_a_model(path: str, model: str) -> None:
+    route = match("POST", path, {})
+    assert (route.dialect, route.operation, route.model) == ("gemini", "chat", model)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/projects/p/locations/l/publishers/anthropic/models/m:rawPredict",
+        "/v1beta1/projects/p/locations/l/cachedContents",
+    ],
+)
+def test_other_paths_of_vertex_ai_are_nowhere(path: str) -> None:
+    route = match("POST", path, {})
+    assert (route.dialect, route.operation) == ("gemini", "none")
+
+
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/files/f1", "/v1/batches", "/v1/cachedContents/c1"])
 @pytest.mark.parametrize(
     ("headers", "query", "operation"),

@@ -15,6 +15,7 @@ from typing import Any
 
 from google import genai
 from google.genai import errors, types
+from google.oauth2.credentials import Credentials
 from pydantic import BaseModel
 
 GEMINI, CLAUDE, DEMO = "gemini-3-flash", "claude-sonnet-4-6", "demo"
@@ -327,6 +328,40 @@ def raised(act: Callable[[], Any]) -> Any:
     except errors.APIError as error:
         return [type(error).__name__, error.code, error.status, error.message]
     return None
+
+
+@scenario
+def vertex(client: genai.Client) -> Any:
+    """A client for Vertex AI asks a path of its own, by an API key or for a project."""
+    url, key = client._api_client._http_options.base_url, client._api_client.api_key or ""
+    at = types.HttpOptions(base_url=url)
+    whose = {"credentials": Credentials(token=key), "project": "p", "location": "us-central1"}
+    clients = [genai.Client(vertexai=True, api_key=key, http_options=at)]
+    clients.append(genai.Client(vertexai=True, http_options=at, **whose))
+    clients.append(
+        genai.Client(vertexai=True, api_key=key, http_options=types.HttpOptions(base_url=url, api_version="v1"))
+    )
+    found: list[Any] = []
+    for one in clients:
+        listed = [model.name for model in one.models.list()]
+        asked = [ask(one, "!say good day", model).text for model in (GEMINI, CLAUDE, f"google/{GEMINI}")]
+        pieces = said(*stream(one, "!say good night"))["text"]
+        echoed = ask(one, "hello", f"models/{DEMO}").text
+        counted = (one.models.count_tokens(model=GEMINI, contents="one two three").total_tokens or 0) > 0
+        known = one.models.get(model=GEMINI).name
+        found.append([*asked, pieces, echoed, counted, known, f"models/{GEMINI}" in listed])
+    return found
+
+
+@scenario
+def versions(client: genai.Client) -> Any:
+    found: dict[str, Any] = {}
+    for version in ("v1", "v1beta", "v1alpha"):
+        at = types.HttpOptions(base_url=client._api_client._http_options.base_url, api_version=version)
+        one = genai.Client(api_key=client._api_client.api_key, http_options=at)
+        listed = [model.name for model in one.models.list()]
+        found[version] = [ask(one, "!say good day").text, f"models/{GEMINI}" in listed]
+    return found
 
 
 @scenario

@@ -145,6 +145,15 @@ def test_models(outcomes: dict[str, Any]) -> None:
     assert outcomes["models"] == [True, f"models/{GEMINI}", ["generateContent", "countTokens"]]
 
 
+def test_clients_of_vertex_ai(outcomes: dict[str, Any]) -> None:
+    said = ["good day"] * 3 + ["good night", "hello", True, f"models/{GEMINI}", True]
+    assert outcomes["vertex"] == [said] * 3
+
+
+def test_versions_of_the_api(outcomes: dict[str, Any]) -> None:
+    assert outcomes["versions"] == {version: ["good day", True] for version in ("v1", "v1beta", "v1alpha")}
+
+
 @pytest.mark.parametrize(
     ("failure", "expected", "words"),
     [

@@ -61,7 +61,10 @@ _DETAILS: Final = {
 }
 # What stands at an address that nobody else gets anything at.
 _AT_GOOGLE: Final = (
-    (re.compile(r"(?:https?://[^/]+/v1beta/)?files/[\w-]+"), "only the account that owns a file at Google can read it"),
+    (
+        re.compile(r"(?:https?://[^/]+/v1(?:beta|alpha)/)?files/[\w-]+"),
+        "only the account that owns a file at Google can read it",
+    ),
     (FILM, "only Gemini models read videos from there"),
 )
 _PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result that is plain text

@@ -5,7 +5,7 @@ from typing import Final
 
 __all__ = ["resources"]
 
-_VERSION: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/")
+_VERSION: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta|alpha)?/")
 
 
 def resources(path: str) -> list[str]:
