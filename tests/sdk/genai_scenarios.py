@@ -335,12 +335,13 @@ def vertex(client: genai.Client) -> Any:
     """A client for Vertex AI asks a path of its own, by an API key or for a project."""
     url, key = client._api_client._http_options.base_url, client._api_client.api_key or ""
     at = types.HttpOptions(base_url=url)
-    whose = {"credentials": Credentials(token=key), "project": "p", "location": "us-central1"}
-    clients = [genai.Client(vertexai=True, api_key=key, http_options=at)]
-    clients.append(genai.Client(vertexai=True, http_options=at, **whose))
-    clients.append(
-        genai.Client(vertexai=True, api_key=key, http_options=types.HttpOptions(base_url=url, api_version="v1"))
-    )
+    older = types.HttpOptions(base_url=url, api_version="v1")
+    token = Credentials(token=key)  # type: ignore[no-untyped-call]  # google-auth has no types
+    clients = [
+        genai.Client(vertexai=True, api_key=key, http_options=at),
+        genai.Client(vertexai=True, api_key=key, http_options=older),
+        genai.Client(vertexai=True, project="p", location="us-central1", credentials=token, http_options=at),
+    ]
     found: list[Any] = []
     for one in clients:
         listed = [model.name for model in one.models.list()]
