@@ -22,7 +22,7 @@ from gateway.adapters.vertex_place import Place
 from gateway.dialects.anthropic.edits import ENVELOPE
 from gateway.dialects.anthropic.outbound_errors import read_details
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
-from gateway.dialects.raw import FIELDS
+from gateway.dialects.raw import FIELDS, Fields, read
 from gateway.errors import InvalidRequest
 from gateway.upstream import Answer, Call, Edit
 
@@ -37,6 +37,8 @@ RULES: Final[Rules] = {
 }
 _VERSION: Final = "vertex-2023-10-16"
 _NOT_THERE: Final = frozenset({"model", "anthropic_version", "anthropic_beta"})
+_OLDER_FORMAT: Final = "output_format"  # its beta is not known here; what stands in the newer place wins
+_CONFIG: Final = "output_config"
 # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude; another one is a 400
 _BETAS: Final = (
     "claude-code-",
@@ -70,7 +72,14 @@ def door_of(place: Place) -> Door:
 
 
 def _body(written: Mapping[str, object]) -> Mapping[str, object]:
-    return {"anthropic_version": _VERSION, **{name: value for name, value in written.items() if name not in _NOT_THERE}}
+    kept = {name: value for name, value in written.items() if name not in _NOT_THERE}
+    named = {"anthropic_version": _VERSION, **kept}
+    form = named.pop(_OLDER_FORMAT, None)
+    return named if form is None else {**named, _CONFIG: {"format": form, **_read(named.get(_CONFIG))}}
+
+
+def _read(config: object) -> Fields:
+    return (read(config, FIELDS) if isinstance(config, Raw) else None) or {}
 
 
 def fetches_nothing(write: Write[AnthropicWritten]) -> Write[AnthropicWritten]:

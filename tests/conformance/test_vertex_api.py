@@ -141,6 +141,19 @@ async def test_betas_stand_in_the_body_as_far_as_they_are_known_there(any_vertex
     assert "anthropic-beta" not in any_vertex.calls[0].headers
 
 
+@pytest.mark.parametrize("config", [{}, {"output_config": {"effort": None}}, {"output_config": None}])
+async def test_a_schema_in_its_older_place_stands_in_the_newer_one(any_vertex: VertexServed, config: Any) -> None:
+    """LiteLLM writes output_format, for which Vertex has no beta (anthropic-sdk-python 1199: it has output_config)."""
+    any_vertex.model = CLAUDE
+    form = {"type": "json_schema", "schema": {"type": "object", "properties": {}, "additionalProperties": False}}
+    body = CALLERS["anthropic"].body(Wish(said=[Said("!say {}")], model=CLAUDE)) | {"output_format": form, **config}
+    headers = {"anthropic-beta": "structured-outputs-2025-11-13"}
+    response = await any_vertex.http.post("/v1/messages", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    assert any_vertex.sent["output_config"] == {"format": form, **(config.get("output_config") or {})}
+    assert not {"output_format", "anthropic_beta"} & any_vertex.sent.keys()
+
+
 @pytest.mark.parametrize("model", ["claude-sonnet-4-5-20250929", "claude-sonnet-4-5@20250929"])
 async def test_a_dated_name_finds_its_model(any_vertex: VertexServed, model: str) -> None:
     any_vertex.model = CLAUDE

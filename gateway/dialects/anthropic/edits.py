@@ -227,7 +227,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
 )
 ENVELOPE: Final = Edit(
     name="envelope",
-    why="Vertex AI takes the version and the betas from the body, and the model from the path",
+    why="Vertex AI takes the version and the betas from the body, the model from the path, and no `output_format`",
     on="request",
 )
 _VERTEX_EVENT: Final = b'"vertex_event"'
