@@ -101,6 +101,8 @@ OfModel = Literal[
     "developers",
     "texts",
     "answers",
+    "plain_ids",
+    "short_ids",
     "structured",
     "output_config",
     "turn_config",

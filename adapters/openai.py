@@ -105,10 +105,14 @@ _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
+_KIMI: Final = "imi-"  # kimi-k2.5, Kimi-K2-Instruct
+_OF_KIMI: Final[tuple[Demand, ...]] = ("numbered ids",)
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "developers": "system roles",
     "system_turns": "leading system",
     "answers": "answers",
+    "plain_ids": "plain ids",
+    "short_ids": "short ids",
     "echoes": "thoughts",
     "emptiness": "words",
     "texts": "plain texts",
@@ -284,6 +288,7 @@ class OpenAI(KeyedUpstream):
             upstream=self.name,
             renames_limit=settings.max_tokens_field is not None or limit_field(model, official=False) != _OLD,
             thoughtless=settings.official,
+            demands=_OF_KIMI if _KIMI in model else (),
         )
         return replace(target, **self._changes(target, causes)) if causes else target
 
@@ -305,7 +310,7 @@ class OpenAI(KeyedUpstream):
             "keeps": "kept" not in causes,
             "only_functions": "kinds" in causes,
             "services": "services" not in causes,
-            "demands": tuple(demand for cause, demand in _DEMANDS.items() if cause in causes),
+            "demands": (*target.demands, *(demand for cause, demand in _DEMANDS.items() if cause in causes)),
         }
         if "unsigned" in causes:
             changes |= {"carriers": self._settings.carriers or _ANY, "sentinels": True}

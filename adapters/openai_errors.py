@@ -226,6 +226,10 @@ CAUSES: Final = Causes(
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "unexpected role system after role", "system_turns"),  # Mistral
         (_BAD, "unexpected role user after role tool", "answers"),  # older ones of Mistral's
+        (_BAD, "with a length of 9", "plain_ids"),  # Mistral, of the ids of calls
+        (_BAD, "alphanumeric strings with length 9", "plain_ids"),  # its models' templates
+        (_BAD, "].id: string too long", "short_ids"),  # OpenAI, Azure: messages[1].tool_calls[0].id
+        (_BAD, "tool_call_id: string too long", "short_ids"),
         (_BAD, "invalid message role: system", "system_turns"),  # MiniMax
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
         (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content

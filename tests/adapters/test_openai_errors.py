@@ -159,6 +159,15 @@ def test_published_refusals(name: str) -> None:
         ("invalid params, chat content has invalid message role: system (2013)", "system_turns"),  # MiniMax
         ("Unexpected role 'system' after role 'assistant'", "system_turns"),  # Mistral
         ("Unexpected role 'user' after role 'tool'", "answers"),
+        ("Tool call id was call_0fypS1hVX but must be a-z, A-Z, 0-9, with a length of 9.", "plain_ids"),
+        ("Tool call IDs should be alphanumeric strings with length 9!", "plain_ids"),
+        (
+            (
+                "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with maximum length 40, "
+                "but got a string with length 46 instead."
+            ),
+            "short_ids",
+        ),
         ("invalid params, invalid chat setting (2013)", "system_turns"),
         ("invalid params, chat content is empty (2013)", "emptiness"),  # MiniMax
         ("Invalid request: text content is empty", "emptiness"),  # Moonshot

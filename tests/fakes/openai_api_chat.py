@@ -464,8 +464,8 @@ def _template(asked: Asked) -> None:
     before = ""
     for place, message in enumerate(asked.messages):
         role, thought = message["role"], message.get("reasoning_content")
-        if "stral" in name and (before, role) in _NO_MISTRALS:
-            raise bad(f"Unexpected role '{role}' after role '{before}'", param=None)
+        if "stral" in name:
+            _mistral(before, message)
         before = role
         if "minimax" in name and message.get("content") == "":
             raise bad("invalid params, chat content is empty (2013)", param=None)
@@ -483,6 +483,14 @@ def _template(asked: Asked) -> None:
                 f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {place}",
                 param=None,
             )
+
+
+def _mistral(before: str, message: Json) -> None:
+    if (before, message["role"]) in _NO_MISTRALS:
+        raise bad(f"Unexpected role '{message['role']}' after role '{before}'", param=None)
+    for call in message.get("tool_calls") or ():
+        if re.fullmatch("[A-Za-z0-9]{9}", call["id"]) is None:
+            raise bad(f"Tool call id was {call['id']} but must be a-z, A-Z, 0-9, with a length of 9.", param=None)
 
 
 def _awake(body: Json, name: str) -> None:

@@ -6,6 +6,7 @@ assistant ─► assistant with reasoning_content   thoughts with each answer   
 tool, without content ─► (empty)                words in each message                       MiniMax, Zhipu, Moonshot
 parts of text, null ─► one text                 texts that are no lists                     Groq, Cloudflare
 tool, user ─► tool, assistant, user             an answer behind the results of calls       Mistral
+call_1 ─► 8cb542c67, functions.f:0              ids of calls in a form of its own           Mistral, Kimi
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 strict ─►                                       tools of which none is strict               Cerebras
 """
@@ -20,7 +21,9 @@ from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
 from gateway.dialects.patterns import BOUNDS, unbounded
 
-__all__ = ["REMINDED", "SYSTEM", "answered", "equipped", "met"]
+from .call_ids import IDS, renamed
+
+__all__ = ["REMINDED", "SYSTEM", "equipped", "met"]
 
 Message = Mapping[str, object]
 
@@ -38,7 +41,10 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
     if "leading system" in demands:
         after = _led(after, tell)
     if "answers" in demands:
-        after = answered(after)
+        after = _answered(after)
+    for demand in IDS:
+        if demand in demands:
+            after = renamed(after, demand)
     if "words" in demands:
         after = [*map(_worded, after)]
     if "plain texts" in demands:
@@ -46,7 +52,7 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
     return [*map(_thoughtful, after)] if "thoughts" in demands else after
 
 
-def answered(messages: Sequence[Message]) -> list[Message]:
+def _answered(messages: Sequence[Message]) -> list[Message]:
     """Let the model say something behind the results of its calls, before anybody else does."""
     said: list[Message] = []
     for message in messages:

@@ -8,7 +8,6 @@ of them: strict servers refuse fields that they do not know.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import groupby, pairwise
 from typing import Any, ClassVar, Final
 
@@ -19,11 +18,12 @@ from gateway.dialects.gemini.history import text_of
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.signatures import SENTINEL
 from gateway.dialects.gemini.thinking import is_latest
-from gateway.dialects.outbound import OpenAITarget, unread
+from gateway.dialects.outbound import Demand, OpenAITarget, unread
 from gateway.dialects.outbound_history import Step, arrange
 
 from .answer import free_text
-from .demanded import answered
+from .call_ids import shortened
+from .demanded import met
 from .details import Details
 from .outbound_parts import Parts
 
@@ -31,12 +31,11 @@ __all__ = ["Conversation", "Message"]
 
 Message = dict[str, object]
 
-_MAX_ID: Final = 40  # OpenAI's limit here
 _BELOW: Final = "[{} attached below]"
 _ALONE: Final = "thoughts without a response are not sent back"
 # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
 _MISTRALS: Final = re.compile(r"[sx]tral")
-_THEIRS: Final = re.compile(r"[A-Za-z0-9]{9}")
+_THEIRS: Final[tuple[Demand, ...]] = ("plain ids", "answers")
 _ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that come back without the thoughts before them
 
 
@@ -73,7 +72,7 @@ class Conversation:
         rules = "\n\n".join(text.text for text in request.system if text.text)
         leading: list[Mapping[str, object]] = [{"role": "system", "content": rules}] if rules else []
         messages = leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
-        return answered(messages) if self._mistral else messages
+        return met(messages, _THEIRS, lambda _: None) if self._mistral else messages
 
     def _taken(self, thought: ir.Thinking) -> bool:
         if self._details is not None and self._details.takes(thought):
@@ -134,13 +133,13 @@ class Conversation:
             message["reasoning_content"] = thoughts
         if calls:
             message["tool_calls"] = calls
-        if self._details is not None and (details := self._details.of(step.parts, self._call_id)):
+        if self._details is not None and (details := self._details.of(step.parts, shortened)):
             message["reasoning_details"] = details
         return [message]
 
     def _call(self, call: ir.ToolCall) -> Message:
         name, arguments = self._names.upstream(call.name), bytes(call.arguments).decode()
-        written: Message = {"id": self._call_id(call.id), "type": "function"}
+        written: Message = {"id": shortened(call.id), "type": "function"}
         if name in self._custom:
             written |= {"type": "custom", "custom": {"name": name, "input": free_text(arguments)}}
         else:
@@ -150,11 +149,6 @@ class Conversation:
             written["extra_content"] = _signed(signature)
         return written
 
-    def _call_id(self, given: str) -> str:
-        if self._mistral:
-            return given if _THEIRS.fullmatch(given) else sha256(given.encode()).hexdigest()[:9]
-        return given if len(given) <= _MAX_ID else "call_" + sha256(given.encode()).hexdigest()[:24]
-
     def _results(self, step: Step) -> list[Message]:
         messages: list[Message] = []
         attached: list[Message] = []
@@ -163,7 +157,7 @@ class Conversation:
                 media = [part for part in result.parts if isinstance(part, ir.Media)]
                 words = [text_of(result), _below(media) if media else ""]
                 content = ("Error: " if result.is_error else "") + "\n".join(filter(None, words))
-                messages.append({"role": "tool", "tool_call_id": self._call_id(result.id), "content": content})
+                messages.append({"role": "tool", "tool_call_id": shortened(result.id), "content": content})
                 attached += map(self._parts.write, media)
         return [*messages, {"role": "user", "content": attached}] if attached else messages
 

@@ -1,0 +1,92 @@
+"""Ids of calls that another model has made, before models that want them in a form of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.test_demanded import MISTRAL, before, messages, statuses
+from tests.fakes.openai_api import FakeOpenAI
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+KIMI = "moonshotai/Kimi-K2-Instruct"
+CHATS = "/v1/chat/completions"
+VLLM = "chatcmpl-tool-0123456789abcdef0123456789abcdef"  # longer than OpenAI allows
+SCHEMA: Json = {"type": "object", "properties": {}}
+TOOLS: Json = {
+    CHATS: [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in ("f", "g")],
+    "/v1/messages": [{"name": name, "input_schema": SCHEMA} for name in ("f", "g")],
+    "/v1/responses": [{"type": "function", "name": name, "parameters": SCHEMA, "strict": False} for name in "fg"],
+}
+
+
+def asked(path: str, model: str, *ids: str) -> Json:
+    """Make a conversation in which f and g were called, at once."""
+    body: Json = {"model": model, "tools": TOOLS[path]}
+    called = [*zip(ids, ("f", "g"), strict=True)]
+    user: Json = {"role": "user", "content": "hi"}
+    if path == CHATS:
+        calls = [{"id": one, "type": "function", "function": {"name": n, "arguments": "{}"}} for one, n in called]
+        results = [{"role": "tool", "tool_call_id": one, "content": "!say done"} for one in ids]
+        return body | {"messages": [user, {"role": "assistant", "content": None, "tool_calls": calls}, *results]}
+    if path == "/v1/responses":
+        items = [{"type": "function_call", "call_id": one, "name": n, "arguments": "{}"} for one, n in called]
+        outputs = [{"type": "function_call_output", "call_id": one, "output": "!say done"} for one in ids]
+        return body | {"store": False, "input": [user, *items, *outputs]}
+    uses: list[Json] = [{"type": "tool_use", "id": one, "name": n, "input": {}} for one, n in called]
+    told = [{"type": "tool_result", "tool_use_id": one, "content": "!say done"} for one in ids]
+    said: Json = {"role": "assistant", "content": uses}
+    return body | {"max_tokens": 100, "messages": [user, said, {"role": "user", "content": told}]}
+
+
+def ids_in(fake: FakeOpenAI) -> tuple[list[str], list[str]]:
+    """Give the ids of the calls and those of the results that went upstream last."""
+    sent = messages(fake)
+    calls = [call["id"] for one in sent for call in one.get("tool_calls") or ()]
+    return calls, [one["tool_call_id"] for one in sent if one["role"] == "tool"]
+
+
+async def test_a_chat_goes_on_at_mistral_that_began_elsewhere(tmp_path: Path) -> None:
+    """Mistral refuses ids of others (code 3280); Chat Completions pass as they are until then."""
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post(CHATS, json=asked(CHATS, MISTRAL, "call_1", "D681PevKs"))
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        calls, results = ids_in(fake)
+        assert calls == results
+        assert (len(calls[0]), calls[0].isalnum(), calls[1]) == (9, True, "D681PevKs")
+
+
+async def test_a_chat_goes_on_at_openai_with_ids_that_are_too_long_there(tmp_path: Path) -> None:
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, ["gpt-4.1"]) as http:
+        for _ in range(2):
+            response = await http.post(CHATS, json=asked(CHATS, "gpt-4.1", VLLM, "call_2"))
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        calls, results = ids_in(fake)
+        assert calls == results
+        assert (calls[0] != VLLM, len(calls[0]) <= 40, calls[1]) == (True, True, "call_2")
+
+
+@pytest.mark.parametrize("path", TOOLS)
+async def test_kimi_is_told_of_calls_by_numbered_ids(path: str, tmp_path: Path) -> None:
+    """Behind ids of another form it ends its turn without a word: MoonshotAI/Kimi-K2 docs/tool_call_guidance.md."""
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path, [KIMI]) as http:
+        response = await http.post(path, json=asked(path, KIMI, "toolu_1", "functions.g:7"))
+        assert response.status_code == 200, response.text
+        assert statuses(fake) == [200]
+        assert ids_in(fake) == (["functions.f:0", "functions.g:1"], ["functions.f:0", "functions.g:1"])
+
+
+async def test_ids_that_kimi_made_pass_as_they_are(tmp_path: Path) -> None:
+    own = "functions.f:3", "functions.g:4"
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path, [KIMI]) as http:
+        response = await http.post(CHATS, json=asked(CHATS, KIMI, *own))
+        assert response.status_code == 200, response.text
+        assert ids_in(fake) == ([*own], [*own])
