@@ -37,7 +37,7 @@ _DRAW: Final = ("predict",)
 # what neither answers nor embeds nor draws
 _OTHERS: Final = re.compile(
     r"^(?:sora|tts|whisper|babbage|davinci|omni-moderation|text-moderation)"
-    r"|-(?:tts|transcribe|realtime|instruct)\b|^gpt-realtime|^gpt-audio"
+    r"|-(?:tts|transcribe|realtime|instruct)\b|^gpt-realtime"
 )
 _THINKERS: Final = re.compile(r"(?:^|/)(?:o\d|gpt-(?:[5-9]|\d\d))(?!\d)")
 

@@ -1,8 +1,10 @@
 """The models of OpenAI and its like."""
 
 import json
+from typing import get_args
 
 import pytest
+from openai.types.shared import ChatModel
 
 from gateway.adapters.openai_models import SHIPPED, read_list
 from tests.adapters.site import OpenAISite
@@ -75,6 +77,12 @@ def test_what_embeds_and_what_draws_says_so_and_what_does_nothing_of_it_is_left_
         "gpt-image-1": ("predict",),
         "gpt-4o": (),
     }
+
+
+def test_all_that_the_sdk_knows_as_chat_models_are_listed() -> None:
+    """gpt-audio answers in words and in sound, by Chat Completions."""
+    names = [*get_args(ChatModel), "gpt-audio", "gpt-audio-1.5"]
+    assert [*read_list(listed(*({"id": name} for name in names)), official=True)] == names
 
 
 @pytest.mark.parametrize("field", ["context_length", "context_window", "max_model_len"])
