@@ -149,6 +149,23 @@ _COLLECTION: Final = re.compile(
     r"/v1/(?:files|batches|cachedContents|tunedModels|fileSearchStores|corpora|auth_tokens|interactions"
     r"|agents|credentials|decisions|environments|operations|triggers|voices|webhooks)(?:/.+)?"
 )
+# What the SDKs of OpenAI and Anthropic call and is not here, by how it begins behind the version: what to do instead.
+_ROOT: Final = re.compile(r"\A/(?:openai/)?(?:v1/)?(?:deployments/[^/]+/)?")
+_ALONE: Final = "batches are not made here; send each request by itself"
+_WITHIN: Final = "files are not stored here; send the data within the request"
+_INSTEAD: Final = (
+    ("completions", "send the prompt as messages to /v1/chat/completions"),
+    ("chat/completions/chatcmpl", "chat completions are not stored here; those of /v1/responses are"),
+    ("conversations", "conversations are not stored here; send input, or previous_response_id"),
+    ("assistants", "assistants are not stored here; use /v1/responses"),
+    ("threads", "threads are not stored here; use /v1/responses"),
+    ("realtime", "there are no live sessions here; stream a response"),
+    ("messages/batches", _ALONE),
+    ("batches", _ALONE),
+    ("files", _WITHIN),
+    ("uploads", _WITHIN),
+    ("vector_stores", "texts are not searched here; send what is found within the request"),
+)
 # What Google's own API has, and not every upstream.
 EMBEDDINGS: Final = "embeddings"
 _ABSENT: Final = (
@@ -235,7 +252,7 @@ def _other(method: str, path: str, passed_on: str | None, dialect: DialectName) 
     absent = f"{method} {path[:200]} is not served here"
     if passed_on is None:
         foreign = dialect == "openai-chat" and not is_dialect_path(path)  # the one that nothing else names
-        return Route(dialect, "none", error=NotFound(absent + _meant(path)), foreign=foreign)
+        return Route(dialect, "none", error=NotFound(absent + (_instead(path) or _meant(path))), foreign=foreign)
     if method not in _PASSED:
         return _wrong_method("gemini", method, path, ", ".join(_PASSED))
     return Route("gemini", "native", passed_on, NotFound(absent + (_reason(path) or _meant(path))))
@@ -322,6 +339,13 @@ def _meant(path: str) -> str:
     end = of_model or next((end for end in _ENDS if asked.endswith(end)), "")
     version = "/v1beta" if of_model or (end == "/models" and "/v1beta/" in path) else "/v1"
     return f"; did you mean {version}{end}?" if end else ""
+
+
+def _instead(path: str) -> str:
+    """Say what to do where the official SDKs have more than this gateway; "" = nothing that is known."""
+    asked = _ROOT.sub("", path) if is_dialect_path(path) else ""
+    found = next((words for start, words in _INSTEAD if asked.startswith(start)), "")
+    return f": {found}" if found else ""
 
 
 def _called(path: str) -> str:

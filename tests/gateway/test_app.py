@@ -196,7 +196,11 @@ async def test_a_websocket_is_refused_before_it_begins() -> None:
         ("/v1/responses", 405, "/v1/responses takes POST, not GET"),
         ("/ai/v1/responses", 405, "/v1/responses takes POST, not GET"),
         ("/v1/models", 404, "/v1/models is not a WebSocket; use HTTP"),
-        ("/v1/realtime", 404, "GET /v1/realtime is not served here"),
+        (
+            "/v1/realtime",
+            404,
+            "GET /v1/realtime is not served here: there are no live sessions here; stream a response",
+        ),
         ("/ws/google.ai.BidiGenerateContent", 404, "GET /ws/google.ai.BidiGenerateContent is not served here"),
     ],
 )

@@ -377,9 +377,37 @@ def test_googles_own_paths_of_like_names_are_passed_on(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v1/", "/v1/audio/speech", "/somewhere", "/v1/completions", "/a/models/:countTokens", "/a/models/b"],
+    ["/", "/v1", "/v1/", "/v1/audio/speech", "/somewhere", "/completions", "/a/models/:countTokens", "/a/models/b"],
 )
 def test_no_path_is_suggested_for_one_like_none(path: str) -> None:
     error = match("POST", path, {}).error
     assert error is not None
     assert error.message == f"POST {path} is not served here"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("POST", "/v1/completions", "send the prompt as messages to /v1/chat/completions"),
+        ("POST", "/openai/deployments/gpt-4o/completions", "send the prompt as messages to /v1/chat/completions"),
+        ("GET", "/v1/chat/completions/chatcmpl-1", "chat completions are not stored here; those of /v1/responses are"),
+        (
+            "POST",
+            "/v1/conversations/conv_1/items",
+            "conversations are not stored here; send input, or previous_response_id",
+        ),
+        ("POST", "/openai/v1/assistants", "assistants are not stored here; use /v1/responses"),
+        ("POST", "/v1/threads/thread_1/messages", "threads are not stored here; use /v1/responses"),
+        ("GET", "/v1/realtime", "there are no live sessions here; stream a response"),
+        ("POST", "/v1/messages/batches", "batches are not made here; send each request by itself"),
+        ("POST", "/v1/batches", "batches are not made here; send each request by itself"),
+        ("POST", "/v1/files", "files are not stored here; send the data within the request"),
+        ("POST", "/v1/uploads", "files are not stored here; send the data within the request"),
+        ("GET", "/v1/vector_stores", "texts are not searched here; send what is found within the request"),
+    ],
+)
+def test_what_the_sdks_have_besides_says_what_to_do_instead(method: str, path: str, words: str) -> None:
+    """Each is called by a method of openai 3.57 or anthropic 2.14."""
+    error = match(method, path, {}).error
+    assert error is not None
+    assert (error.status, error.message) == (404, f"{method} {path} is not served here: {words}")
