@@ -51,6 +51,7 @@ from gateway.dialects.outbound import (
     OpenAIWritten,
     lost_with,
 )
+from gateway.dialects.renaming import counts_calls
 from gateway.errors import GatewayError, InvalidRequest, NotFound, PreviousNotFound
 from gateway.forwarding import NativeAnswer
 from gateway.logs import logger_for
@@ -105,7 +106,6 @@ _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
-_KIMI: Final = "imi-"  # kimi-k2.5, Kimi-K2-Instruct
 _OF_KIMI: Final[tuple[Demand, ...]] = ("numbered ids",)
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "developers": "system roles",
@@ -288,7 +288,7 @@ class OpenAI(KeyedUpstream):
             upstream=self.name,
             renames_limit=settings.max_tokens_field is not None or limit_field(model, official=False) != _OLD,
             thoughtless=settings.official,
-            demands=_OF_KIMI if _KIMI in model else (),
+            demands=_OF_KIMI if counts_calls(model) else (),
         )
         return replace(target, **self._changes(target, causes)) if causes else target
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from gateway.app import create_app
+from gateway.testing.fake import FakeUpstream, Received, Reply
 from tests.conformance.test_demanded import MISTRAL, before, messages, statuses
 from tests.fakes.openai_api import FakeOpenAI
+from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -90,3 +94,42 @@ async def test_ids_that_kimi_made_pass_as_they_are(tmp_path: Path) -> None:
         response = await http.post(CHATS, json=asked(CHATS, KIMI, *own))
         assert response.status_code == 200, response.text
         assert ids_in(fake) == ([*own], [*own])
+
+
+def vllm(_: Received) -> Reply:
+    """Answer as a server with Anthropic's API that takes any id."""
+    said: Json = {"id": "msg_1", "type": "message", "role": "assistant", "model": KIMI, "content": []}
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    return Reply.events(
+        {"type": "message_start", "message": said | {"stop_reason": None, "stop_sequence": None, "usage": usage}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "done"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": usage},
+        {"type": "message_stop"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "sent"),
+    [
+        (("toolu_1", "functions.g:7"), ["functions.f:0", "functions.g:1"]),
+        (("functions.f:3", "functions.g:4"), None),
+    ],
+)
+@pytest.mark.parametrize("path", TOOLS)
+async def test_kimi_behind_anthropics_api_is_told_so_too(
+    path: str, ids: tuple[str, str], sent: list[str] | None, tmp_path: Path
+) -> None:
+    """BerriAI/litellm#32214: with ids made legal for Claude, each of Claude Code's turns stopped early."""
+    async with FakeUpstream(answer=vllm) as fake:
+        table: Json = {"type": "anthropic", "base_url": fake.url, "api_key": "k", "models": [KIMI]}
+        config: Json = {"server": {"data_dir": str(tmp_path)}, "log": {"level": "error"}, "upstream": {"vllm": table}}
+        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+            response = await http.post(path, json=asked(path, KIMI, *ids) | {"stream": True})
+            assert response.status_code == 200, response.text
+        blocks = [block for one in fake.requests[-1].json()["messages"][1:] for block in one["content"]]
+        uses = [block["id"] for block in blocks if block["type"] == "tool_use"]
+        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        counted = ["functions.f:0", "functions.g:1"]
+        wanted = sent or (list(ids) if path == "/v1/messages" else counted)
+        assert (uses, results) == (wanted, wanted)

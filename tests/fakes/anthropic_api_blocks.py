@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.fakes.anthropic_api_errors import bad
@@ -23,9 +24,10 @@ from tests.fakes.anthropic_api_shapes import (
     word,
 )
 
-__all__ = ["CACHE", "SERVER_TOOLS", "message", "system", "words"]
+__all__ = ["CACHE", "ID", "KIMIS_ID", "SERVER_TOOLS", "message", "system", "words"]
 
 ID = "^[a-zA-Z0-9_-]+$"
+KIMIS_ID = r"functions\.[^:]+:\d+"  # which servers of others take, and Anthropic does not
 SERVER_TOOLS = (
     "web_search",
     "web_fetch",
@@ -42,8 +44,16 @@ SCOPED = "prompt-caching-scope-2026-01-05"
 TOOL_CHANGES = ("mid-conversation-tool-changes-2026-07-01",)
 
 words = text()
-tool_id = text(ID, shortest=1)
+_tool_id = text(ID, shortest=1)
 _count = integer(0)
+
+
+def tool_id(value: Any, path: str, betas: Betas) -> None:
+    """Take the id of a call; whether the model is one for Kimi's is seen later."""
+    if not (isinstance(value, str) and re.fullmatch(KIMIS_ID, value)):
+        _tool_id(value, path, betas)
+
+
 _type = {"type": words}
 
 

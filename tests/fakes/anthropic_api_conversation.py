@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from tests.fakes.anthropic_api_asked import Asked, blocks
+from tests.fakes.anthropic_api_blocks import ID, KIMIS_ID
 from tests.fakes.anthropic_api_errors import bad
 from tests.fakes.anthropic_api_script import ENCRYPTED
 
@@ -138,9 +140,11 @@ def _placed(asked: Asked, *kinds: str) -> Iterator[tuple[str, Json]]:
 
 
 def calls_unique(asked: Asked) -> None:
-    """Each call has an id of its own."""
+    """Each call has an id of its own, which is not Kimi's where a Claude is asked."""
     seen: set[str] = set()
     for path, block in _placed(asked, "tool_use", "server_tool_use"):
+        if asked.model.line and re.fullmatch(KIMIS_ID, block["id"]):
+            raise bad(f"{path}.{block['type']}.id", f"String should match pattern '{ID}'")
         if block["id"] in seen:
             raise bad(path, "`tool_use` ids must be unique")
         seen.add(block["id"])

@@ -34,7 +34,8 @@ from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 from gateway.upstream import Edit
 
-from .edits_messages import even, filled, headed, led, legal, shown, thoughtful, unmarked, unsealed
+from .edits_ids import legal
+from .edits_messages import even, filled, headed, led, shown, thoughtful, unmarked, unsealed
 from .edits_refused import bared, loosened, rethought, shortened, spelt
 from .edits_results import answered, ordered
 from .outbound_request import AnthropicWritten
@@ -215,7 +216,11 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
         apply=_unforced,
     ),
     RequestEdit(name="marks", why="Anthropic rejects cache_control on thoughts", apply=unmarked),
-    RequestEdit(name="ids", why="Anthropic accepts tool IDs of letters, digits, _ and - only", apply=legal),
+    RequestEdit(
+        name="ids",
+        why="Anthropic accepts tool IDs of letters, digits, _ and - only; Kimi says nothing behind those of others",
+        apply=legal,
+    ),
     RequestEdit(name="results", why="Anthropic requires one result for each call, directly after it", apply=answered),
     RequestEdit(name="order", why="Anthropic requires tool results at the start of a message", apply=ordered),
     RequestEdit(name="head", why="Anthropic accepts instructions before a conversation in `system` only", apply=led),

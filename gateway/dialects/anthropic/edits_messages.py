@@ -11,7 +11,6 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
-from gateway.dialects.gemini.names import map_id
 from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, TEXT, Fields, read
 from gateway.dialects.shown import OPENING, without_pictures
 
@@ -19,7 +18,6 @@ from .edits_walk import (
     Conversed,
     blocks_of,
     given_in,
-    has_tools,
     kind_of,
     mend_blocks,
     mend_messages,
@@ -30,7 +28,7 @@ from .edits_walk import (
 from .outbound_parts import image
 from .outbound_target import NO_THOUGHT, UNLED
 
-__all__ = ["even", "filled", "headed", "led", "legal", "shown", "thoughtful", "unmarked", "unsealed"]
+__all__ = ["even", "filled", "headed", "led", "shown", "thoughtful", "unmarked", "unsealed"]
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -39,13 +37,11 @@ _USER: Final = Raw(b'"user"')
 _MARK: Final = "cache_control"
 _DRAWN: Final = OPENING.encode()
 _CONFIG: Final = "output_config"
-_LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK: Final = re.compile(rb't"\s*:\s*(?:"(?:\s|\\[nrt])*"|\[\s*\])')  # `text` or `content`: blanks, or nothing
 _BLANK_END: Final = re.compile(rb'(?:\s|\\[nrt])"\s*[,}]')
 _END: Final = 300  # bytes of a conversation, in which its last words end
 _THINKING: Final = "thinking"
 _THOUGHTS: Final = {"thinking": "signature", "redacted_thinking": "data"}  # block: where it is signed
-_IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _FOUND: Final = "web_search_tool_result"
 _SEARCHED: Final = "server_tool_use"
 _UNSIGNED: Final = "it has no signature; Claude accepts signed thoughts only"
@@ -339,15 +335,3 @@ def _rules(message: Fields) -> Sequence[Fields] | None:
 
 def _system(words: Conversed) -> Sequence[object]:
     return given_in({"content": words.fields.get("system", NULL)})
-
-
-def legal(words: Conversed) -> None:
-    """Write ids of calls that Anthropic does not take otherwise, the same for the call and its result."""
-
-    def mend(block: Fields, _: str) -> Fields:
-        place = _IDS.get(kind_of(block), "")
-        value = name_of(block, place) if place else ""
-        return block if not value or _LEGAL.fullmatch(value) else {**block, place: Raw(_encode(map_id(value)))}
-
-    if has_tools(words):
-        mend_blocks(words, mend)

@@ -18,6 +18,7 @@ from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, r
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import unread
 from gateway.dialects.outbound_history import Step, arrange
+from gateway.dialects.renaming import Renaming, counts_calls, numbered
 
 from .outbound_marks import Marks
 from .outbound_parts import JSON, Parts
@@ -60,6 +61,7 @@ class Conversation:
         self._parts = Parts(request.paths, losses)
         self._thoughts = thoughts and target.signatures
         self._echoes = echoes
+        self._ids = Renaming(numbered) if counts_calls(target.model) else None
         self._messages: list[Message] = []
         self._rules: list[str] = []
         self._overtaken = False  # the user went on behind one of the rules
@@ -140,7 +142,8 @@ class Conversation:
                 return _thinking(part) if self._is_signed(part) else _thought(part.text)
             case ir.ToolCall():
                 name = self._names.upstream(part.name)
-                called: JSON = {"type": "tool_use", "id": part.id, "name": name, "input": part.arguments}
+                given = part.id if self._ids is None else self._ids.call(part.id, name)
+                called: JSON = {"type": "tool_use", "id": given, "name": name, "input": part.arguments}
                 return self._marks.on(called, part.mark)
             case ir.ToolResult():
                 return self._result(part)
@@ -162,7 +165,8 @@ class Conversation:
         self._say("user", [*written, *(block for one in shown if (block := self._given(one)) is not None)])
 
     def _result(self, result: ir.ToolResult) -> JSON:
-        written = self._marks.on({"type": "tool_result", "tool_use_id": result.id}, result.mark)
+        given = result.id if self._ids is None else self._ids.result(result.id)
+        written = self._marks.on({"type": "tool_result", "tool_use_id": given}, result.mark)
         parts = [part for part in result.parts if not (result.is_error and isinstance(part, ir.Media))]
         content = [block for part in parts if (block := self._given(part)) is not None]
         if result.is_error:

@@ -1,14 +1,13 @@
 """The ids of calls in a form that a model demands: a conversation may have begun with another one.
 
 nine letters and digits   Mistral
-functions.NAME:NUMBER     Kimi, which says nothing more behind others; numbered through the conversation
+functions.NAME:NUMBER     Kimi
 40 characters             OpenAI, at most
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from itertools import count
 from typing import Final
 
 from msgspec import Raw
@@ -16,16 +15,15 @@ from msgspec import Raw
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
 from gateway.dialects.raw import FIELDS, MANY, TEXT, Fields, read
+from gateway.dialects.renaming import Form, Renaming, is_counted, numbered
 
 __all__ = ["IDS", "renamed", "shortened"]
 
 Message = Mapping[str, object]
-Form = Callable[[str, str, int], str]  # of an id, the name of what is called, and how many calls come before it
 
 _MOST: Final = 40
 _NINE: Final = re.compile(r"[A-Za-z0-9]{9}")
 _NUMBERED: Final[Demand] = "numbered ids"
-_OWN: Final = re.compile(r"functions\.[^:]+:\d+")
 
 
 def shortened(given: str) -> str:
@@ -36,26 +34,24 @@ def shortened(given: str) -> str:
 def renamed(messages: Sequence[Message], demand: Demand) -> list[Message]:
     """Write the ids of calls as it is demanded, and those of their results alike."""
     said = [(message, _calls(message)) for message in messages]
-    if demand == _NUMBERED and all(_OWN.fullmatch(_text(call.get("id"))) for _, calls in said for call in calls):
+    if demand == _NUMBERED and all(is_counted(_text(call.get("id"))) for _, calls in said for call in calls):
         return [*messages]  # the model's own, wherever it has begun to count
-    form, known, places = _FORMS[demand], dict[str, str](), count()
-    after: list[Message] = []
-    for message, calls in said:
-        before = [_text(call.get("id")) for call in calls]
-        fresh = [form(old, _name(call), next(places)) for old, call in zip(before, calls, strict=True)]
-        known |= zip(before, fresh, strict=True)
-        if before == fresh:
-            after.append(_answering(message, known))
-        else:
-            renewed = [{**call, "id": new} for call, new in zip(calls, fresh, strict=True)]
-            after.append({**message, "tool_calls": renewed})
-    return after
+    ids = Renaming(_FORMS[demand])
+    return [_called(message, calls, ids) if calls else _answered(message, ids) for message, calls in said]
 
 
-def _answering(message: Message, known: Mapping[str, str]) -> Message:
-    asked = _text(message.get("tool_call_id"))
-    new = known.get(asked, asked)
-    return message if new == asked else {**message, "tool_call_id": new}
+def _called(message: Message, calls: Sequence[Mapping[str, object]], ids: Renaming) -> Message:
+    before = [_text(call.get("id")) for call in calls]
+    after = [ids.call(given, _name(call)) for given, call in zip(before, calls, strict=True)]
+    if after == before:
+        return message
+    return {**message, "tool_calls": [{**call, "id": new} for call, new in zip(calls, after, strict=True)]}
+
+
+def _answered(message: Message, ids: Renaming) -> Message:
+    given = _text(message.get("tool_call_id"))
+    new = ids.result(given)
+    return message if new == given else {**message, "tool_call_id": new}
 
 
 def _nine(given: str, _name: str, _place: int) -> str:
@@ -66,11 +62,7 @@ def _short(given: str, _name: str, _place: int) -> str:
     return shortened(given)
 
 
-def _numbered(_given: str, name: str, place: int) -> str:
-    return f"functions.{name}:{place}"
-
-
-_FORMS: Final[Mapping[Demand, Form]] = {"plain ids": _nine, "short ids": _short, _NUMBERED: _numbered}
+_FORMS: Final[Mapping[Demand, Form]] = {"plain ids": _nine, "short ids": _short, _NUMBERED: numbered}
 IDS: Final = tuple(_FORMS)
 
 
@@ -78,7 +70,7 @@ def _digest(given: str) -> str:
     return sha256(given.encode()).hexdigest()
 
 
-def _calls(message: Message) -> Sequence[Fields | Mapping[str, object]]:
+def _calls(message: Message) -> Sequence[Mapping[str, object]]:
     given = message.get("tool_calls")
     if isinstance(given, Raw):
         return read(given, MANY) or ()

@@ -1,0 +1,54 @@
+"""The ids of calls in a conversation that an Anthropic caller sends to Anthropic, or to a server with its API."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.gemini.names import map_id
+from gateway.dialects.raw import Fields
+from gateway.dialects.renaming import Renaming, counts_calls, is_counted, numbered
+
+from .edits_walk import Conversed, blocks_of, has_tools, kind_of, mend_blocks, name_of
+
+__all__ = ["legal"]
+
+_USE: Final = "tool_use"
+_IDS: Final = {_USE: "id", "tool_result": "tool_use_id"}
+_LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def legal(words: Conversed) -> None:
+    """Write ids of calls as the model takes them, the same for the call and its result."""
+    if not has_tools(words):
+        return
+    if not counts_calls(words.target.model):
+        _mend(words, _legalised)
+    elif not all(is_counted(name_of(block, "id")) for block in _calls(words)):
+        ids = Renaming(numbered)
+        _mend(words, lambda given, block: _counted(given, block, ids))
+
+
+def _mend(words: Conversed, write: Callable[[str, Fields], str]) -> None:
+    def mend(block: Fields, _: str) -> Fields:
+        place = _IDS.get(kind_of(block), "")
+        given = name_of(block, place) if place else ""
+        new = write(given, block) if given else given
+        return block if new == given else {**block, place: Raw(_encode(new))}
+
+    mend_blocks(words, mend)
+
+
+def _legalised(given: str, _: Fields) -> str:
+    return given if _LEGAL.fullmatch(given) else map_id(given)
+
+
+def _counted(given: str, block: Fields, ids: Renaming) -> str:
+    return ids.call(given, name_of(block, "name")) if kind_of(block) == _USE else ids.result(given)
+
+
+def _calls(words: Conversed) -> list[Fields]:
+    return [block for one in words.many("messages") for block in blocks_of(one) if kind_of(block) == _USE]

@@ -1,0 +1,50 @@
+"""The ids of calls in another form, the same for a call and its result.
+
+Kimi wants them counted through the conversation, as functions.NAME:NUMBER. Behind others it ends its turn without a
+word, unless its server writes them so, as Moonshot's own does.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["Form", "Renaming", "counts_calls", "is_counted", "numbered"]
+
+Form = Callable[[str, str, int], str]  # of an id, the name of what is called, and how many calls come before it
+
+_KIMI: Final = "imi-"  # kimi-k2.5, Kimi-K2-Instruct
+_COUNTED: Final = re.compile(r"functions\.[^:]+:\d+")
+
+
+class Renaming:
+    """Gives the ids of one conversation, in its order."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._known: dict[str, str] = {}
+        self._count = 0
+
+    def call(self, given: str, name: str) -> str:
+        """Give that of a call."""
+        self._known[given] = new = self._form(given, name, self._count)
+        self._count += 1
+        return new
+
+    def result(self, given: str) -> str:
+        """Give that of a result, whose call came before."""
+        return self._known.get(given, given)
+
+
+def counts_calls(model: str) -> bool:
+    """Tell whether a model is one of Kimi's."""
+    return _KIMI in model
+
+
+def is_counted(given: str) -> bool:
+    """Tell whether an id is one that Kimi has made."""
+    return _COUNTED.fullmatch(given) is not None
+
+
+def numbered(_given: str, name: str, place: int) -> str:
+    """Give an id as Kimi makes them."""
+    return f"functions.{name}:{place}"
