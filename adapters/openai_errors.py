@@ -228,6 +228,9 @@ CAUSES: Final = Causes(
         (_BAD, "unexpected role user after role tool", "answers"),  # older ones of Mistral's
         (_BAD, "with a length of 9", "plain_ids"),  # Mistral, of the ids of calls
         (_BAD, "alphanumeric strings with length 9", "plain_ids"),  # its models' templates
+        (_BAD, "tool_use.id: string should match", "plain_ids"),  # of Claude, whoever serves it
+        (_BAD, "tool_use_id: string should match", "plain_ids"),
+        (_BAD, "tooluseid failed to satisfy", "plain_ids"),  # Bedrock behind one
         (_BAD, "].id: string too long", "short_ids"),  # OpenAI, Azure: messages[1].tool_calls[0].id
         (_BAD, "tool_call_id: string too long", "short_ids"),
         (_BAD, "invalid message role: system", "system_turns"),  # MiniMax

@@ -161,6 +161,15 @@ def test_published_refusals(name: str) -> None:
         ("Unexpected role 'user' after role 'tool'", "answers"),
         ("Tool call id was call_0fypS1hVX but must be a-z, A-Z, 0-9, with a length of 9.", "plain_ids"),
         ("Tool call IDs should be alphanumeric strings with length 9!", "plain_ids"),
+        ("messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'", "plain_ids"),
+        ("messages.2.content.0.tool_result.tool_use_id: String should match pattern '^[a-zA-Z0-9_-]+$'", "plain_ids"),
+        (
+            (
+                "Value 'functions.f:0' at 'messages.3.member.content.1.member.toolResult.toolUseId' failed to satisfy "
+                "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+"
+            ),
+            "plain_ids",
+        ),
         (
             (
                 "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with maximum length 40, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,18 @@ async def test_kimi_is_told_of_calls_by_numbered_ids(path: str, tmp_path: Path) 
         assert response.status_code == 200, response.text
         assert statuses(fake) == [200]
         assert ids_in(fake) == (["functions.f:0", "functions.g:1"], ["functions.f:0", "functions.g:1"])
+
+
+async def test_a_server_that_does_not_take_kimis_ids_gets_others(tmp_path: Path) -> None:
+    """OpenAI's models, and Claude, are also served by others, in whose words they refuse ids (litellm PR 31094)."""
+    refused = {"message": "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path, [KIMI]) as http:
+        fake.script.push("!refuse " + json.dumps({"status": 400, "error": refused}))
+        response = await http.post(CHATS, json=asked(CHATS, KIMI, "functions.f:0", "functions.g:1"))
+        assert response.status_code == 200, response.text
+        calls, results = ids_in(fake)
+        assert calls == results
+        assert all(len(one) == 9 and one.isalnum() for one in calls)
 
 
 async def test_ids_that_kimi_made_pass_as_they_are(tmp_path: Path) -> None:

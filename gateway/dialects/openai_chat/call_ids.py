@@ -62,7 +62,8 @@ def _short(given: str, _name: str, _place: int) -> str:
     return shortened(given)
 
 
-_FORMS: Final[Mapping[Demand, Form]] = {"plain ids": _nine, "short ids": _short, _NUMBERED: numbered}
+# What is told by a refusal comes last: a server may not take the ids that its model wants.
+_FORMS: Final[Mapping[Demand, Form]] = {_NUMBERED: numbered, "short ids": _short, "plain ids": _nine}
 IDS: Final = tuple(_FORMS)
 
 
