@@ -119,6 +119,7 @@ _CAUSES: Final = Causes(
         (_400, "output_config: extra inputs", "output_config"),
         (_400, "strict: extra inputs", "strictness"),
         (_400, "does not support strict tools", "strictness"),
+        (_BAD, "tool_use.id: string should match", "plain_ids"),  # where Kimi's are not taken
         (_400, "is not a regex", "patterns"),  # DeepSeek and others that have Anthropic's API
         (_400, "for the anthropic-beta header", "betas"),
         (_400, "invalid beta flag", "betas"),  # Amazon Bedrock

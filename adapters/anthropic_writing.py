@@ -22,6 +22,7 @@ from gateway.dialects.anthropic.outbound_target import (
     MIDDLE_EFFORTS,
     NO_THINKING,
     NOT_STRICT,
+    PLAIN,
     SERVICES,
     AnthropicTarget,
 )
@@ -29,6 +30,7 @@ from gateway.dialects.anthropic.outbound_thinking import plan
 from gateway.dialects.anthropic.unknown import Path, unknown_field, without_field
 from gateway.dialects.anthropic.unknown import lost as lost_with
 from gateway.dialects.patterns import PATTERNS, readable
+from gateway.dialects.renaming import counts_calls
 from gateway.upstream import ModelInfo
 
 __all__ = ["Learnt", "Writer"]
@@ -152,6 +154,7 @@ class Writer:
             echoes="echoes" in causes,
             signatures=self._translate.signatures != "off" and "signatures" not in causes,
             system_turns=traits.system_turns and "system_turns" not in causes,
+            counted=counts_calls(request.model) and PLAIN not in causes,
             thinking_conflict=self._translate.thinking_conflict,
             structured=traits.structured and not causes & _FORMLESS,
             services=self._services,

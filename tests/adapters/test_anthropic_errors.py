@@ -114,6 +114,7 @@ CAUSES: dict[str, Cause] = {
     CANNOT_BE_MODIFIED: "signatures",
     EXPECTED: "thinking",
     "'claude-3-5-haiku-20241022' does not support thinking.": "thinking",
+    "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'": "plain_ids",
     "adaptive thinking is not supported on this model": "adaptive",
     ENABLED: "budget",
     '"thinking.type.disabled" is not supported for this model.': "stopping",

@@ -146,3 +146,20 @@ async def test_kimi_behind_anthropics_api_is_told_so_too(
         counted = ["functions.f:0", "functions.g:1"]
         wanted = sent or (list(ids) if path == "/v1/messages" else counted)
         assert (uses, results) == (wanted, wanted)
+
+
+@pytest.mark.parametrize("path", [CHATS, "/v1/messages"])
+async def test_a_server_with_anthropics_api_that_does_not_take_them_gets_legal_ones(path: str, tmp_path: Path) -> None:
+    words = "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"
+    refused = Reply.json({"type": "error", "error": {"type": "invalid_request_error", "message": words}}, 400)
+    async with FakeUpstream(refused, answer=vllm) as fake:
+        table: Json = {"type": "anthropic", "base_url": fake.url, "api_key": "k", "models": [KIMI]}
+        config: Json = {"server": {"data_dir": str(tmp_path)}, "log": {"level": "error"}, "upstream": {"vllm": table}}
+        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+            for _ in range(2):
+                response = await http.post(path, json=asked(path, KIMI, "functions.f:0", "c2") | {"stream": True})
+                assert response.status_code == 200, response.text
+        first, *others = (received.json()["messages"][1]["content"] for received in fake.requests)
+        assert [block["id"] for block in first] == ["functions.f:0", "functions.g:1"]
+        assert len(others) == 2
+        assert all("." not in block["id"] and other[1]["id"] == "c2" for other in others for block in other)

@@ -12,6 +12,7 @@ from gateway.dialects.raw import Fields
 from gateway.dialects.renaming import Renaming, counts_calls, is_counted, numbered
 
 from .edits_walk import Conversed, blocks_of, has_tools, kind_of, mend_blocks, name_of
+from .outbound_target import PLAIN
 
 __all__ = ["legal"]
 
@@ -25,7 +26,7 @@ def legal(words: Conversed) -> None:
     """Write ids of calls as the model takes them, the same for the call and its result."""
     if not has_tools(words):
         return
-    if not counts_calls(words.target.model):
+    if not counts_calls(words.target.model) or PLAIN in words.target.refused:
         _mend(words, _legalised)
     elif not all(is_counted(name_of(block, "id")) for block in _calls(words)):
         ids = Renaming(numbered)

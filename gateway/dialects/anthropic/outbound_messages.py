@@ -18,7 +18,7 @@ from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, r
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import unread
 from gateway.dialects.outbound_history import Step, arrange
-from gateway.dialects.renaming import Renaming, counts_calls, numbered
+from gateway.dialects.renaming import Renaming, numbered
 
 from .outbound_marks import Marks
 from .outbound_parts import JSON, Parts
@@ -61,7 +61,7 @@ class Conversation:
         self._parts = Parts(request.paths, losses)
         self._thoughts = thoughts and target.signatures
         self._echoes = echoes
-        self._ids = Renaming(numbered) if counts_calls(target.model) else None
+        self._ids = Renaming(numbered) if target.counted else None
         self._messages: list[Message] = []
         self._rules: list[str] = []
         self._overtaken = False  # the user went on behind one of the rules

@@ -12,6 +12,7 @@ __all__ = [
     "NOT_STRICT",
     "NO_THINKING",
     "NO_THOUGHT",
+    "PLAIN",
     "SERVICES",
     "UNFORCED",
     "UNLED",
@@ -22,6 +23,7 @@ EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 MIDDLE_EFFORTS: Final = EFFORTS[:3]  # which every model with an effort takes
 NO_THINKING: Final = "this model, or this conversation, takes no thinking"
 NO_THOUGHT: Final = " "  # an empty one counts as none
+PLAIN: Final = "plain_ids"  # the cause of a refusal of ids
 UNFORCED: Final = "this model cannot be forced to call a tool: the call was made optional"
 UNLED: Final = "thinking is off: this tool loop came back without its signed thoughts"
 NOT_STRICT: Final = "this model has no strict tool calls"
@@ -36,8 +38,8 @@ class AnthropicTarget(Struct, frozen=True, kw_only=True):
     to call a tool. `sampling`: temperature and its like; `both_samplings`: temperature together with `top_p`.
     `signatures`: whether signed thoughts are sent back; `echoes`: it is no Claude, and wants thoughts with each of its
     answers, signed or not. `system_turns`: instructions within the conversation.
-    `structured`: answers and calls by a schema. `services`: the built-in tools that there are. `thinking_conflict`: see
-    [translate].
+    `counted`: the ids of calls are Kimi's. `structured`: answers and calls by a schema. `services`: the built-in tools
+    that there are. `thinking_conflict`: see [translate].
     """
 
     model: str
@@ -52,6 +54,7 @@ class AnthropicTarget(Struct, frozen=True, kw_only=True):
     signatures: bool = True
     echoes: bool = False
     system_turns: bool = False
+    counted: bool = False
     thinking_conflict: Conflict = "clamp"
     structured: bool = True
     services: frozenset[str] = SERVICES
