@@ -304,6 +304,7 @@ OTHER: Final = (
     *hold(response(prompt_cache_key="talk-1"), "prompt_cache_key"),
     *hold(response(prompt_cache_retention="24h"), "prompt_cache_retention"),
     *hold(response(prompt_cache_options=POINT), "prompt_cache_options"),
+    *hold(response(prompt_cache_options={"prewarm": True}), "prompt_cache_options.prewarm"),
     *hold(response(metadata={"team": "a"}), "metadata"),
     *hold(response(service_tier="flex"), "service_tier"),
     *hold(response(context_management=[{"type": "compaction"}]), "context_management"),
