@@ -81,14 +81,12 @@ def refusal_of(plan: Plan, seen: Seen, needs: Sequence[int] = ()) -> tuple[str, 
     """Name the limit that a request does not keep, and say what its caller is told."""
     full = [window for window in seen.windows if not window.left]
     if full:
-        never = next((window.rule for window in full if not window.rule.amount), None)
-        if never is not None:
-            return _over(never.name, never.what, None)
-        window = tightest(full)
-        return _over(window.rule.name, window.rule.what, SOON_S if seen.others else window.wait)
+        window = next((one for one in full if not one.rule.amount), None) or tightest(full)
+        wait = SOON_S if seen.others else window.wait
+        return _over(window.rule.name, window.rule.what, wait, ever=window.rule.amount > 0)
     short = next((one for one, need in zip(seen.windows, needs, strict=False) if need > one.left), None)
     if short is None:
-        return _over(_AT_ONCE, f"make {_counted(plan.at_once, 'requests')} at once", SOON_S if plan.at_once else None)
+        return _over(_AT_ONCE, f"make {_counted(plan.at_once, 'requests')} at once", SOON_S, ever=bool(plan.at_once))
     return _over(short.rule.name, f"{short.rule.what}, and its open requests may need what is left", SOON_S)
 
 
@@ -138,9 +136,8 @@ def _counted(amount: int | None, things: str) -> str:
     return f"{amount} {things.removesuffix('s') if amount == 1 else things}"
 
 
-def _over(name: str, what: str, wait: float | None) -> tuple[str, RateLimited]:
-    """Refuse by the limit of this name; `wait`: until something fits, None = nothing ever does."""
+def _over(name: str, what: str, wait: float, *, ever: bool = True) -> tuple[str, RateLimited]:
+    """Refuse by the limit of this name; `wait`: until something fits, as far as anything `ever` does."""
     limited = TokensLimited if name.startswith(_TOKENS) else RateLimited
-    if wait is None:
-        return name, limited(f"this key may {what}; ask the operator for more", headers={"x-should-retry": "false"})
-    return name, limited(f"this key may {what}; wait and try again", retry_after=max(wait, SOON_S))
+    then, headers = ("wait and try again", {}) if ever else ("ask the operator for more", {"x-should-retry": "false"})
+    return name, limited(f"this key may {what}; {then}", retry_after=max(wait, SOON_S), headers=headers)

@@ -65,12 +65,12 @@ async def gateway(limits: Mapping[str, float], *plays: Play, **config: Any) -> A
 @pytest.mark.parametrize(
     ("name", "may"), [("tokens_per_day", "use 0 tokens a day"), ("usd_per_day", "spend 0 USD a day")]
 )
-async def test_nobody_is_told_to_wait_for_more_of_nothing(path: str, name: str, may: str) -> None:
+async def test_nobody_need_try_again_for_more_of_nothing(path: str, name: str, may: str) -> None:
     async with gateway({name: 0}) as made:
         over = await made.ask(path)
-    assert (over.status, over.headers.get("retry-after"), over.headers["x-should-retry"]) == (429, None, "false")
+    assert (over.status, over.headers["x-should-retry"]) == (429, "false")
+    assert int(over.headers["retry-after"]) >= 1
     assert over.json["error"]["message"] == f"this key may {may}; ask the operator for more"
-    assert b"RetryInfo" not in over.body
 
 
 @pytest.mark.parametrize("window", ["second", "minute", "hour", "day", "month"])
