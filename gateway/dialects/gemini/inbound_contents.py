@@ -8,6 +8,7 @@ name that has none yet, or the call at its own place where no call has its name.
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -67,6 +68,8 @@ _AT_GOOGLE: Final = (
     ),
     (FILM, "only Gemini models read videos from there"),
 )
+_INDEX: Final = re.compile(r"\[(\d+)\]")
+_encode: Final = msgspec.json.Encoder().encode
 _PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result that is plain text
 
 
@@ -177,25 +180,26 @@ class Conversation:
         """Read all turns; those without parts are left out, but for the user's last word behind the model's."""
         said: list[_Said] = []
         last: _Role = "user"
-        for at, raw in wire.items(contents, place):
-            last = self._content(raw, at, said)
+        for at, role, parts in wire.contents_of(contents, place):
+            last = self._content(role, parts, at, said)
         if not said:
             raise place.refuse("contains nothing that a model could read")
         if last == "user" and said[-1].role == "assistant":
             said.append(_Said(last))
         return tuple(one.turn() for one in said)
 
-    def _content(self, raw: Raw, place: Place, turns: list[_Said]) -> _Role:
+    def _content(
+        self, named: str | None, said: Iterable[tuple[Place, Fields]], place: Place, turns: list[_Said]
+    ) -> _Role:
         """Add what a content says, and tell whose it is; chats of SDKs keep each chunk of an answer as one."""
-        content = wire.known(raw, wire.CONTENT, place)
-        role = _ROLES.get(content.role or "")
+        role = _ROLES.get(named or "")
         if role is None:
-            raise place.refuse(f"{content.role!r} is neither user nor model", "role")
+            raise place.refuse(f"{named!r} is neither user nor model", "role")
         self._calls.turn(model=role == "assistant")
         parts: list[tuple[ir.Part, Place]] = []
         speakers = {role}
-        for at, one in wire.items(content.parts, place.at("parts")):
-            part = self._part(one, at, role)
+        for at, fields in said:
+            part = self._part(fields, at, role)
             if part is not None:
                 parts.append((part, at))
                 speakers.add(_SPEAKERS.get(type(part), role))
@@ -207,12 +211,11 @@ class Conversation:
             turns[-1].add(part, at)
         return role
 
-    def _part(self, raw: Raw, place: Place, role: _Role) -> ir.Part | None:
+    def _part(self, fields: Fields, place: Place, role: _Role) -> ir.Part | None:
         """Read a part; None where it says nothing."""
-        fields = wire.fields_of(raw, place)
         kind = self._kind(fields, place)
         if kind not in _READ:
-            return ir.Opaque(dialect="gemini", kind=kind, value=raw, path=place.path)
+            return ir.Opaque(dialect="gemini", kind=kind, value=Raw(_encode(fields)), path=place.path)
         _lose_beside(fields, kind, place)
         thought = "thought" in fields and place.read(fields["thought"], wire.FLAG, "thought")
         signature = _signature(fields, kind, place)
@@ -234,6 +237,8 @@ class Conversation:
 
     def _kind(self, fields: Fields, place: Place) -> str:
         """Tell the data field of a part; there is one."""
+        if len(fields) == 1 and (only := next(iter(fields))) in _DATA:
+            return only
         given = [name for name in _DATA if name in fields]
         if len(given) > 1:
             raise place.refuse(f"is combined with {given[0]}, but a part has one kind of content only", given[1])
@@ -261,9 +266,11 @@ class Conversation:
         call_id = self._calls.take(result.id, result.name) or result.id or _place_id(place)
         if result.id and result.id != call_id:
             place.lose("id", "the call that it belongs to has none")
-        words, is_error = _said(result.response, place.at("response"))
+        words, is_error = _said(result.response, place)
         parts: list[ir.Text | ir.Media] = [ir.Text(text=words)] if words else []
-        parts += (self._given(wire.fields_of(one, at), at) for at, one in wire.items(result.parts, place.at("parts")))
+        if result.parts is not UNSET:
+            given = wire.items(result.parts, place.at("parts"))
+            parts += (self._given(wire.fields_of(one, at), at) for at, one in given)
         return ir.ToolResult(id=call_id, parts=tuple(parts), name=result.name, is_error=is_error, path=place.path)
 
     def _given(self, fields: Fields, place: Place) -> ir.Media:
@@ -362,7 +369,7 @@ def _said(response: wire.Maybe, place: Place) -> tuple[str, bool]:
     """Give a result's words, and whether they are those of a failure; what is no plain text stays JSON."""
     if response is UNSET:
         return "", False
-    value = place.read(response, ANY)
+    value = place.read(response, ANY, "response")
     if is_object(value) and len(value) == 1 and value.keys() <= _PLAIN:
         ((name, said),) = value.items()
         return said if isinstance(said, str) else msgspec.json.encode(said).decode(), name == "error"
@@ -371,4 +378,4 @@ def _said(response: wire.Maybe, place: Place) -> tuple[str, bool]:
 
 def _place_id(place: Place) -> str:
     """Name a call by its place: a history only grows, so its calls keep their names."""
-    return "call_" + "_".join(part for part in place.path.replace("]", "[").split("[") if part.isdigit())
+    return "call_" + "_".join(_INDEX.findall(place.path))

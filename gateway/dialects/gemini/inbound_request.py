@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.dialects.content import decode
 from gateway.dialects.known import read_outline
 from gateway.dialects.place import Place
-from gateway.dialects.raw import FIELDS
+from gateway.dialects.raw import FIELDS, TEXT, Fields
 from gateway.errors import InvalidRequest
 from gateway.routes import Route
 
@@ -23,6 +23,7 @@ from .inbound_tools import read_choice, read_tools
 __all__ = ["read_request", "read_unread"]
 
 _WHOLE: Final = "generateContentRequest"
+_READ: Final = ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "sessionId")
 _MODEL: Final = "model"  # the path names it
 _PATHS: Final = {
     "modalities": "generationConfig.responseModalities",
@@ -46,32 +47,33 @@ _PATHS: Final = {
 
 def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Request:
     """Read a request; raise InvalidRequest with the path of what is wrong."""
-    decode(body, dict[str, Raw])  # its depth and its encoding, too
     raw, place = Raw(body.strip()), Place()
-    if counting:
-        raw, place = _counted(raw, place)
-    given, extras = wire.message(raw, wire.REQUEST, place)
-    if given.contents is UNSET:
+    extras = wire.camels(decode(body, Fields))  # its depth and its encoding, too
+    if counting and _WHOLE in extras:  # else the body itself is counted
+        raw, place = extras[_WHOLE], place.at(_WHOLE)
+        extras = wire.fields_of(raw, place)
+    contents, system, tools_given, choice, config, session = (extras.pop(name, UNSET) for name in _READ)
+    if contents is UNSET:
         raise place.refuse("required, but missing", "contents")
-    options = read_config(given.generation_config, place.at("generationConfig"))
+    options = read_config(config, place.at("generationConfig"))
     conversation = Conversation(options.detail, place.at("generationConfig.mediaResolution").path)
-    turns = conversation.turns(given.contents, place.at("contents"))
+    turns = conversation.turns(contents, place.at("contents"))
     if options.detail is not None and not conversation.detailed:
         place.lose("generationConfig.mediaResolution", "there is nothing to look at")
-    tools = read_tools(given.tools, place.at("tools"))
+    tools = read_tools(tools_given, place.at("tools"))
     only = _cached(extras, place) or options.only or conversation.only
     return ir.Request(
         model=route.model,
-        system=read_system(given.system_instruction, place.at("systemInstruction")),
+        system=read_system(system, place.at("systemInstruction")),
         turns=turns,
         tools=tools,
-        tool_choice=read_choice(given.tool_config, tools, place.at("toolConfig")),
+        tool_choice=read_choice(choice, tools, place.at("toolConfig")),
         sampling=options.sampling,
         reasoning=options.reasoning,
         output=options.output,
         stream=bool(route.streams),
         include_usage=True,
-        session=given.session_id,
+        session=None if session is UNSET else place.read(session, TEXT, "sessionId"),
         extras={name: value for name, value in extras.items() if name != _MODEL},
         losses=tuple(place.losses),
         paths=_paths(options, place),
@@ -97,12 +99,6 @@ def _paths(options: Options, place: Place) -> dict[str, str]:
     paths = _PATHS | told
     paths = {name: place.at(path).path for name, path in paths.items()} if place.path else paths
     return paths | {"filename": "displayName"}
-
-
-def _counted(raw: Raw, place: Place) -> tuple[Raw, Place]:
-    """Give the request that is to be counted: the body, or the one within it."""
-    inner = wire.fields_of(raw, place).get(_WHOLE)
-    return (raw, place) if inner is None else (inner, place.at(_WHOLE))
 
 
 def _cached(extras: dict[str, Raw], place: Place) -> ir.Loss | None:

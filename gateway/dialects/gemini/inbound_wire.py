@@ -5,7 +5,7 @@ value of an enumeration by its number, which Google's older SDK sends, and null 
 here and is read level by level, so that `message` sees every name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder
 
 from gateway.dialects.place import Place, is_null
-from gateway.dialects.raw import RAWS
+from gateway.dialects.raw import RAWS, Fields
 
 __all__ = [
     "BLOB",
@@ -27,7 +27,6 @@ __all__ = [
     "FUNCTION_CALL",
     "FUNCTION_RESPONSE",
     "IMAGE_CONFIG",
-    "REQUEST",
     "RESOLUTION",
     "TEXT_FORMAT",
     "THINKING",
@@ -43,12 +42,13 @@ __all__ = [
     "ImageConfig",
     "Maybe",
     "Named",
-    "Request",
     "Resolution",
     "TextFormat",
     "Thinking",
     "ToolConfig",
     "camel",
+    "camels",
+    "contents_of",
     "fields_of",
     "items",
     "known",
@@ -64,22 +64,18 @@ _T = TypeVar("_T", bound=Struct)
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Request(Struct, rename="camel"):
-    """What is carried of the request; the rest is kept as it came."""
-
-    contents: Maybe = UNSET
-    system_instruction: Maybe = UNSET
-    tools: Maybe = UNSET
-    tool_config: Maybe = UNSET
-    generation_config: Maybe = UNSET
-    session_id: str | None = None
-
-
 class Content(Struct):
     """One turn."""
 
     role: str | None = None
     parts: Maybe = UNSET
+
+
+class _Plain(Struct, forbid_unknown_fields=True):
+    """The same as most clients write it, with the members of its parts."""
+
+    role: str | None = None
+    parts: list[Fields] = []
 
 
 class Blob(Struct, rename="camel"):
@@ -189,8 +185,8 @@ class Thinking(Struct, rename="camel"):
     thinking_level: str | None = None
 
 
-REQUEST: Final = Decoder(Request)
 CONTENT: Final = Decoder(Content)
+_PLAIN: Final = Decoder(list[_Plain])
 BLOB: Final = Decoder(Blob)
 FILE: Final = Decoder(File)
 FUNCTION_CALL: Final = Decoder(FunctionCall)
@@ -215,10 +211,13 @@ def message(raw: Raw, decoder: Decoder[_T], place: Place) -> tuple[_T, dict[str,
     except ValidationError:
         pass
     else:
-        if not any(is_null(getattr(plain, name)) for name in undecoded):
+        for name in undecoded:
+            if is_null(getattr(plain, name)):
+                break
+        else:
             return plain, {}
     given = place.fields(raw)
-    fields = _camel(given)
+    fields = camels(given)
     if fields.keys() != given.keys():  # other spellings, or nulls
         raw = Raw(_encode(fields))
     named = _names(decoder.type)
@@ -228,13 +227,14 @@ def message(raw: Raw, decoder: Decoder[_T], place: Place) -> tuple[_T, dict[str,
 def known(raw: Raw, decoder: Decoder[_T], place: Place) -> _T:
     """Read one message; lose the members that its struct does not have."""
     read, rest = message(raw, decoder, place)
-    place.lose_unknown(rest, ())
+    if rest:
+        place.lose_unknown(rest, ())
     return read
 
 
 def fields_of(raw: Raw, place: Place) -> dict[str, Raw]:
     """Read the members of a message, by their camelCase names, without those that are null."""
-    return _camel(place.fields(raw))
+    return camels(place.fields(raw))
 
 
 def items(raw: Maybe, place: Place) -> Iterator[tuple[Place, Raw]]:
@@ -247,6 +247,24 @@ def items(raw: Maybe, place: Place) -> Iterator[tuple[Place, Raw]]:
     found = place.read(raw, RAWS)
     for index, one in enumerate(found):
         yield place.item(index), one
+
+
+def contents_of(raw: Raw, place: Place) -> Iterator[tuple[Place, str | None, Iterable[tuple[Place, Fields]]]]:
+    """Give each content's role and the members of its parts, which are read at once where nothing is spelt otherwise.
+
+    Each level that is read by itself takes another look at all that is said.
+    """
+    try:
+        plain = _PLAIN.decode(raw)
+    except ValidationError:
+        for at, one in items(raw, place):
+            content = known(one, CONTENT, at)
+            parts = items(content.parts, at.at("parts"))
+            yield at, content.role, [(where, fields_of(part, where)) for where, part in parts]
+        return
+    for index, said in enumerate(plain):
+        at = place.item(index)
+        yield at, said.role, [(at.at(f"parts[{nth}]"), camels(part)) for nth, part in enumerate(said.parts)]
 
 
 def named(value: Named, names: Sequence[str]) -> str | None:
@@ -269,7 +287,8 @@ def camel(name: str) -> str:
     return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
-def _camel(fields: dict[str, Raw]) -> dict[str, Raw]:
+def camels(fields: Fields) -> Fields:
+    """Give the members of a message by their camelCase names, without those that are null."""
     for name, value in fields.items():
         if "_" in name or is_null(value):
             break
