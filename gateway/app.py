@@ -227,14 +227,17 @@ class Gateway:
         problem = await self.administration.start()
         if problem:
             self.logger.warning("the page lists the requests of one process only", reason=problem)
-        if not self.services.resolver.default:
-            await self._hear_lists()
+        await self._hear_lists()
         self.newest.logger = self.logger
         self.limiter.recall.past = self.services.ledger
 
     async def _hear_lists(self) -> None:
-        """Wait a moment for upstreams that are asked for their models for the first time: nobody else knows them."""
-        awaited = [one for one in self.adapters.values() if isinstance(one, Awaited) and one.is_awaited]
+        """Wait a moment for upstreams that are asked for their models for the first time: nobody else knows them.
+
+        What nobody has goes to the default one, so its own list is not waited for.
+        """
+        others = [one for name, one in self.adapters.items() if name != self.services.resolver.default]
+        awaited = [one for one in others if isinstance(one, Awaited) and one.is_awaited]
         with suppress(TimeoutError):
             async with asyncio.timeout(_LISTS_S):
                 await asyncio.gather(*[one.listed() for one in awaited])

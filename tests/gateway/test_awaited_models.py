@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,18 +29,24 @@ class Lists:
 
     def __init__(self) -> None:
         self.told = asyncio.Event()
-        self.asked = 0
+        self.talked: list[str] = []
 
     async def models(self, request: Request) -> Response:
-        self.asked += 1
         await self.told.wait()
         return JSONResponse({"object": "list", "data": [{"id": f"model-of-{request.path_params['name']}"}]})
 
+    async def talk(self, request: Request) -> Response:
+        self.talked.append(request.path_params["name"])
+        return Response(status_code=400)
+
 
 @asynccontextmanager
-async def gateway_of(lists: Lists, folder: Path, models: Mapping[str, Any]) -> AsyncIterator[Starlette]:
-    async with serve(Starlette(routes=[Route("/{name}/v1/models", lists.models)])) as base:
-        upstream = {name: {"type": "openai", "base_url": f"{base}/{name}/v1", "api_key": "k"} for name in ("a", "b")}
+async def gateway_of(
+    lists: Lists, folder: Path, models: Mapping[str, Any], names: Sequence[str] = ("a", "b")
+) -> AsyncIterator[Starlette]:
+    talk = Route("/{name}/v1/chat/completions", lists.talk, methods=["POST"])
+    async with serve(Starlette(routes=[Route("/{name}/v1/models", lists.models), talk])) as base:
+        upstream = {name: {"type": "openai", "base_url": f"{base}/{name}/v1", "api_key": "k"} for name in names}
         config = {"server": {"data_dir": str(folder)}, "upstream": upstream, "models": models}
         made = gateway.create_app(config)
         async with gateway.lifespan(made):
@@ -78,7 +84,7 @@ async def test_meanwhile_a_name_that_nobody_knows_may_be_one_of_theirs(
             while (unknown := await ask(made, "model-of-c")).status == 503:  # noqa: ASYNC110 - the lists tell nobody
                 await asyncio.sleep(0.01)
         assert unknown.json["error"]["code"] == "model_not_found"
-        assert (await ask(made, "mine")).status == 502  # of the upstream, which serves nothing else
+        assert (await ask(made, "mine")).status == 400  # of the upstream
 
 
 async def test_a_list_that_was_there_once_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +99,20 @@ async def test_a_list_that_was_there_once_is_not_waited_for(tmp_path: Path, monk
         lists.told.set()
 
 
-async def test_nobody_waits_where_unknown_names_are_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_of_another_upstream_is_not_passed_on_to_the_default_one(tmp_path: Path) -> None:
+    lists = Lists()
+    asyncio.get_running_loop().call_later(0.05, lists.told.set)
+    async with gateway_of(lists, tmp_path, {"default_upstream": "a"}) as made:
+        await ask(made, "model-of-b")
+        await ask(made, "model-of-c")
+    assert lists.talked == ["b", "a"]
+
+
+async def test_nobody_waits_for_the_list_of_the_upstream_that_gets_unknown_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lists = Lists()
     monkeypatch.setattr(gateway_app, "_LISTS_S", LONG_S)
-    async with asyncio.timeout(patient(10)), gateway_of(lists, tmp_path, {"default_upstream": "a"}) as made:
+    async with asyncio.timeout(patient(10)), gateway_of(lists, tmp_path, {"default_upstream": "a"}, ["a"]) as made:
         assert (await ask(made, "model-of-c")).json["error"]["code"] != "models_awaited"
         lists.told.set()
