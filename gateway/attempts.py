@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import (
     CallerError,
+    ContextTooLong,
     GatewayError,
     ModelNotFound,
     NoCredential,
@@ -116,8 +117,8 @@ async def walk(
 ) -> _T:
     """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give.
 
-    What one member cannot carry, or has not, the next may; the caller reads the first refusal where none has failed
-    otherwise. Of several failures the last one counts, but for that of a member that nobody can use.
+    What one member cannot carry, has not, or has no room for, the next may; the caller reads the first refusal where
+    none has failed otherwise. Of several failures the last one counts, but for that of a member that nobody can use.
     """
     failure: GatewayError | None = None
     refusal: GatewayError | None = None
@@ -149,9 +150,9 @@ async def walk(
             except GatewayError as error:
                 first = bare(error)
             return await member.retry(first)
-        except (*_fail_over, NotFound) as error:
+        except (*_fail_over, NotFound, ContextTooLong) as error:
             journey.done(None)
-            if error.cause in _ABSENT:  # it may be there at another member, also at one that has failed
+            if error.cause in _ABSENT or isinstance(error, ContextTooLong):  # another may have it, or room for it
                 refusal = refusal or bare(error)
                 continue
             if not isinstance(error, _fail_over):

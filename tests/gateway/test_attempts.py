@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.attempts import Begun, Policy, begin
 from gateway.errors import (
+    ContextTooLong,
     GatewayError,
     InvalidRequest,
     NoCredential,
@@ -162,6 +163,21 @@ async def test_a_refused_request_is_not_carried_to_the_next_member() -> None:
     with pytest.raises(UpstreamRejected):
         await run(first, second)
     assert not second.calls
+
+
+async def test_a_prompt_that_is_too_long_for_one_member_goes_to_the_next() -> None:
+    small, large = script([ContextTooLong("9 tokens > 8")], after=lambda error: error), script(say("Hello"), name="b")
+    begun = await run(small, large)
+    assert (begun.target.label, len(small.calls), small.done) == ("b/m", 1, 1)
+
+
+async def test_a_prompt_that_is_too_long_for_all_members_is_told_in_the_first_ones_words() -> None:
+    first, second = (
+        script([ContextTooLong(words)], after=lambda error: error, name=words) for words in ("9 > 8", "9 > 7")
+    )
+    with pytest.raises(ContextTooLong, match="9 > 8"):
+        await run(first, second)
+    assert len(second.calls) == 1
 
 
 async def test_what_cannot_be_said_to_one_member_goes_to_the_next() -> None:
