@@ -154,6 +154,16 @@ async def test_a_schema_in_its_older_place_stands_in_the_newer_one(any_vertex: V
     assert not {"output_format", "anthropic_beta"} & any_vertex.sent.keys()
 
 
+async def test_of_two_schemas_none_is_chosen_in_silence(any_vertex: VertexServed) -> None:
+    any_vertex.model = CLAUDE
+    form = {"type": "json_schema", "schema": {"type": "object", "properties": {}, "additionalProperties": False}}
+    body = CALLERS["anthropic"].body(Wish(said=[Said("!say {}")], model=CLAUDE))
+    twice = body | {"output_format": form, "output_config": {"format": form}}
+    response = await any_vertex.http.post("/v1/messages", json=twice)
+    assert response.status_code == 400
+    assert "output_format" in response.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("model", ["claude-sonnet-4-5-20250929", "claude-sonnet-4-5@20250929"])
 async def test_a_dated_name_finds_its_model(any_vertex: VertexServed, model: str) -> None:
     any_vertex.model = CLAUDE

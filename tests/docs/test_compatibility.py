@@ -136,6 +136,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
     "gemini": {
         "Request": "",
         "Content": "contents[]",
+        "_Plain": "contents[]",
         "Blob": f"{PART}.inlineData",
         "File": f"{PART}.fileData",
         "FunctionCall": f"{PART}.functionCall",

@@ -457,7 +457,7 @@ BACK = "The `reasoning_content` in the thinking mode must be passed back to the 
         ),
         (
             "mistral-large",
-            chat("a", called("c"), result("c"), "b", tools=[function()]),
+            chat("a", called("abcdefgh1"), result("abcdefgh1"), "b", tools=[function()]),
             "Unexpected role 'user' after role 'tool'",
         ),
         ("deepseek-v4-pro", chat("a", called("c"), result("c"), tools=[function()]), BACK),
