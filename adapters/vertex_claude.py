@@ -38,7 +38,8 @@ RULES: Final[Rules] = {
 _VERSION: Final = "vertex-2023-10-16"
 _NOT_THERE: Final = frozenset({"model", "anthropic_version", "anthropic_beta"})
 _OLDER_FORMAT: Final = "output_format"  # its beta is not known here
-_CONFIG, _FORMAT = "output_config", "format"
+_CONFIG: Final = "output_config"
+_FORMAT: Final = "format"
 # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude; another one is a 400
 _BETAS: Final = (
     "claude-code-",
@@ -73,12 +74,9 @@ def door_of(place: Place) -> Door:
 
 def _body(written: Mapping[str, object]) -> Mapping[str, object]:
     kept = {name: value for name, value in written.items() if name not in _NOT_THERE}
-    named = {"anthropic_version": _VERSION, **kept}
-    config = _read(named.get(_CONFIG))
-    if _OLDER_FORMAT not in named or _FORMAT in config:  # who gives both reads of Claude that one is not known
-        return named
-    form = named.pop(_OLDER_FORMAT)
-    return {**named, _CONFIG: {_FORMAT: form, **config}}
+    if _OLDER_FORMAT in kept and _FORMAT not in (config := _read(kept.get(_CONFIG))):  # of two none is chosen here
+        kept[_CONFIG] = {_FORMAT: kept.pop(_OLDER_FORMAT), **config}
+    return {"anthropic_version": _VERSION, **kept}
 
 
 def _read(config: object) -> Fields:

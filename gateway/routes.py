@@ -95,18 +95,12 @@ _ON_RESPONSE: Final[dict[str, dict[str, Operation]]] = {  # what stands behind t
 _NO_RESPONSE: Final = {  # in the place of an id, or behind one
     "compact": "compaction is not available here; ask for a summary",
 }
-_MODEL_LISTS = (
-    "/v1/models",
-    "/v1beta/models",
-    "/v1beta1/models",
-    "/v1alpha/models",
-    "/openai/v1/models",
-    "/openai/models",
-)
 _PASSED: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # TRACE would show what the gateway has sent
 _READING: Final = ("GET", "HEAD")  # then a colon is part of a model's name, such as qwen3:8b: no verb is read
 _VERSIONS: Final = ("/v1beta/", "/v1/", "/v1beta1/", "/v1alpha/")  # of Google's; v1beta1 is Vertex AI's
+_ANY_VERSION: Final = r"/v1(?:beta1?|alpha)?/"  # one of them
 _PREFIXES = (*_VERSIONS, "/openai/")
+_MODEL_LISTS = tuple(f"{prefix}models" for prefix in (*_PREFIXES, "/openai/v1/"))
 
 _GEMINI: Final = ("/v1beta", "/v1alpha", "/upload/v1", "/download/v1")
 _DOUBLED: Final = ("v1beta/", "v1/")  # where a base URL has the version already
@@ -120,7 +114,7 @@ _STREAM: Final = "streamGenerateContent"
 _FORMS: Final[dict[str, Streaming]] = {"": "array", "json": "array", "sse": "sse"}
 _OPERATIONS: Final = "/operations/"
 _ON_MODEL: Final = re.compile(
-    r"/v1(?:beta1?|alpha)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
+    _ANY_VERSION + r"(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
     re.DOTALL,  # else a line end behind the last of many /operations/ is looked for from each of them
 )
 _CALLS: Final[dict[str, DialectName]] = {
@@ -133,12 +127,12 @@ _MISLED: Final = re.compile(rf"/v1beta(?:/v1)?({'|'.join(_CALLS)})/?")  # by a b
 _OF_CLAUDE: Final = "/publishers/anthropic/models/"  # as Vertex AI's clients call it
 _IN_VERTEX: Final = ("/publishers/", "/locations/")
 _OF_VERTEX: Final = re.compile(
-    r"/v1(?:beta1?|alpha)?/(?:projects/[^/]+/locations/[^/]+/)?(?:(?:publishers/([^/]+)/)?models(/.+)?|(endpoints/.+))",
+    _ANY_VERSION + r"(?:projects/[^/]+/locations/[^/]+/)?(?:(?:publishers/([^/]+)/)?models(/.+)?|(endpoints/.+))",
     re.DOTALL,
 )
 _GOOGLE: Final = "google"
 _IN_ITS_OWN_WORDS: Final = (":rawPredict", ":streamRawPredict")  # what is said there is in the publisher's dialect
-_VERSION: Final = re.compile(r"\A.*?/v1(?:beta1?|alpha)?/")
+_VERSION: Final = re.compile(rf"\A.*?{_ANY_VERSION}")
 _BESIDE: Final = (
     *("/v1beta/", "/upload/v1beta/", "/download/v1beta/"),
     *("/v1alpha/", "/upload/v1alpha/", "/download/v1alpha/"),
@@ -214,8 +208,11 @@ def as_gemini(path: str) -> str:
     found = _OF_VERTEX.fullmatch(path)
     if found is None or path.endswith(_IN_ITS_OWN_WORDS):
         return path
-    publisher, name = found[1] or _GOOGLE, found[2] or (f"/{found[3]}" if found[3] else "")
-    return f"/v1beta/models{name if publisher == _GOOGLE or not name else f'/{publisher}{name}'}"
+    publisher, model, endpoint = found.groups()
+    name = model or (f"/{endpoint}" if endpoint else "")
+    if name and publisher not in (None, _GOOGLE):
+        name = f"/{publisher}{name}"
+    return f"/v1beta/models{name}"
 
 
 def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes = b"") -> Route:
