@@ -22,33 +22,30 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.admin import Administration, Inside
 from gateway.admin.lasting import Lasting, store_of
+from gateway.archive import Archive
 from gateway.clock import Clock, System
 from gateway.config import (
     Again,
     Config,
     ConfigError,
-    KeyPath,
     Loaded,
-    OtherConfig,
-    Problem,
     Refuses,
     files_of,
     load,
-    read_again,
     stamp,
 )
-from gateway.config.problems import one_line
 from gateway.context import route_path
 from gateway.endpoints import Endpoints
 from gateway.errors import MethodNotAllowed
 from gateway.fetching import Fetcher
+from gateway.fit import check, problems_of, read_newest
 from gateway.generations import Generations
 from gateway.keyring import Keyring
 from gateway.ledger import Ledger
 from gateway.limiter import Limiter, NotAlone
 from gateway.lockout import Lockout
 from gateway.logs import Newest, logger_for
-from gateway.middleware.auth import guard_of
+from gateway.middleware.auth import Auth, guard_of
 from gateway.middleware.scrape import Scrape, Standing
 from gateway.outermost import Outermost
 from gateway.own_usage import OwnUsage
@@ -58,24 +55,21 @@ from gateway.parts import (
     counts_in_redis,
     is_one_of,
     limiter_of,
-    missing_parts,
     shared_of,
     tally_of,
     telemetry_of,
     unchanged,
 )
-from gateway.pipeline import build, misordered
+from gateway.pipeline import build
 from gateway.prices import Prices
 from gateway.public import is_public
 from gateway.refusal import codec
-from gateway.registry import load as load_plugin
-from gateway.registry import names, path_of
 from gateway.relay import Relay
 from gateway.resolution import Resolver
 from gateway.routes import DIALECTS
 from gateway.services import Services
 from gateway.store.folder import unusable
-from gateway.store.tally import Count
+from gateway.store.tally import Count, Tally
 from gateway.threads import Threads
 from gateway.tracing import Tracing
 from gateway.transport import Transport
@@ -85,7 +79,7 @@ if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
     from gateway.telemetry import Telemetry
 
-__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan", "problems_of", "read_newest"]
+__all__ = ["Gateway", "assemble", "create_app", "lifespan"]
 
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
@@ -127,40 +121,18 @@ class Gateway:
         self.adapters: Mapping[str, Adapter] = {**made, **self.given}
         self.keyring = Keyring(loaded, self.clock, self.logger)
         self.keyring.load(before.keyring if before else None)
-        keeps = works is not None and books(works.loaded.config) == books(config)
         prices = Prices.of(config.usage.price)
-        self.ledger: Ledger | None = (
-            works.ledger if works and keeps else Ledger.of(loaded, prices, self.clock, self.newest.bound)
-        )
+        self.ledger: Ledger | None = self._ledger(works, prices)
         tally = before.services.tally if before else tally_of(loaded)
-        counts = before is not None and counts_in_redis(before.loaded.config) == counts_in_redis(config)
-        counts = counts and (lives or not counts_in_redis(config))
-        self.limiter: Limiter = (
-            before.limiter if before and counts else limiter_of(loaded, self.clock, self.newest.bound, tally)
-        )
-        self.services: Services = Services(
-            loaded=loaded,
-            clock=self.clock,
-            logger=self.logger,
-            adapters=self.adapters,
-            resolver=Resolver(config, self.adapters),
-            prices=prices,
-            keyring=self.keyring,
-            lockout=before.services.lockout if before else Lockout(self.clock),
-            started_at=before.services.started_at if before else self.clock.time(),
-            tally=tally,
-            ledger=self.ledger if self.ledger is not None and self.ledger.keeps else None,
-            limiter=self.limiter,
-        )
-        self.threads = Threads(loaded, self.clock, self.logger)
+        self.limiter: Limiter = self._limiter(before, tally, lives=lives)
+        self.services: Services = self._services(before, prices, tally)
+        self.archive = Archive(loaded, self.clock, self.logger)
+        self.threads = Threads(config, self.clock, self.logger, self.archive)
         remembers = works is not None and works.loaded.config.translate.signatures == config.translate.signatures
         self.shared: SharedSignatures | None = (
             works.shared if works and remembers else shared_of(loaded, self.clock, self.newest.bound)
         )
-        sends = works is not None and works.loaded.config.metrics.otlp == config.metrics.otlp
-        self.telemetry: Telemetry | None = (
-            works.telemetry if works and sends else telemetry_of(config, self.clock, self.newest.bound)
-        )
+        self.telemetry: Telemetry | None = self._telemetry(works)
         self.tracing = Tracing(self.telemetry, {name: one.type for name, one in config.upstream.items()})
         self.relay = Relay(config, self.clock, self.threads.keep, self.shared)
         if before and remembers:
@@ -169,14 +141,8 @@ class Gateway:
             codec(dialect)  # now, not while the first request waits
         self.pipeline = build(Endpoints(self.services, self.relay, self.threads), self.services)
         guard = guard_of(self.pipeline, self.services)
-        self.scrape = Scrape(self.services.tally, guard, standing=self._standing)
-        own: dict[str, ASGIApp] = {
-            "/health": _answering(self.health),
-            "/health/ready": _answering(self.ready),
-            config.metrics.path: self.scrape,
-            "/usage": OwnUsage(self.services, guard),
-        }
-        self.app: ASGIApp = Outermost(own, self)
+        self.scrape = Scrape(tally, guard, standing=self._standing)
+        self.app: ASGIApp = Outermost(self._own(guard), self)
         inside = Inside(relay=self.relay, readiness=self.readiness, read_again=self.read_again, app=self.app)
         self.lasting: Lasting = (
             works.lasting if works else Lasting(partial(store_of, loaded), self.clock, self.newest.bound)
@@ -186,6 +152,52 @@ class Gateway:
         self.claims = True  # what has limits stops the start, unless it can be counted; else a parent has seen to it
         self.started = False
         self._judged = loaded.stamp, False  # the last look at the file, and whether it was refused
+
+    def _ledger(self, works: "Gateway | None", prices: Prices) -> Ledger | None:
+        """Go on with the ledger where it is kept in the same way."""
+        if works is not None and books(works.loaded.config) == books(self.loaded.config):
+            return works.ledger
+        return Ledger.of(self.loaded, prices, self.clock, self.newest.bound)
+
+    def _limiter(self, before: "Gateway | None", tally: Tally, *, lives: bool) -> Limiter:
+        """Go on with what was counted in the same place; what counts in Redis is at work, and goes on as that does."""
+        redis = counts_in_redis(self.loaded.config)
+        if before is not None and counts_in_redis(before.loaded.config) == redis and (lives or not redis):
+            return before.limiter
+        return limiter_of(self.loaded, self.clock, self.newest.bound, tally)
+
+    def _services(self, before: "Gateway | None", prices: Prices, tally: Tally) -> Services:
+        """Give what its middlewares and endpoints work with."""
+        return Services(
+            loaded=self.loaded,
+            clock=self.clock,
+            logger=self.logger,
+            adapters=self.adapters,
+            resolver=Resolver(self.loaded.config, self.adapters),
+            prices=prices,
+            keyring=self.keyring,
+            lockout=before.services.lockout if before else Lockout(self.clock),
+            started_at=before.services.started_at if before else self.clock.time(),
+            tally=tally,
+            ledger=self.ledger if self.ledger is not None and self.ledger.keeps else None,
+            limiter=self.limiter,
+        )
+
+    def _telemetry(self, works: "Gateway | None") -> "Telemetry | None":
+        """Go on with what sends to the same place."""
+        config = self.loaded.config
+        if works is not None and works.loaded.config.metrics.otlp == config.metrics.otlp:
+            return works.telemetry
+        return telemetry_of(config, self.clock, self.newest.bound)
+
+    def _own(self, guard: Auth) -> dict[str, ASGIApp]:
+        """Give what is answered outside of the pipeline, by path."""
+        return {
+            "/health": _answering(self.health),
+            "/health/ready": _answering(self.ready),
+            self.loaded.config.metrics.path: self.scrape,
+            "/usage": OwnUsage(self.services, guard),
+        }
 
     @property
     def usable(self) -> bool:
@@ -220,7 +232,7 @@ class Gateway:
                 adapter.watch(busy or (lambda: self.is_busy))
             if not is_one_of(adapter, going):
                 await adapter.start(self.transport)
-        await self.threads.start()
+        await self.archive.start()
         for part in (self.ledger, self.shared, self.telemetry):
             if part is not None and not is_one_of(part, going):
                 await part.start()
@@ -263,7 +275,7 @@ class Gateway:
         self.started = False
         used = [part for heir in heirs for part in heir.parts]
         parts = (end for part, end in self._ends() if not is_one_of(part, used))
-        for end in (self.administration.stop, self.keyring.stop, self.threads.stop, *parts):
+        for end in (self.administration.stop, self.keyring.stop, self.archive.stop, *parts):
             try:
                 await end()
             except Exception:  # whatever an upstream of somebody else's does when it ends
@@ -302,7 +314,7 @@ class Gateway:
             if isinstance(adapter, Counting):
                 adapter.count_by(count)
         self.keyring.count_by(count)
-        self.threads.count = count
+        self.archive.count = count
         if self.ledger is not None:
             self.ledger.count = count
 
@@ -444,42 +456,8 @@ def _cooldowns(pool: Pooling, now: float) -> int:
     return sum(until > now for view in pool.views() for until in view.cooling.values())
 
 
-def check(loaded: Loaded) -> None:
-    """Refuse what `problems_of` finds."""
-    problems = problems_of(loaded)
-    if problems:
-        raise ConfigError(problems)
-
-
-def read_newest(running: Loaded, refuses: Refuses) -> Again:
-    """Read what is there now, as a start would; raise ConfigError for all that is wrong."""
-    again = read_again(running, refuses)
-    check(again.loaded)
-    return again
-
-
 def _refuses_nothing(_: Config) -> None:
     return None
-
-
-def problems_of(loaded: Loaded) -> list[Problem]:
-    """Find an upstream without an adapter, a key without what it needs, an order of the pipeline that cannot work."""
-    return [*_unserved(loaded), *missing_parts(loaded), *misordered(loaded)]
-
-
-def _unserved(loaded: Loaded) -> Iterator[Problem]:
-    served = names("gateway.adapters")
-    for name, upstream in loaded.config.upstream.items():
-        said: KeyPath = ("upstream", name, "type")
-        path = said if said in loaded.sources else said[:2]
-        if upstream.type not in served:
-            yield loaded.problem(path, f"this version has no adapter of type {upstream.type!r}")
-        elif isinstance(upstream, OtherConfig):
-            try:
-                load_plugin("gateway.adapters", upstream.type)
-            except Exception as error:  # noqa: BLE001 - whatever a module of somebody else's does while it is imported
-                where = path_of("gateway.adapters", upstream.type)
-                yield loaded.problem(path, f'"{where}" cannot be imported: {one_line(error)}')
 
 
 @asynccontextmanager

@@ -120,17 +120,16 @@ async def walk(
     What one member cannot carry, has not, or has no room for, the next may; the caller reads the first refusal where
     none has failed otherwise. Of several failures the last one counts, but for that of a member that nobody can use.
     """
-    failure: GatewayError | None = None
-    refusal: GatewayError | None = None
+    told = _Told()
     for place, target in enumerate(targets):
         later = targets[place + 1 :]
         try:
             journey = embark(target)
         except NoCredential as error:
-            failure = _told(bare(error), target, failure)
+            told.fails(error, target)
             continue
         except CallerError as error:
-            refusal = refusal or bare(error)
+            told.refuses(error)
             continue
         member = _Member(
             target,
@@ -142,7 +141,7 @@ async def walk(
             grace=grace,
             tried=tried,
             fails=failed,
-            failed=failure,
+            failed=told.failure,
         )
         try:
             try:
@@ -152,35 +151,55 @@ async def walk(
             return await member.retry(first)
         except (*_fail_over, NotFound, ContextTooLong) as error:
             journey.done(None)
-            if error.cause in _ABSENT or isinstance(error, ContextTooLong):  # another may have it, or room for it
-                refusal = refusal or bare(error)
-                continue
-            if not isinstance(error, _fail_over):
-                raise
-            failure = _told(bare(error), target, failure)
+            told.ends(error, target)
             if isinstance(error, UpstreamRejected):
                 break
         except BaseException:
             failed(None, credential_of(journey))
             journey.done(None)
             raise
-    reason = failure or refusal
-    assert reason is not None
-    raise reason
+    raise told.reason
 
 
 _fail_over = (UpstreamError, NoCredential, ModelNotFound)
 _ABSENT = ("kept", "resource")  # causes: an upstream has not what the request only names
 
 
-def _told(error: GatewayError, target: Target, before: GatewayError | None) -> GatewayError:
-    """Choose what the caller is told of two members, with the shorter wait: the next request begins with the first."""
-    if before is None or isinstance(error, UpstreamRejected):
-        return error
-    chosen = error if target.adapter.usable else before
-    if error.retry_after is not None and before.retry_after is not None:
-        chosen.retry_after = min(error.retry_after, before.retry_after)
-    return chosen
+class _Told:
+    """What the caller is told of members that gave no answer: of `failure`, else of what the first of them refused."""
+
+    failure: GatewayError | None = None
+    refusal: GatewayError | None = None
+
+    @property
+    def reason(self) -> GatewayError:
+        """Give what it comes to."""
+        reason = self.failure or self.refusal
+        assert reason is not None
+        return reason
+
+    def refuses(self, error: GatewayError) -> None:
+        """Note what a member cannot do."""
+        self.refusal = self.refusal or bare(error)
+
+    def fails(self, error: GatewayError, target: Target) -> None:
+        """Note how a member has failed, with the shorter wait of two: the next request begins with the first."""
+        before, self.failure = self.failure, bare(error)
+        if before is None or isinstance(error, UpstreamRejected):
+            return
+        if not target.adapter.usable:
+            self.failure = before
+        if error.retry_after is not None and before.retry_after is not None:
+            self.failure.retry_after = min(error.retry_after, before.retry_after)
+
+    def ends(self, error: GatewayError, target: Target) -> None:
+        """Note the end of a member that was asked; raise what no other can do better."""
+        if error.cause in _ABSENT or isinstance(error, ContextTooLong):  # another may have it, or room for it
+            self.refuses(error)
+        elif isinstance(error, _fail_over):
+            self.fails(error, target)
+        else:
+            raise error
 
 
 def _can_go_to(targets: Sequence[Target], embark: Callable[[Target], _W]) -> bool:

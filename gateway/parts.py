@@ -1,6 +1,6 @@
 """Make the parts of a gateway that go on when the configuration changes, unless they would be made otherwise."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -10,16 +10,13 @@ from typing_extensions import get_protocol_members
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.config import Config, ConfigError, Loaded, OtherConfig, Problem, missing_extras
+from gateway.config import Config, ConfigError, Loaded, OtherConfig, Problem
 from gateway.config.problems import class_of, one_line
-from gateway.config.rules import is_redis
 from gateway.limiter import Limiter
 from gateway.registry import import_path, path_of
 from gateway.registry import load as load_plugin
 from gateway.signatures import LIMIT_BYTES, SIZE, TTL_S
-from gateway.store.cipher import Cipher
 from gateway.store.sole import Sole
-from gateway.store.stored import KeyProblem
 from gateway.store.tally import Tally, processes
 from gateway.together import Shared
 from gateway.upstream import Adapter, ModelInfo
@@ -35,7 +32,6 @@ __all__ = [
     "counts_in_redis",
     "is_one_of",
     "limiter_of",
-    "missing_parts",
     "shared_of",
     "tally_of",
     "telemetry_of",
@@ -44,7 +40,6 @@ __all__ = [
 
 _Make = Callable[[str, Loaded, Clock], Adapter]
 _SHARED: Final = "gateway.store.signatures:SharedSignatures"
-_MISREAD: Final = "gateway.store.shared_limits:misread"
 _SHARED_LIMITS: Final = "gateway.store.shared_limits:SharedLimits"
 _TELEMETRY: Final = "gateway.telemetry:Telemetry"
 
@@ -136,22 +131,6 @@ def unchanged(adapters: Mapping[str, Adapter], loaded: Loaded, before: Loaded) -
     if not around or any(getattr(new, section) != getattr(old, section) for section in sections):
         return {}
     return {name: one for name, one in adapters.items() if new.upstream.get(name) == old.upstream[name]}
-
-
-def missing_parts(loaded: Loaded) -> Iterator[Problem]:
-    """Say which need what is not installed, of which Redis can nothing be made, and what is no encryption key."""
-    try:
-        Cipher([key.reveal() for key in loaded.config.store.encryption_key], "")
-    except KeyProblem as problem:
-        yield loaded.problem(("store", "encryption_key"), str(problem))
-    missing = [*missing_extras(loaded)]
-    yield from missing
-    url = loaded.config.store.redis.reveal()
-    if url and not missing and is_redis(url):  # else that is told already
-        misread = cast("Callable[[str], str]", import_path(_MISREAD))  # what is loaded by path is not typed
-        why = misread(url)
-        if why:
-            yield loaded.problem(("store", "redis"), why)
 
 
 def shared_of(loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> "SharedSignatures | None":

@@ -3,16 +3,11 @@
 POST with previous_response_id   resume: what was said before is put in front of the request
 the answer is complete           keep: it is written before its last bytes go out, so that a GET at once finds it
 GET, DELETE, GET …/input_items   read, delete, items
-
-The store is loaded with the first response that is written or, where there may be one, asked for. It works in worker
-threads. That it fails breaks no answer: the response is not kept.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -20,8 +15,9 @@ from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from gateway import ir
+from gateway.archive import Archive
 from gateway.clock import Clock
-from gateway.config import Loaded
+from gateway.config import Config
 from gateway.context import RequestContext
 from gateway.dialects import Dialect, Threaded
 from gateway.dialects.openai_responses.answer import ITEM_ID
@@ -35,36 +31,24 @@ from gateway.errors import (
     UpstreamMalformed,
 )
 from gateway.input_items import item_of, write_items
-from gateway.lending import in_thread
 from gateway.policy import takes
-from gateway.registry import import_path
-from gateway.store import FILE
-from gateway.store.folder import is_there
-from gateway.store.lane import Lanes
-from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed, reason_of
-from gateway.store.tally import Count, uncounted
+from gateway.store.stored import ChainBroken, ChainTooLong, StoredResponse
 
 if TYPE_CHECKING:
     from gateway.store.responses import ResponseStore
 
 __all__ = ["Threads", "is_background", "is_making"]
 
-_T = TypeVar("_T")
 _Query = Mapping[str, Sequence[str]]
 
-_STORE: Final = "gateway.store.responses:ResponseStore"
 _KEPT: Final = ("completed", "incomplete")
 _MAKING: Final = ("queued", "in_progress")
 _NOWHERE: Final = "background responses must be stored, and [responses] stores nothing here; ask for a stream"
-_LATER_S: Final = 1.0  # the first requests are in more of a hurry
 _MAX_DEPTH: Final = 1000  # responses that go on from each other
 _SEARCHED: Final = 256  # responses, for items of an upstream's own
-_AT_ONCE: Final = 2  # questions to the store
-_PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or not
 _PREVIOUS: Final = "previous_response_id"
 _SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
 _SEAL: Final = "encrypted_content"
-_LARGE: Final = "a response was not stored: it is larger than responses.max, or another caller's has the same ID"
 _NOT_KEPT: Final = "no item with this ID is stored here for this API key; send the item itself, or previous_response_id"
 
 
@@ -91,63 +75,14 @@ def _keeper(kept: StoredResponse) -> str:
     return "" if _ANSWER.decode(kept.response).store is False else kept.upstream
 
 
-class _Waiting(NamedTuple):
-    """A response that waits to be written, `anew`: in the place of what it was before."""
-
-    response: StoredResponse
-    anew: bool
-    written: asyncio.Future[None]
-
-
 class Threads:
     """The kept responses of one app; a caller sees its own only."""
 
-    def __init__(self, loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> None:
-        self._config = loaded.config
-        self._file = loaded.resolve(loaded.config.server.data_dir) / FILE
-        self._url = loaded.config.store.database.reveal()
+    def __init__(self, config: Config, clock: Clock, logger: FilteringBoundLogger, archive: Archive) -> None:
+        self._config = config
         self._clock = clock
         self._logger = logger
-        self._enabled = bool(self._config.responses.keep_days and self._config.responses.max)
-        self._opening: asyncio.Task[ResponseStore] | None = None
-        self._lanes = Lanes(_AT_ONCE, _PATIENCE_S)
-        self._waiting: list[_Waiting] = []
-        self._writing: asyncio.Task[None] | None = None
-        self._given_up: asyncio.Task[None] | None = None
-        self._renewing: asyncio.Task[None] | None = None
-        self._failing = False
-        self.count: Count = uncounted
-
-    async def start(self) -> None:
-        """Drop what is there when nothing is to be kept any more, or bring it under the newest key."""
-        if not self._is_there:
-            return
-        if not self._enabled:
-            await self._look()
-        elif self._config.store.encryption_key:
-            self._renewing = asyncio.get_running_loop().create_task(self._look(_LATER_S))
-
-    async def _look(self, wait_s: float = 0.0) -> None:
-        """Open the store, which brings it in line with what is configured."""
-        await self._clock.sleep(wait_s)
-        try:
-            await self._opened()
-        except (StoreFailed, KeyProblem) as error:
-            self._tell(error)
-
-    async def stop(self) -> None:
-        """Close the file."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.wait((self._renewing,))
-        if self._writing is not None:
-            await asyncio.wait((self._writing,), timeout=_PATIENCE_S)
-        opening, self._opening = self._opening, None
-        if opening is None:
-            return
-        (store,) = await asyncio.gather(opening, return_exceptions=True)
-        if not isinstance(store, BaseException):
-            await asyncio.to_thread(store.close)
+        self._archive = archive
 
     # before and after an answer
 
@@ -157,7 +92,7 @@ class Threads:
         if request is None or request.thread is None:
             return
         thread, unchanged = request.thread, request is context.own
-        if thread.background and thread.store and not self._enabled:
+        if thread.background and thread.store and not self._archive.enabled:
             raise InvalidRequest(f"background: {_NOWHERE}", param="background")
         if thread.references:
             assert isinstance(dialect, Threaded), "a dialect that sets Request.thread can resume one"
@@ -165,7 +100,7 @@ class Threads:
             with suppress(InvalidRequest) if counting else nullcontext():
                 request = await self._filled(context, dialect, request, thread)
             thread = request.thread or thread
-        if thread.store and not self._enabled:  # so that the answer says so
+        if thread.store and not self._archive.enabled:  # so that the answer says so
             request = replace(request, thread=replace(thread, store=False))
         if thread.previous is not None:
             assert isinstance(dialect, Threaded), "a dialect that sets Request.thread can resume one"
@@ -209,7 +144,7 @@ class Threads:
         match = ITEM_ID.fullmatch(id_)
         if match is None:
             return None
-        kept = await self._ask(lambda store, now: store.load(who, f"resp_{match[1]}", now))
+        kept = await self._archive.ask(lambda store, now: store.load(who, f"resp_{match[1]}", now))
         if kept is None:
             return None
         for item in _ANSWER.decode(kept.response).output:
@@ -228,14 +163,14 @@ class Threads:
                     found.setdefault(id_, item)
             return len(found) == len(ids)
 
-        await self._ask(lambda store, now: store.search(who, now, most=_SEARCHED, is_enough=is_enough))
+        await self._archive.ask(lambda store, now: store.search(who, now, most=_SEARCHED, is_enough=is_enough))
         return found
 
     async def _resumed(self, who: str, dialect: Threaded, request: ir.Request, thread: ir.Thread) -> ir.Request:
         """Find what was said before; what is not here may be known to an upstream that speaks the dialect."""
         assert thread.previous is not None
         previous, native = thread.previous, request.native
-        kept = await self._ask(lambda store, now: store.load(who, previous, now))
+        kept = await self._archive.ask(lambda store, now: store.load(who, previous, now))
         thread = replace(thread, kept_at="" if kept is None else _keeper(kept))
         refusal: InvalidRequest
         try:
@@ -280,16 +215,16 @@ class Threads:
             previous=thread.previous,
             upstream=context.upstream.partition("/")[0] if context.passed else "",
         )
-        await self._save(one, anew=bool(answer.background))
+        await self._archive.save(one, anew=bool(answer.background))
         return True
 
     async def _end(self, who: str, id_: str, response: bytes) -> bool:
         """Keep the end of one that was kept when it began; tell whether nobody else has counted it."""
         try:
-            kept = await self._ask(lambda store, now: store.load(who, id_, now))
+            kept = await self._archive.ask(lambda store, now: store.load(who, id_, now))
             if kept is None:  # deleted, and so it stays
                 return True
-            return is_making(kept) and await self._settled(kept, response)
+            return is_making(kept) and await self._archive.settle(kept, response)
         except StoreUnavailable:  # it is told
             return True
 
@@ -303,71 +238,16 @@ class Threads:
         except (msgspec.DecodeError, RecursionError):
             raise UpstreamMalformed("what the upstream sent is not a response object") from None
         try:
-            return await self._settled(kept, response)
+            return await self._archive.settle(kept, response)
         except StoreUnavailable:  # it is told; who asks next may have more luck
             return False
-
-    async def _settled(self, kept: StoredResponse, response: bytes) -> bool:
-        """Keep it, and tell whether nobody had; raise StoreUnavailable."""
-        settled = await self._ask(lambda store, now: store.settle(kept, response, now))
-        if settled is False:
-            self._logger.warning(_LARGE, id=kept.id)
-        return settled is not None
-
-    async def _save(self, one: StoredResponse, *, anew: bool) -> None:
-        """Have a response written; `anew`: in the place of what it was before."""
-        if self._given_up is not None and not self._given_up.done():  # silent still: nobody waits as long again
-            return
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(one, anew, loop.create_future())
-        self._waiting.append(waiting)
-        if self._writing is None or self._writing.done():
-            self._writing = loop.create_task(self._write())
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                await waiting.written
-        except TimeoutError as error:
-            self._given_up = self._writing
-            self._tell(error)
-
-    async def _write(self) -> None:
-        """Write what waits, in one transaction, until nothing does: it takes longer than one more response in it."""
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            try:
-                if not await self._write_all(batch):
-                    for one in batch:  # one of them may be what fails
-                        await self._write_all([one])
-                        _release([one])
-            finally:
-                _release(batch)
-
-    async def _write_all(self, batch: list[_Waiting]) -> bool:
-        """Write those for whom somebody waits still; False when each of them has to be tried alone."""
-        batch = [one for one in batch if not one.written.done()]
-        if not batch:
-            return True
-        anew = {one.response.id for one in batch if one.anew}
-        try:
-            store = await self._opened()
-            kept = await in_thread(store.save_all, [one.response for one in batch], anew)
-        except (StoreFailed, KeyProblem) as error:
-            if len(batch) > 1:
-                return False
-            self._tell(error)
-            return True
-        self._failing = False
-        for one, is_kept in zip(batch, kept, strict=True):
-            if not is_kept:
-                self._logger.warning(_LARGE, id=one.response.id)
-        return True
 
     # what callers ask
 
     async def find(self, context: RequestContext) -> StoredResponse:
         """Give the caller's response that the path names; raise NotFound."""
         who, id_ = context.principal.id, context.route.model
-        found = await self._ask(lambda store, now: store.load(who, id_, now))
+        found = await self._archive.ask(lambda store, now: store.load(who, id_, now))
         if found is None:
             raise _unknown(id_)
         return found
@@ -388,7 +268,7 @@ class Threads:
     async def delete(self, context: RequestContext, query: _Query) -> bytes:
         """Forget a response; what goes on from it cannot be gone on from any more."""
         who, id_ = context.principal.id, context.route.model
-        if not await self._ask(lambda store, now: store.delete(who, id_, now)):
+        if not await self._archive.ask(lambda store, now: store.delete(who, id_, now)):
             raise _unknown(id_)
         return msgspec.json.encode({"id": id_, "object": "response", "deleted": True})
 
@@ -404,7 +284,7 @@ class Threads:
             return [item for one, answer in answers for item in (*RAWS.decode(one.items), *answer.output)]
 
         try:
-            found = await self._ask(said)
+            found = await self._archive.ask(said)
         except ChainTooLong:
             raise ContextTooLong(
                 f"{_PREVIOUS}: this conversation has more than {_MAX_DEPTH} responses or {bound} bytes; "
@@ -414,47 +294,6 @@ class Threads:
         if found is None:
             raise ChainBroken(previous)
         return found
-
-    # the store
-
-    @property
-    def _is_there(self) -> bool:
-        """Whether something may be kept: other hosts may have written to a database."""
-        return bool(self._url) or is_there(self._file)
-
-    async def _ask(self, what: "Callable[[ResponseStore, float], _T]") -> _T | None:
-        """Ask the store, if there is anything in it."""
-        if not self._enabled or (self._opening is None and not self._is_there):
-            return None
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                store = await self._opened()
-            return await self._lanes.ask(partial(what, store, self._clock.time()))
-        except (StoreFailed, KeyProblem, TimeoutError) as error:
-            self._tell(error)
-            raise StoreUnavailable("the stored responses cannot be read; the gateway's log says why") from None
-
-    async def _opened(self) -> "ResponseStore":
-        """Open the store, once for all who wait; whoever leaves does not stop it."""
-        opening = self._opening
-        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-            opening = self._opening = asyncio.get_running_loop().create_task(in_thread(self._open))
-        return await asyncio.shield(opening)
-
-    def _open(self) -> "ResponseStore":
-        make = cast("type[ResponseStore]", import_path(_STORE))  # what is loaded by path is not typed
-        bounds = self._config.responses
-        keys = [key.reveal() for key in self._config.store.encryption_key]
-        store = make(self._file, keys, url=self._url, keep_days=bounds.keep_days, max_bytes=bounds.max)
-        store.open(self._clock.time())
-        return store
-
-    def _tell(self, error: Exception) -> None:
-        if not self._failing:
-            self._failing = True
-            self.count("store_failures", "responses")
-            reason = reason_of(error) or "it takes too long"
-            self._logger.warning("the response store fails; responses are not stored", reason=reason)
 
 
 def _read(dialect: Threaded, request: ir.Request, said: Sequence[Raw]) -> ir.Request:
@@ -471,13 +310,6 @@ def _refused(request: ir.Request, error: InvalidRequest) -> ir.Request:
     if native is None:
         raise error
     return replace(request, native=replace(native, refusal=native.refusal or error))
-
-
-def _release(batch: Sequence[_Waiting]) -> None:
-    """Let those go who wait."""
-    for one in batch:
-        if not one.written.done():
-            one.written.set_result(None)
 
 
 def _unsealed(response: bytes) -> bytes:

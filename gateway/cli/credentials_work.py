@@ -10,12 +10,12 @@ import click
 from msgspec.structs import replace
 
 from gateway.adapters.taking_in import NOT_ENABLED
-from gateway.app import adapters_of
-from gateway.app import check as check_config
 from gateway.cli.credentials_store import look, see_changed
 from gateway.cli.options import quiet
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded, Problem
+from gateway.fit import check as check_config
+from gateway.parts import adapters_of
 from gateway.store.known import StoredCredential
 from gateway.transport import Transport
 from gateway.upstream import BY_HAND, CredentialView, Pooling

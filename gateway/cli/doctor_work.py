@@ -8,8 +8,6 @@ from typing import Final
 import click
 
 from gateway.adapters.keeping import store_of
-from gateway.app import adapters_of
-from gateway.app import check as check_config
 from gateway.cli.doctor_accounts import credentials, store
 from gateway.cli.doctor_clients import clients
 from gateway.cli.doctor_finding import Finding, hidden, ok, problem
@@ -20,6 +18,8 @@ from gateway.cli.hiding import hider
 from gateway.cli.options import quiet
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded
+from gateway.fit import check as check_config
+from gateway.parts import adapters_of
 from gateway.redact import redact
 from gateway.store import FILE
 from gateway.store.folder import is_there

@@ -8,8 +8,6 @@ import click
 import msgspec
 from msgspec import Struct
 
-from gateway.app import adapters_of
-from gateway.app import check as check_config
 from gateway.cli.credentials_store import stored
 from gateway.cli.credentials_text import plain, table
 from gateway.cli.login_answer import LISTEN_S, PASTE_S, open_browser, wait
@@ -17,7 +15,9 @@ from gateway.cli.login_listener import PATH, opened
 from gateway.cli.options import quiet
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded, Problem
+from gateway.fit import check as check_config
 from gateway.legible import legible
+from gateway.parts import adapters_of
 from gateway.transport import Transport
 from gateway.upstream import Adapter, Consent, CredentialView, LoggingIn, LoginFailed
 

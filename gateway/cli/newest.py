@@ -2,8 +2,8 @@
 
 import signal
 
-from gateway.app import read_newest
 from gateway.config import ConfigError, Edits, Loaded, Refuses, files_of
+from gateway.fit import read_newest
 from gateway.generations import refused, same, warn
 from gateway.logs import logger_for
 

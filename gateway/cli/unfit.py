@@ -12,7 +12,7 @@ __all__ = ["closed_log", "refused_bind", "unfit"]
 def unfit(found: Loaded) -> list[Problem]:
     """Say what stands in the way of a start; this loads every middleware. Nothing is made."""
     itself = (found.problem(path, message) for path, message in calls_to_itself(found.config))
-    return [*import_module("gateway.app").problems_of(found), *closed_log(found), *itself]
+    return [*import_module("gateway.fit").problems_of(found), *closed_log(found), *itself]
 
 
 def refused_bind(found: Loaded, refusal: str | None) -> list[Problem]:

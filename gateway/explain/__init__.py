@@ -14,7 +14,6 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Message
 
-from gateway.app import adapters_of, check
 from gateway.clock import System
 from gateway.config import Config, Decision, Loaded
 from gateway.context import RequestContext, attach
@@ -25,12 +24,14 @@ from gateway.explain.changes import Change
 from gateway.explain.text import written
 from gateway.explain.walk import Walk
 from gateway.explain.ways import Ways
+from gateway.fit import check
 from gateway.legible import legible
 from gateway.logs import logger_for
 from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.model_map import ModelMap
 from gateway.middleware.protocol import Protocol
 from gateway.middleware.request_id import RequestId
+from gateway.parts import adapters_of
 from gateway.pipeline import build, resolve
 from gateway.services import Services
 from gateway.upstream import Edit

@@ -23,12 +23,13 @@ from gateway.adapters.account import Account
 from gateway.adapters.credential import Credential
 from gateway.adapters.pooled import PooledUpstream
 from gateway.adapters.tokens import RefreshFailed, Tokens
-from gateway.app import adapters_of, check
 from gateway.config import Loaded, load
 from gateway.config.sources import as_tree
 from gateway.context import RequestContext, attach
 from gateway.errors import GatewayError
+from gateway.fit import check
 from gateway.logs import logger_for
+from gateway.parts import adapters_of
 from gateway.pipeline import build
 from gateway.policy import refusal
 from gateway.recording import Call, Head, Recording, joined, unpack

@@ -183,7 +183,7 @@ async def test_whose_end_cannot_be_kept_is_counted(served: OpenAIServed, monkeyp
         raise StoreUnavailable("the disk is full")
 
     async with streaming(served) as (_, lines):
-        monkeypatch.setattr(served.gateway.threads, "_ask", failing)
+        monkeypatch.setattr(served.gateway.archive, "ask", failing)
         last = [json.loads(line[6:]) async for line in lines if line.startswith("data: ")][-1]
     (row,) = await rows(served)
     assert row["output"] == str(last["response"]["usage"]["output_tokens"])

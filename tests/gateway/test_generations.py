@@ -177,7 +177,7 @@ async def test_what_fails_when_it_begins_is_stopped_and_the_old_goes_on(
         raise OSError("no more of anything")
 
     async with site(tmp_path, KEYED) as at:
-        monkeypatch.setattr("gateway.threads.Threads.start", fails)
+        monkeypatch.setattr("gateway.archive.Archive.start", fails)
         assert not await at.becomes('[auth]\nkeys = ["sk-b"]\n[timeouts]\nconnect = 3\n')
         assert (await at.ask()).status_code == 200
     assert "no more of anything" in capfd.readouterr().err

@@ -20,7 +20,7 @@ AGAIN = 3
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in ("ledger", "threads"):
+    for part in ("ledger", "archive"):
         monkeypatch.setattr(f"gateway.{part}._PATIENCE_S", 0.5)
 
 
@@ -56,7 +56,7 @@ async def test_one_answer_waits_for_it_and_no_other(
     postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience_s, times = patient(2.0), list[float]()
-    monkeypatch.setattr("gateway.threads._PATIENCE_S", patience_s)
+    monkeypatch.setattr("gateway.archive._PATIENCE_S", patience_s)
     app = made(tmp_path, store={"database": postgres_url}, log={"level": "critical"})
     async with visiting(app, accept="application/json") as http:
         assert (await http.post("/v1/responses", json=ASKED)).status_code == 200

@@ -1,0 +1,77 @@
+"""Say what keeps a configuration from use, beyond what its values alone show."""
+
+from collections.abc import Callable, Iterator
+from typing import Final, cast
+
+from gateway.config import (
+    Again,
+    ConfigError,
+    KeyPath,
+    Loaded,
+    OtherConfig,
+    Problem,
+    Refuses,
+    missing_extras,
+    read_again,
+)
+from gateway.config.problems import one_line
+from gateway.config.rules import is_redis
+from gateway.pipeline import misordered
+from gateway.registry import import_path, names, path_of
+from gateway.registry import load as load_plugin
+from gateway.store.cipher import Cipher
+from gateway.store.stored import KeyProblem
+
+__all__ = ["check", "problems_of", "read_newest"]
+
+_MISREAD: Final = "gateway.store.shared_limits:misread"
+
+
+def check(loaded: Loaded) -> None:
+    """Refuse what `problems_of` finds."""
+    problems = problems_of(loaded)
+    if problems:
+        raise ConfigError(problems)
+
+
+def read_newest(running: Loaded, refuses: Refuses) -> Again:
+    """Read what is there now, as a start would; raise ConfigError for all that is wrong."""
+    again = read_again(running, refuses)
+    check(again.loaded)
+    return again
+
+
+def problems_of(loaded: Loaded) -> list[Problem]:
+    """Find an upstream without an adapter, a key without what it needs, an order of the pipeline that cannot work."""
+    return [*_unserved(loaded), *_missing(loaded), *misordered(loaded)]
+
+
+def _unserved(loaded: Loaded) -> Iterator[Problem]:
+    served = names("gateway.adapters")
+    for name, upstream in loaded.config.upstream.items():
+        said: KeyPath = ("upstream", name, "type")
+        path = said if said in loaded.sources else said[:2]
+        if upstream.type not in served:
+            yield loaded.problem(path, f"this version has no adapter of type {upstream.type!r}")
+        elif isinstance(upstream, OtherConfig):
+            try:
+                load_plugin("gateway.adapters", upstream.type)
+            except Exception as error:  # noqa: BLE001 - whatever a module of somebody else's does while it is imported
+                where = path_of("gateway.adapters", upstream.type)
+                yield loaded.problem(path, f'"{where}" cannot be imported: {one_line(error)}')
+
+
+def _missing(loaded: Loaded) -> Iterator[Problem]:
+    """Say which need what is not installed, of which Redis can nothing be made, and what is no encryption key."""
+    try:
+        Cipher([key.reveal() for key in loaded.config.store.encryption_key], "")
+    except KeyProblem as problem:
+        yield loaded.problem(("store", "encryption_key"), str(problem))
+    missing = [*missing_extras(loaded)]
+    yield from missing
+    url = loaded.config.store.redis.reveal()
+    if url and not missing and is_redis(url):  # else that is told already
+        misread = cast("Callable[[str], str]", import_path(_MISREAD))  # what is loaded by path is not typed
+        why = misread(url)
+        if why:
+            yield loaded.problem(("store", "redis"), why)
