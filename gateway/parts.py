@@ -15,7 +15,7 @@ from gateway.config.problems import class_of, one_line
 from gateway.limiter import Limiter
 from gateway.registry import import_path, path_of
 from gateway.registry import load as load_plugin
-from gateway.signatures import LIMIT_BYTES, SIZE, TTL_S
+from gateway.signatures import CALLS, PICTURES, TTL_S
 from gateway.store.sole import Sole
 from gateway.store.tally import Tally, processes
 from gateway.together import Shared
@@ -141,7 +141,7 @@ def shared_of(loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> "Sh
         return None
     make = cast("type[SharedSignatures]", import_path(_SHARED))  # what is loaded by path is not typed
     keys = [key.reveal() for key in store.encryption_key]
-    return make(url, keys, clock, logger, size=SIZE, limit_bytes=LIMIT_BYTES, ttl_s=TTL_S)
+    return make(url, keys, clock, logger, calls=CALLS, pictures=PICTURES, ttl_s=TTL_S)
 
 
 def telemetry_of(config: Config, clock: Clock, logger: FilteringBoundLogger) -> "Telemetry | None":

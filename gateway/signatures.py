@@ -4,92 +4,71 @@
     request  fetch ─► memory ─► recall: the call has its signature back, and the thoughts that stood before it
 
 OpenAI Chat clients rarely send `extra_content` back. Gemini signs its calls, and its pictures, which no other dialect
-has a signature for: they are known by their bytes. Claude and OpenAI sign the thoughts before
+has a signature for: they are known by their bytes. A picture's signature is about as large as the picture, so pictures
+have a place of their own, where they do not push calls out. Claude and OpenAI sign the thoughts before
 them, which must come back unchanged, so these are remembered whole. A caller to whom no thoughts are shown brings back
 their signature without their words: it gets the words back. What is forgotten becomes the family's documented fallback,
 or is left out. Nothing is done for what is not signed.
 """
 
-from collections import OrderedDict
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from hashlib import sha256
 from itertools import groupby
 from typing import Final, Protocol
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import ir
 from gateway.clock import Clock
+from gateway.shelf import Bounds, Kept, Shelf, pack, unpack
 
-__all__ = ["LIMIT_BYTES", "SIZE", "TTL_S", "Kept", "Shared", "SignatureMemory", "Watch"]
+__all__ = ["CALLS", "PICTURES", "TTL_S", "Kept", "Shared", "SignatureMemory", "Watch"]
 
-SIZE: Final = 10_000
-LIMIT_BYTES: Final = 16 * 1024 * 1024
+CALLS: Final = Bounds(
+    size=10_000,
+    limit_bytes=16 * 1024 * 1024,
+    shared_bytes=16 * 1024 * 1024,
+    largest=256 * 1024,
+    asked=64,
+    sought=1024,
+)
+# what signs a picture of 1K is about 1 MB, and one of 4K a multiple
+PICTURES: Final = Bounds(
+    size=1_000,
+    limit_bytes=64 * 1024 * 1024,
+    shared_bytes=32 * 1024 * 1024,
+    largest=8 * 1024 * 1024,
+    asked=4,
+    sought=16,
+)
 TTL_S: Final = 7200.0
 
-_LARGEST: Final = 256 * 1024  # bytes of one entry
-_ENTRY: Final = 200  # bytes that an entry takes besides what it holds
 _MISS_S: Final = 5.0  # what Redis did not have is not asked for again; it may be on its way
-_ASKED: Final = 64  # calls are looked for at once, the last ones first
-_SOUGHT: Final = 1024  # and no more than these for one request
-
-_OTHERS: Final = 3  # conversations whose calls of one id are remembered besides
 _MARKS: Final = (ir.Text, ir.ToolResult)
 
 _CALLS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.Alternative})
 _THOUGHTS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.ThinkingDelta, ir.BlockStarted, ir.Alternative})
 _TAKEN: Final[frozenset[type]] = _CALLS | _THOUGHTS | {ir.MediaChunk}
 _NOTHING: Final[frozenset[type]] = frozenset()
-
-
-class Kept(Struct, frozen=True, omit_defaults=True):
-    """What belongs to one call: its signature, and the signed thoughts before it; `behind`: what was said before.
-
-    To a picture belongs its signature alone.
-    """
-
-    signature: ir.Signature | None = None
-    thoughts: tuple[ir.Thinking, ...] = ()
-    behind: str = ""
-
-
 _NONE: Final = Kept()
-
-
-class _Entry(Struct):
-    until: float
-    bytes: int
-    kept: Kept | None
-    others: tuple[Kept, ...] = ()  # of other conversations: some upstreams count their calls from zero
-
-    def of(self, behind: str) -> Kept | None:
-        """Give what belongs to the call in its conversation; where there is one only, that one."""
-        if self.kept is None or not self.others:
-            return self.kept
-        return next((one for one in (self.kept, *self.others) if one.behind == behind), None)
+_PICTURE: Final = "picture "  # so no call is named
 
 
 class Shared(Protocol):
-    """Where other workers and hosts find it; it raises nothing and takes a few milliseconds at most."""
+    """Where other workers and hosts find it; it raises nothing, and takes a few milliseconds at most for calls."""
 
-    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
-        """Give what there is for these calls; None when it cannot be asked."""
+    async def get(self, caller: str, names: Sequence[str], *, pictures: bool = False) -> Mapping[str, bytes] | None:
+        """Give what there is for these calls, or pictures; None when it cannot be asked."""
         ...
 
-    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
+    async def put(self, caller: str, entries: Mapping[str, bytes], *, pictures: bool = False) -> None:
         """Keep entries."""
         ...
 
 
-_encode: Final = msgspec.msgpack.Encoder().encode
-_DECODER: Final = msgspec.msgpack.Decoder(Kept)
-
-
 class SignatureMemory:
-    """LRU of (caller, call id) → Kept; at most `size` entries and `limit_bytes`, each for `ttl_s` seconds."""
+    """What calls and pictures of each caller have, within the bounds of each, for `ttl_s` seconds."""
 
     def __init__(
         self,
@@ -97,26 +76,25 @@ class SignatureMemory:
         shared: Shared | None = None,
         *,
         enabled: bool = True,
-        size: int = SIZE,
-        limit_bytes: int = LIMIT_BYTES,
+        calls: Bounds = CALLS,
+        pictures: Bounds = PICTURES,
         ttl_s: float = TTL_S,
     ) -> None:
-        self._clock = clock
         self._shared = shared
         self._enabled = enabled
-        self._size = size
-        self._limit_bytes = limit_bytes
+        self._bounds = (calls, pictures)
         self._ttl_s = ttl_s
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._bytes = 0
+        self._calls = Shelf(clock, calls.size, calls.limit_bytes)
+        self._pictures = Shelf(clock, pictures.size, pictures.limit_bytes)
+        self._shelves = (self._calls, self._pictures)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._calls) + len(self._pictures)
 
     @property
     def held_bytes(self) -> int:
         """How much is held, about."""
-        return self._bytes
+        return self._calls.held_bytes + self._pictures.held_bytes
 
     @property
     def asks(self) -> bool:
@@ -132,36 +110,50 @@ class SignatureMemory:
         return Watch(self, principal, kinds if self._enabled else _NOTHING, behind)
 
     def remember(self, principal: str, found: Mapping[str, Kept]) -> Awaitable[None] | None:
-        """Keep what belongs to calls; where it is shared too, what is given back does that."""
-        values: dict[str, bytes] = {}
-        for call, kept in found.items():
-            value = _encode(kept)
-            if len(value) <= _LARGEST:
-                values[call] = value
-                self._put((principal, call), kept, len(value), self._ttl_s, self._others(principal, call, kept))
-        return None if self._shared is None or not values else self._shared.put(principal, values)
+        """Keep what belongs to calls and pictures; where it is shared too, what is given back does that."""
+        values: dict[bool, dict[str, bytes]] = {}
+        for name, kept in found.items():
+            drawn, value = name.startswith(_PICTURE), pack(kept)
+            shelf = self._shelves[drawn]
+            if len(value) <= self._bounds[drawn].largest:
+                values.setdefault(drawn, {})[name] = value
+                shelf.put((principal, name), kept, len(value), self._ttl_s, shelf.others(principal, name, kept))
+        return None if self._shared is None or not values else _put(self._shared, principal, values)
 
     # requests
 
     async def fetch(self, principal: str, request: ir.Request) -> None:
-        """Ask the shared memory for what is not known here of a request's calls."""
+        """Ask the shared memory for what is not known here of a request's calls and pictures."""
         if self._shared is None or not self._enabled:
             return
-        wanted = [call for turn in request.turns for call in _lacking(turn) if self._find(principal, call) is None]
-        wanted = wanted[-_SOUGHT:]
+        await self._fetch(self._shared, principal, request, _lacking, pictures=False)
+        await self._fetch(self._shared, principal, request, _bare, pictures=True)
+
+    async def _fetch(
+        self,
+        shared: Shared,
+        principal: str,
+        request: ir.Request,
+        names: Callable[[ir.Turn], Iterator[str]],
+        *,
+        pictures: bool,
+    ) -> None:
+        shelf, bounds = self._shelves[pictures], self._bounds[pictures]
+        wanted = [name for turn in request.turns for name in names(turn) if shelf.find(principal, name) is None]
+        wanted = wanted[-bounds.sought :]
         while wanted:  # one that is missed may keep Claude from thinking up to the end of its task
-            asked, wanted = wanted[-_ASKED:], wanted[:-_ASKED]
-            found = await self._shared.get(principal, asked)
+            asked, wanted = wanted[-bounds.asked :], wanted[: -bounds.asked]
+            found = await shared.get(principal, asked, pictures=pictures)
             if found is None:
                 return
-            for call in asked:
-                kept = _read(found.get(call))
-                size, ttl_s = (0, _MISS_S) if kept is None else (len(found[call]), self._ttl_s)
-                self._put((principal, call), kept, size, ttl_s)
+            for name in asked:
+                kept = unpack(found.get(name))
+                size, ttl_s = (0, _MISS_S) if kept is None else (len(found[name]), self._ttl_s)
+                shelf.put((principal, name), kept, size, ttl_s)
 
     def recall(self, principal: str, request: ir.Request, model: str) -> ir.Request:
         """Give the request with what its caller left out, as far as the model's family made it."""
-        if not self._entries or not self._enabled:
+        if not (self._calls.entries or self._pictures.entries) or not self._enabled:
             return request
         family = ir.family_of(model)
         later: set[str] = set()
@@ -178,46 +170,33 @@ class SignatureMemory:
         found: dict[str, Kept] = {}
         mark = cache(partial(_mark, before))
         for call in _lacking(turn):
-            entry = self._find(principal, call)
+            entry = self._calls.find(principal, call)
             # an id that comes again is remembered for its last call, unless it says which
             if entry is None or (call in later and not entry.others):
                 continue
             kept = entry.of(mark() if entry.others else "")
             if kept is not None:
-                self._entries.move_to_end((principal, call))
+                self._calls.use(principal, call)
                 found[call] = _of_family(kept, family)
         later.update(part.id for part in turn.parts if isinstance(part, ir.ToolCall))
+        turn = self._recall_pictures(principal, turn, family)
         if not found:
-            return turn
-        turn = _drawn(turn, found)
-        if found.keys().isdisjoint(later):
             return turn
         return _worded(turn, found) if any(map(_signs, turn.parts)) else _restored(turn, found)
 
-    # entries
+    def _recall_pictures(self, principal: str, turn: ir.Turn, family: ir.Family) -> ir.Turn:
+        found: dict[str, Kept] = {}
+        for name in _bare(turn):
+            entry = self._pictures.find(principal, name)
+            if entry is not None and entry.kept is not None:
+                self._pictures.use(principal, name)
+                found[name] = _of_family(entry.kept, family)
+        return _drawn(turn, found) if found else turn
 
-    def _find(self, principal: str, call: str) -> _Entry | None:
-        entry = self._entries.get((principal, call))
-        return None if entry is None or entry.until < self._clock.monotonic() else entry
 
-    def _others(self, principal: str, call: str, kept: Kept) -> tuple[Kept, ...]:
-        """Give what calls of this id in other conversations have, the last ones first."""
-        before = self._find(principal, call)
-        if before is None or before.kept is None:
-            return ()
-        return tuple(one for one in (before.kept, *before.others) if one.behind != kept.behind)[:_OTHERS]
-
-    def _put(
-        self, key: tuple[str, str], kept: Kept | None, size: int, ttl_s: float, others: tuple[Kept, ...] = ()
-    ) -> None:
-        before = self._entries.pop(key, None)
-        if before is not None:
-            self._bytes -= before.bytes
-        size += _ENTRY + len(key[0]) + len(key[1]) + sum(len(_encode(one)) for one in others)
-        self._entries[key] = _Entry(self._clock.monotonic() + ttl_s, size, kept, others)
-        self._bytes += size
-        while len(self._entries) > self._size or self._bytes > self._limit_bytes:
-            self._bytes -= self._entries.popitem(last=False)[1].bytes
+async def _put(shared: Shared, principal: str, values: Mapping[bool, Mapping[str, bytes]]) -> None:
+    for pictures, entries in values.items():
+        await shared.put(principal, entries, pictures=pictures)
 
 
 class Watch:
@@ -246,7 +225,10 @@ class Watch:
         if not self._found:
             return None
         mark = _mark(self._behind)
-        found = {call: replace(kept, behind=mark) for call, kept in self._found.items()}
+        found = {  # of one picture there is one, whatever was said before
+            name: kept if name.startswith(_PICTURE) else replace(kept, behind=mark)
+            for name, kept in self._found.items()
+        }
         self._found.clear()
         return self._memory.remember(self._principal, found)
 
@@ -257,13 +239,14 @@ class Watch:
 
 
 class _Signed:
-    """What is signed in one answer goes to `found`, by the call's id; `thoughts`: they are wanted, too."""
+    """What is signed in one answer goes to `found`, by the call's id or the picture; `thoughts`: are wanted, too."""
 
     def __init__(self, found: dict[str, Kept], *, thoughts: bool) -> None:
         self._found = found
         self._wants_thoughts = thoughts
         self._block: ir.BlockStarted | None = None
         self._picture: ir.Signature | None = None
+        self._said: ir.Signature | None = None  # of words, and no picture has come since
         self._words: list[str] = []
         self._thoughts: list[ir.Thinking] = []  # signed, and no call has come since
 
@@ -276,7 +259,8 @@ class _Signed:
         elif isinstance(event, ir.SignatureDelta):
             self._sign(event.signature)
         elif isinstance(event, ir.MediaChunk) and self._picture is not None:
-            self._found[_picture(event.data)] = Kept(self._picture)
+            self._found[_picture(event.data)] = Kept(self._picture, words=self._said)
+            self._said = None
 
     def _start(self, block: ir.BlockStarted) -> None:
         self._block, self._picture = block, None
@@ -294,6 +278,8 @@ class _Signed:
             self._found[block.id] = replace(self._found.get(block.id, Kept()), signature=signature)
         elif block.kind == "media":
             self._picture = signature  # whose bytes come next
+        elif block.kind == "text":
+            self._said = self._said or signature
         elif block.kind == "thinking" and self._wants_thoughts:
             self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))
 
@@ -304,6 +290,7 @@ def _of_family(kept: Kept, family: ir.Family) -> Kept:
     return Kept(
         signature if signature is not None and signature.issuer == family else None,
         tuple(one for one in kept.thoughts if one.signature is not None and one.signature.issuer == family),
+        words=kept.words if kept.words is not None and kept.words.issuer == family else None,
     )
 
 
@@ -335,21 +322,22 @@ def _mark(turn: ir.Turn | None) -> str:
 def _lacking(turn: ir.Turn) -> Iterator[str]:
     """Give the ids of a turn's calls, if the caller has brought back nothing that signs them, or thoughts unsaid.
 
-    Of parallel calls of Gemini's only the first one is signed. Pictures without a signature are named by their bytes.
+    Of parallel calls of Gemini's only the first one is signed.
     """
-    if turn.role != "assistant":
-        return
-    if ir.Media in map(type, turn.parts):
-        yield from (_picture(part.data) for part in turn.parts if isinstance(part, ir.Media) and _is_bare(part))
-    if ir.ToolCall not in map(type, turn.parts):
+    if turn.role != "assistant" or ir.ToolCall not in map(type, turn.parts):
         return
     if any(map(_unsaid, turn.parts)) or not any(map(_signs, turn.parts)):
         yield from (part.id for part in turn.parts if isinstance(part, ir.ToolCall))
 
 
+def _bare(turn: ir.Turn) -> Iterator[str]:
+    """Name the pictures of a model's turn that nothing signs."""
+    if turn.role == "assistant" and ir.Media in map(type, turn.parts):
+        yield from (_picture(part.data) for part in turn.parts if isinstance(part, ir.Media) and _is_bare(part))
+
+
 def _picture(data: str | None) -> str:
-    """Name a picture, as no call is named."""
-    return f"picture {sha256((data or '').encode()).hexdigest()}"
+    return f"{_PICTURE}{sha256((data or '').encode()).hexdigest()}"
 
 
 def _is_bare(media: ir.Media) -> bool:
@@ -357,16 +345,20 @@ def _is_bare(media: ir.Media) -> bool:
 
 
 def _drawn(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
-    """Put signatures to the pictures."""
-    if ir.Media not in map(type, turn.parts):
-        return turn
-    parts = tuple(
-        replace(part, signature=found.get(_picture(part.data), _NONE).signature)
-        if isinstance(part, ir.Media) and _is_bare(part)
-        else part
-        for part in turn.parts
-    )
-    return replace(turn, parts=parts)
+    """Put signatures to the pictures, and to the words with which the model began before them."""
+    parts = [*turn.parts]
+    begun: int | None = None  # where the words are that stand before the next picture
+    for place, part in enumerate(turn.parts):
+        if isinstance(part, ir.Text) and part.text and begun is None:
+            begun = place
+        elif isinstance(part, ir.Media):
+            kept = found.get(_picture(part.data), _NONE) if _is_bare(part) else _NONE
+            if kept.signature is not None:
+                parts[place] = replace(part, signature=kept.signature)
+            if begun is not None and kept.words is not None and isinstance(words := parts[begun], ir.Text):
+                parts[begun] = replace(words, signature=words.signature or kept.words)
+            begun = None
+    return replace(turn, parts=tuple(parts))
 
 
 def _unsaid(part: ir.Part) -> bool:
@@ -415,10 +407,3 @@ def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
             said.append((part, at))
     told = tuple(at for _, at in said)
     return replace(turn, parts=tuple(part for part, _ in said), places=told if any(told) else ())
-
-
-def _read(value: bytes | None) -> Kept | None:
-    try:
-        return None if value is None else _DECODER.decode(value)
-    except (msgspec.MsgspecError, RecursionError):  # written by another version
-        return None

@@ -3,11 +3,13 @@
     gateway:signatures:{caller}           what there is of one caller, by time: "<bytes>:<name>"
     gateway:signatures:{caller}:bytes     how many bytes that are
     gateway:signatures:{caller}:<name>    one entry, encrypted
+    gateway:signatures:{caller}:pictures  the same three for pictures, whose entries are of about 1 MB
 
 Names and keys are made of the caller, the id of the call and store.encryption_key, if there is one: who reads Redis
-learns nothing without the id of the call. It is a help and no more. Nobody waits longer than a few milliseconds, no
-failure reaches a caller, and when Redis is away it is left alone for a second at a time. One that refuses what is to be
-kept (its memory is full, it is a replica) is read all the same, and back when it keeps something.
+learns nothing without the id of the call. It is a help and no more. Nobody waits longer than a few milliseconds, or
+half a second for pictures, which take many seconds to draw. No failure reaches a caller, and when Redis is away it is
+left alone for a second at a time. One that refuses what is to be kept (its memory is full, it is a replica) is read all
+the same, and back when it keeps something.
 """
 
 import asyncio
@@ -26,12 +28,14 @@ from redis.exceptions import RedisError, ResponseError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
+from gateway.shelf import Bounds
 
 __all__ = ["SharedSignatures"]
 
 _T = TypeVar("_T")
 
 _PATIENCE_S: Final = 0.01  # of a request; what it began goes on behind its back
+_FOR_PICTURES: Final = 50  # times as long: each takes 10 ms at 1 Gbit/s
 _ASKED_S: Final = 0.5  # of who asks for nothing but whether it is there; probes of Kubernetes wait for a second
 _GIVE_UP_S: Final = 2.0
 _REST_S: Final = 1.0  # before Redis is asked again
@@ -43,7 +47,8 @@ _NONCE: Final = 12
 _ADD: Final = """
 local base, total = KEYS[1], KEYS[1] .. ':bytes'
 local ttl, most, most_bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now = tonumber(redis.call('TIME')[1])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local function drop(members)
   for _, member in ipairs(members) do
     local bytes, name = string.match(member, '^(%d+):(.*)$')
@@ -81,7 +86,7 @@ class _Client(Protocol):
 
 
 class SharedSignatures:
-    """Entries by caller and call; each caller has at most `size` of them, of `limit_bytes` in all, for `ttl_s`."""
+    """Entries by caller and call, or picture; each caller has so many and so large ones of both, for `ttl_s`."""
 
     def __init__(
         self,
@@ -90,8 +95,8 @@ class SharedSignatures:
         clock: Clock,
         logger: FilteringBoundLogger,
         *,
-        size: int,
-        limit_bytes: int,
+        calls: Bounds,
+        pictures: Bounds,
         ttl_s: float,
         patience_s: float = _PATIENCE_S,
     ) -> None:
@@ -99,8 +104,8 @@ class SharedSignatures:
         self._roots = [key.encode() for key in keys] or [_UNKEYED]
         self._clock = clock
         self._logger = logger
-        self._bounds = (int(ttl_s), size, limit_bytes)
-        self._patience_s = patience_s
+        self._bounds = [(int(ttl_s), one.size, one.shared_bytes) for one in (calls, pictures)]
+        self._patience_s = (patience_s, patience_s * _FOR_PICTURES)
         self._client: _Client | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._resting_until = 0.0
@@ -140,15 +145,15 @@ class SharedSignatures:
         client = self._ready()
         return client is not None and bool(await self._wait(_pinged(client), _ASKED_S))
 
-    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
-        """Give what there is for these calls; None when it cannot be asked."""
+    async def get(self, caller: str, calls: Sequence[str], *, pictures: bool = False) -> Mapping[str, bytes] | None:
+        """Give what there is for these calls, or pictures; None when it cannot be asked."""
         client = self._ready()
         if client is None:
             return None
         asked = [(call, root) for call in calls for root in self._roots]
-        base = _base(caller)
+        base = _base(caller, pictures=pictures)
         names = [f"{base}:{_name(root, caller, call)}" for call, root in asked]
-        values = await self._wait(_found(client, names))
+        values = await self._wait(_found(client, names), self._patience_s[pictures])
         if values is None:
             return None
         opened = {
@@ -158,7 +163,7 @@ class SharedSignatures:
         }
         return {call: value for call, value in opened.items() if value is not None}
 
-    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
+    async def put(self, caller: str, entries: Mapping[str, bytes], *, pictures: bool = False) -> None:
         """Keep entries; it goes on when nobody waits for it any more, or at all while it responds too late."""
         client = self._client if self._late else self._ready()
         if client is None:
@@ -169,11 +174,11 @@ class SharedSignatures:
             for call, value in entries.items()
             for word in (_name(root, caller, call), _seal(root, caller, call, value))
         ]
-        work = _added(client, _base(caller), [*self._bounds, *sealed])
+        work = _added(client, _base(caller, pictures=pictures), [*self._bounds[pictures], *sealed])
         if self._ready() is None:
             self._begin(self._answered(work, puts=True))
         else:
-            await self._wait(work, puts=True)
+            await self._wait(work, self._patience_s[pictures], puts=True)
 
     # nobody waits long
 
@@ -186,11 +191,9 @@ class SharedSignatures:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _wait(
-        self, work: Coroutine[Any, Any, _T], patience_s: float | None = None, *, puts: bool = False
-    ) -> _T | None:
+    async def _wait(self, work: Coroutine[Any, Any, _T], patience_s: float, *, puts: bool = False) -> _T | None:
         task = self._begin(self._answered(work, puts=puts))
-        held_up = await _waited(task, self._patience_s if patience_s is None else patience_s)
+        held_up = await _waited(task, patience_s)
         if task.done():
             self._slow = 0
             return task.result()
@@ -245,8 +248,8 @@ async def _added(client: _Client, base: str, words: list[int | str | bytes]) -> 
     return True
 
 
-def _base(caller: str) -> str:
-    return f"gateway:signatures:{{{sha256(caller.encode()).hexdigest()[:32]}}}"
+def _base(caller: str, *, pictures: bool) -> str:
+    return f"gateway:signatures:{{{sha256(caller.encode()).hexdigest()[:32]}}}{':pictures' if pictures else ''}"
 
 
 def _name(root: bytes, caller: str, call: str) -> str:

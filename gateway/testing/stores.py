@@ -178,6 +178,10 @@ async def _check_signed(one: Signatures, other: Signatures) -> None:
     found = await other.get("alice", ["call_1", "call_2", "call_3"])
     rule(found == {"call_1": b"signed", "call_2": b"too"}, f"another finds {found}")
     rule(await other.get("bob", ["call_1"]) == {}, "somebody else finds it")
+    await one.put("alice", {"call_2": b"drawn"}, pictures=True)
+    found = await other.get("alice", ["call_1", "call_2"], pictures=True)
+    rule(found == {"call_2": b"drawn"}, f"of pictures another finds {found}")
+    rule(await other.get("alice", ["call_2"]) == {"call_2": b"too"}, "a picture takes the place of a call")
 
 
 async def _check_signed_again(one: Signatures, other: Signatures) -> None:

@@ -170,17 +170,21 @@ async def test_a_picture_with_its_signature_goes_back_as_the_models(google: Serv
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
-async def test_a_picture_has_its_signature_back_whatever_the_caller_kept(
+async def test_a_picture_and_the_words_before_it_have_their_signatures_back_whatever_the_caller_kept(
     google: Served, path: str, stream: bool
 ) -> None:
+    """A picture's is about 1 MB; both are wanted, in the API's words: langchain-ai/langchain-google#1431."""
+    google.fake.signatures.picture_bytes = 1_000_000
     asked: dict[str, Any] = {"model": DRAWING, **({"max_tokens": 50} if path == MESSAGES else {})}
-    first = await google.post(path, "!image", stream=stream, **asked)
+    first = await google.post(path, "!say Here:\n!image", stream=stream, **asked)
     assert first.status_code == 200
-    (signature,) = google.fake.signatures.issued
+    words, picture = google.fake.signatures.issued
+    assert len(picture) > 1_000_000
     (data,) = set(re.findall(r"iVBORw0KGgo[A-Za-z0-9+/=]+", first.text))
-    said: dict[str, Any] = {"role": "assistant", "content": f"![image](data:image/png;base64,{data})"}
+    said: dict[str, Any] = {"role": "assistant", "content": f"Here:![image](data:image/png;base64,{data})"}
     item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": data}
-    second = await google.post(path, "draw", item if path == RESPONSES else said, "bluer", **asked)
+    turns = [{"role": "assistant", "content": "Here:"}, item] if path == RESPONSES else [said]
+    second = await google.post(path, "draw", *turns, "bluer", **asked)
     assert (second.status_code, statuses(google)) == (200, [200, 200])
-    assert [part.get("thoughtSignature") for part in google.contents[1]["parts"]] == [signature]
+    assert [part.get("thoughtSignature") for part in google.contents[1]["parts"]] == [words, picture]
     assert "x-gateway-lossy" not in second.headers

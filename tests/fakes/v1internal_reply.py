@@ -36,6 +36,7 @@ class Reply:
     thoughts: int = 0
     unsigned: str = ""
     calls_made: int = 0
+    begun: bool = False
     trace: str = field(init=False)
     prompt: int = field(init=False)
 
@@ -75,7 +76,9 @@ class Reply:
 
     def _say(self, item: Say) -> Iterator[list[Json]]:
         for piece in _pieces(item.text):
-            yield [self._signed({"text": piece})]
+            part = self._signed({"text": piece})
+            yield [self._begun(part)]
+            self.begun = True
 
     def _think(self, item: Think) -> Iterator[list[Json]]:
         if not self.call.thinks_aloud:
@@ -100,10 +103,19 @@ class Reply:
         self.calls_made += 1
         return part
 
+    def _begun(self, part: Json) -> Json:
+        """What draws signs what it says first, too."""
+        draws = self.call.model.draws and self.call.model.signed_calls
+        if draws and not self.begun and "thoughtSignature" not in part:
+            part["thoughtSignature"] = self.call.signatures.sign("gemini")
+        return part
+
     def _drawn(self, picture: Json) -> Json:
         part = self._signed(picture)
         if self.call.model.draws and self.call.model.signed_calls and "thoughtSignature" not in part:
-            part["thoughtSignature"] = self.call.signatures.sign("gemini")
+            signatures = self.call.signatures
+            part["thoughtSignature"] = signatures.sign("gemini", size_bytes=signatures.picture_bytes)
+        self.begun = True
         return part
 
     def _signed(self, part: Json) -> Json:

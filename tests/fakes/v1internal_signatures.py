@@ -18,14 +18,18 @@ SENTINEL = "skip_thought_signature_validator"
 
 @dataclass
 class Signatures:
-    """Issues signatures and remembers whose they are, what they signed, and which are good no more."""
+    """Issues signatures and remembers whose they are, what they signed, and which are good no more.
 
+    `picture_bytes`: how long those of pictures are, before base64; real ones have about a megabyte.
+    """
+
+    picture_bytes: int = 64
     issued: dict[str, tuple[Family, str]] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
 
-    def sign(self, family: Family, text: str = "") -> str:
+    def sign(self, family: Family, text: str = "", size_bytes: int = 64) -> str:
         """Make a signature of this family over one thought."""
-        label = f"FAKE-{family}-SIGNATURE-{len(self.issued) + 1}-".upper().ljust(64, "-")
+        label = f"FAKE-{family}-SIGNATURE-{len(self.issued) + 1}-".upper().ljust(size_bytes, "-")
         value = base64.b64encode(b"\x12\x40" + label.encode()).decode()
         if family == "claude":
             value = base64.b64encode(value.encode()).decode()

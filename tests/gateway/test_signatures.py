@@ -10,7 +10,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from gateway import ir, signatures
-from gateway.signatures import SignatureMemory
+from gateway.signatures import CALLS, PICTURES, SignatureMemory
 from tests.clocks import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 GEMINI, CLAUDE, GPT = "gemini-3-pro", "claude-opus-4-5", "gpt-5"
 SIGNED = ir.Signature("gemini", "R0VN", "f")
 SEALED = ir.Signature("claude", "RVE9PQ==")
+SAID = ir.Signature("gemini", "U0FJRA==")
 
 
 @dataclass
@@ -28,11 +29,11 @@ class Somewhere:
     asked: list[tuple[str, ...]] = field(default_factory=list)
     gone: bool = False
 
-    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
-        self.asked.append(tuple(calls))
-        return None if self.gone else {c: self.kept[caller, c] for c in calls if (caller, c) in self.kept}
+    async def get(self, caller: str, names: Sequence[str], *, pictures: bool = False) -> Mapping[str, bytes] | None:
+        self.asked.append(tuple(names))
+        return None if self.gone else {c: self.kept[caller, c] for c in names if (caller, c) in self.kept}
 
-    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
+    async def put(self, caller: str, entries: Mapping[str, bytes], *, pictures: bool = False) -> None:
         self.kept |= {(caller, call): value for call, value in entries.items()}
 
 
@@ -125,6 +126,62 @@ async def test_the_signature_of_a_picture_comes_back_by_its_bytes() -> None:
     assert parts(memory.recall("alice", asking(picture), GEMINI)) == (replace(picture, signature=signed),)
     assert parts(memory.recall("alice", asking(picture), CLAUDE)) == (picture,)
     assert memory.recall("bob", given, GEMINI) is given
+
+
+def drawn(number: int, *, signed: int = 1_300_000, words: bool = False) -> list[ir.Event]:
+    """Make a picture, and what signs it: about 1 MB for one of 1K."""
+    told: list[ir.Event] = [
+        ir.BlockStarted(kind="text"),
+        ir.SignatureDelta(SAID),
+        ir.TextDelta("Here"),
+        ir.BlockEnded(),
+    ]
+    picture: list[ir.Event] = [
+        ir.BlockStarted(kind="media"),
+        ir.SignatureDelta(ir.Signature("gemini", str(number).zfill(4) * (signed // 4))),
+        ir.MediaChunk(media_type="image/png", data=f"A{number:03}"),
+        ir.BlockEnded(),
+    ]
+    return [*told, *picture] if words else picture
+
+
+def shown(number: int) -> ir.Media:
+    return ir.Media(media_type="image/png", data=f"A{number:03}")
+
+
+async def test_a_picture_s_signature_of_a_megabyte_is_kept_and_pushes_out_no_call() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, GEMINI, of_gemini())
+    for number in range(100):
+        await heard(memory, GEMINI, drawn(number))
+    assert memory.held_bytes <= CALLS.limit_bytes + PICTURES.limit_bytes
+    known = [n for n in range(100) if parts(memory.recall("alice", asking(shown(n)), GEMINI)) != (shown(n),)]
+    assert known == [*range(49, 100)]
+    assert parts(memory.recall("alice", asking(call()), GEMINI)) == (call(signature=SIGNED),)
+    await heard(memory, GEMINI, drawn(101, signed=PICTURES.largest))
+    assert parts(memory.recall("alice", asking(shown(101)), GEMINI)) == (shown(101),)
+
+
+async def test_pictures_whose_time_is_over_leave_with_the_next_one() -> None:
+    clock = FakeClock()
+    memory = SignatureMemory(clock, ttl_s=10)
+    for number in range(5):
+        await heard(memory, GEMINI, drawn(number))
+    await clock.advance(10.5)
+    await heard(memory, GEMINI, drawn(5))
+    assert len(memory) == 1
+    assert memory.held_bytes < 1_400_000
+
+
+async def test_the_words_before_a_picture_have_their_signature_back_with_it() -> None:
+    """The API wants it on the first part of a model's turn, too: langchain-ai/langchain-google#1431."""
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, GEMINI, drawn(1, words=True), drawn(2), drawn(3, words=True))
+    said, one, more = ir.Text(text="Here: "), ir.Text(text="and"), ir.Text(text="more")
+    back = parts(memory.recall("alice", asking(said, shown(1), more, shown(2), one, more, shown(3)), GEMINI))
+    assert [part.signature for part in back if isinstance(part, ir.Text)] == [SAID, None, SAID, None]
+    assert all(part.signature for part in back if isinstance(part, ir.Media))
+    assert parts(memory.recall("alice", asking(said, shown(1)), CLAUDE)) == (said, shown(1))
 
 
 async def test_a_picture_that_nobody_signed_takes_no_other_signature() -> None:
@@ -299,7 +356,7 @@ async def test_it_is_forgotten_in_time() -> None:
 
 
 async def test_a_hundred_thousand_entries_stay_within_the_bounds() -> None:
-    memory = SignatureMemory(FakeClock(), size=10_000, limit_bytes=2_000_000)
+    memory = SignatureMemory(FakeClock(), calls=replace(CALLS, size=10_000, limit_bytes=2_000_000))
     most = 0
     for number in range(100_000):
         memory.watch("alice", GEMINI).take(of_gemini(f"call_{number}"))
@@ -311,7 +368,7 @@ async def test_a_hundred_thousand_entries_stay_within_the_bounds() -> None:
 
 
 async def test_it_holds_so_many_entries_at_most() -> None:
-    memory = SignatureMemory(FakeClock(), size=100)
+    memory = SignatureMemory(FakeClock(), calls=replace(CALLS, size=100))
     for number in range(1_000):
         memory.watch("alice", GEMINI).take(of_gemini(f"call_{number}"))
     assert len(memory) == 100
@@ -324,7 +381,7 @@ async def test_one_too_large_is_not_kept() -> None:
 
 
 async def test_what_is_used_is_kept_longest() -> None:
-    memory = SignatureMemory(FakeClock(), size=2)
+    memory = SignatureMemory(FakeClock(), calls=replace(CALLS, size=2))
     for name in ("c1", "c2"):
         await heard(memory, GEMINI, of_gemini(name))
     memory.recall("alice", asking(call("c1")), GEMINI)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from gateway.clock import Clock, System
 from gateway.config import LogConfig
 from gateway.logs import logger_of
+from gateway.signatures import CALLS, PICTURES
 from gateway.store.credentials import CredentialStore
 from gateway.store.keys import KeyStore
 from gateway.store.known import Change, StoredCredential
@@ -60,7 +61,7 @@ async def test_the_store_of_credentials_passes(file: Path, url: str) -> None:
 
 async def test_the_signatures_in_redis_pass(redis: RedisServer) -> None:
     logger = logger_of(LogConfig(level="error", format="json"))
-    bounds: Any = {"size": 100, "limit_bytes": 1_000_000, "ttl_s": 60.0, "patience_s": 20.0}
+    bounds: Any = {"calls": CALLS, "pictures": PICTURES, "ttl_s": 60.0, "patience_s": 20.0}
     await check_store(lambda: SharedSignatures(redis.url, (), System(), logger, **bounds))
 
 
@@ -203,32 +204,41 @@ class Doubling(InMemory):
 class Remembered:
     """Signatures in memory."""
 
-    def __init__(self, kept: dict[tuple[str, str], bytes]) -> None:
+    def __init__(self, kept: dict[tuple[str, bool, str], bytes]) -> None:
         self._kept = kept
 
-    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
-        return {call: self._kept[caller, call] for call in calls if (caller, call) in self._kept}
+    async def get(self, caller: str, names: Sequence[str], *, pictures: bool = False) -> Mapping[str, bytes] | None:
+        return {name: self._kept[caller, pictures, name] for name in names if (caller, pictures, name) in self._kept}
 
-    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
-        self._kept.update({(caller, call): value for call, value in entries.items()})
+    async def put(self, caller: str, entries: Mapping[str, bytes], *, pictures: bool = False) -> None:
+        self._kept.update({(caller, pictures, name): value for name, value in entries.items()})
 
 
 class Common(Remembered):
     """Tells callers apart no more than that."""
 
-    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
-        return await super().get("alice", calls)
+    async def get(self, caller: str, names: Sequence[str], *, pictures: bool = False) -> Mapping[str, bytes] | None:
+        return await super().get("alice", names, pictures=pictures)
+
+
+class Mixed(Remembered):
+    """Keeps pictures where calls are."""
+
+    async def put(self, caller: str, entries: Mapping[str, bytes], *, pictures: bool = False) -> None:
+        for place in (False, True):
+            await super().put(caller, entries, pictures=place)
 
 
 class First(Remembered):
     """Keeps what came first."""
 
-    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
-        await super().put(caller, {call: value for call, value in entries.items() if (caller, call) not in self._kept})
+    async def put(self, caller: str, entries: Mapping[str, bytes], *, pictures: bool = False) -> None:
+        new = {name: value for name, value in entries.items() if (caller, pictures, name) not in self._kept}
+        await super().put(caller, new, pictures=pictures)
 
 
 async def test_signatures_in_memory_pass() -> None:
-    kept: dict[tuple[str, str], bytes] = {}
+    kept: dict[tuple[str, bool, str], bytes] = {}
     await check_store(lambda: Remembered(kept))
 
 
@@ -270,11 +280,15 @@ FAULTS: dict[str, tuple[Make, str]] = {
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(Common, "what is signed: somebody else finds it"), (First, "what is signed again: what was put last is not")],
-    ids=["common", "first"],
+    [
+        (Common, "what is signed: somebody else finds it"),
+        (Mixed, "what is signed: of pictures another finds"),
+        (First, "what is signed again: what was put last is not"),
+    ],
+    ids=["common", "mixed", "first"],
 )
 async def test_a_fault_of_signatures_is_found(kind: type[Remembered], words: str) -> None:
-    kept: dict[tuple[str, str], bytes] = {}
+    kept: dict[tuple[str, bool, str], bytes] = {}
     with pytest.raises(Wrong, match=words):
         await check_store(lambda: kind(kept))
 

@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.clock import System
 from gateway.config import LogConfig
 from gateway.logs import logger_of
+from gateway.signatures import CALLS, PICTURES
 from gateway.store.signatures import SharedSignatures
 from tests.clocks import FakeClock
 from tests.patience import patient
@@ -34,9 +36,10 @@ async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
         async def made(url: str, *keys: str, clock: Any = None, patience_s: float = PATIENT, **over: Any) -> Any:
-            bounds = {"size": 100, "limit_bytes": 1_000_000, "ttl_s": 60.0} | over
+            bounds = {name: over.pop(name) for name in ("size", "shared_bytes") if name in over}
+            over = {"pictures": PICTURES, "ttl_s": 60.0, **over, "calls": replace(CALLS, **bounds)}
             logger = logger_of(LogConfig(level="info", format="json"))
-            one = SharedSignatures(url, keys, clock or System(), logger, patience_s=patience_s, **bounds)
+            one = SharedSignatures(url, keys, clock or System(), logger, patience_s=patience_s, **over)
             await one.start()
             stack.push_async_callback(one.stop)
             return one
@@ -87,6 +90,27 @@ async def test_an_entry_ends_with_its_time(redis: RedisServer, make: Make) -> No
     assert all(0 < redis.do("TTL", name) <= 60 for name in redis.do("KEYS", "*"))
 
 
+async def test_pictures_have_room_of_their_own(redis: RedisServer, make: Make) -> None:
+    """What signs one is about 1 MB: a dozen of them would push out all that is kept of a caller's calls."""
+    one = await make(redis.url, pictures=replace(PICTURES, shared_bytes=3_000_000))
+    await one.put("alice", {"call_1": b"signed"})
+    for number in range(5):
+        await one.put("alice", {f"picture {number}": b"x" * 900_000}, pictures=True)
+    assert await one.get("alice", ["call_1"]) == {"call_1": b"signed"}
+    assert await one.get("alice", ["call_1"], pictures=True) == {}
+    found = await one.get("alice", [f"picture {number}" for number in range(5)], pictures=True)
+    assert sorted(found) == ["picture 2", "picture 3", "picture 4"]
+    assert await one.get("bob", ["picture 4"], pictures=True) == {}
+
+
+async def test_a_picture_is_waited_for_longer(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url, patience_s=patient(0.01))
+    await one.put("alice", {"p": b"x" * 8_000_000}, pictures=True)
+    for _ in range(5):
+        assert len((await one.get("alice", ["p"], pictures=True))["p"]) == 8_000_000
+    assert not one.away
+
+
 async def test_the_oldest_go_when_there_are_too_many(redis: RedisServer, make: Make) -> None:
     one = await make(redis.url, size=10)
     for number in range(30):
@@ -97,7 +121,7 @@ async def test_the_oldest_go_when_there_are_too_many(redis: RedisServer, make: M
 
 
 async def test_the_oldest_go_when_they_are_too_large(redis: RedisServer, make: Make) -> None:
-    one = await make(redis.url, limit_bytes=10_000)
+    one = await make(redis.url, shared_bytes=10_000)
     for number in range(30):
         await one.put("alice", {f"call_{number}": b"x" * 1000})
     assert len(await one.get("alice", [f"call_{number}" for number in range(30)])) == 9
