@@ -261,6 +261,17 @@ async def test_beside_functions_the_search_is_a_tool_of_its_own_on_the_public_ap
     assert "x-gateway-lossy" not in response.headers
 
 
+@EITHER
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
+async def test_a_page_that_was_fetched_is_a_source_in_every_dialect(lasting: Served, path: str, stream: bool) -> None:
+    pages = [{"retrievedUrl": "https://a.example/p", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"}]
+    read = chunk(T("It says so."), fin="STOP", urlContextMetadata={"urlMetadata": pages})
+    lasting.fake.script.push(script(read))
+    fetch = {"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}], "max_tokens": 50}
+    response = await lasting.post(path, "read it", stream=stream, **(fetch if path == MESSAGES else {}))
+    assert '"url":"https://a.example/p"' in response.text
+
+
 # code that the upstream ran
 
 

@@ -64,7 +64,7 @@ _BLOCKS: Final = frozenset(
     {"BLOCKLIST", "IMAGE_SAFETY", "JAILBREAK", "MODEL_ARMOR", "OTHER", "PROHIBITED_CONTENT", "SAFETY"}
 )
 _CUT: Final = frozenset({"length", "context_window", "content_filter"})
-_SOURCES: Final = ("groundingMetadata", "citationMetadata")
+_SOURCES: Final = ("groundingMetadata", "citationMetadata", "urlContextMetadata")
 
 
 def encode(value: object) -> bytes:

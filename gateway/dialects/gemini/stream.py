@@ -39,6 +39,7 @@ from .wire import (
     Part,
     finish_of,
     read_chunks,
+    read_fetched,
     read_grounding,
     read_native,
     read_recited,
@@ -247,6 +248,8 @@ class StreamReader:
             self._source("groundingMetadata", candidate.grounding_metadata)
         if candidate.citation_metadata:
             self._source("citationMetadata", candidate.citation_metadata)
+        if candidate.url_context_metadata:
+            self._source("urlContextMetadata", candidate.url_context_metadata)
 
     def _is_finished(self) -> bool:
         finished = [self._finish is not None, *(other.finished for other in self._others.values())]
@@ -396,10 +399,13 @@ class StreamReader:
 
     def _cite(self) -> None:
         """Write the sources into the open text block, and whole for those who can read them."""
-        for kind, value in self._sources.items():
-            for citation in _SOURCES[kind](value):
-                # Places are counted in the whole text; behind other blocks they are not those of this one.
-                self._events.append(citation if self._texts == 1 else replace(citation, start=None, end=None))
+        found = [one for kind, read in _SOURCES.items() if kind in self._sources for one in read(self._sources[kind])]
+        if (pages := self._sources.get("urlContextMetadata")) is not None:
+            cited = {citation.url for citation in found}
+            found += [citation for citation in read_fetched(pages) if citation.url not in cited]
+        for citation in found:
+            # Places are counted in the whole text; behind other blocks they are not those of this one.
+            self._events.append(citation if self._texts == 1 else replace(citation, start=None, end=None))
         self._tell_sources()
 
     def _tell_sources(self) -> None:

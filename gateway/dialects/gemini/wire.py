@@ -30,6 +30,7 @@ __all__ = [
     "epoch",
     "finish_of",
     "read_chunks",
+    "read_fetched",
     "read_grounding",
     "read_native",
     "read_recited",
@@ -113,6 +114,7 @@ class Candidate(Struct, gc=False, rename="camel"):
     finish_message: str | None = None
     grounding_metadata: Raw | UnsetType = UNSET
     citation_metadata: Raw | UnsetType = UNSET
+    url_context_metadata: Raw | UnsetType = UNSET
     logprobs_result: Raw | UnsetType = UNSET
 
 
@@ -304,8 +306,20 @@ class _Recitation(Struct, gc=False, rename="camel"):
     citation_sources: list[_Recited] | None = None
 
 
+class _Page(Struct, gc=False, rename="camel"):
+    retrieved_url: str | None = None
+    url_retrieval_status: str | None = None
+
+
+class _Fetched(Struct, gc=False, rename="camel"):
+    url_metadata: list[_Page] | None = None
+
+
+_GOT: Final = "URL_RETRIEVAL_STATUS_SUCCESS"
+
 _GROUNDING: Final = msgspec.json.Decoder(_Grounding, strict=False)
 _RECITATION: Final = msgspec.json.Decoder(_Recitation, strict=False)
+_FETCHED: Final = msgspec.json.Decoder(_Fetched, strict=False)
 
 
 def read_grounding(grounding: Raw) -> list[ir.CitationDelta]:
@@ -340,6 +354,14 @@ def read_recited(metadata: Raw) -> list[ir.CitationDelta]:
         for one in found.citations or found.citation_sources or ()
         if one.uri
     ]
+
+
+def read_fetched(metadata: Raw) -> list[ir.CitationDelta]:
+    """Read `urlContextMetadata`: the pages that were fetched, without a place in the text."""
+    found = read(metadata, _FETCHED)
+    pages = (found.url_metadata if found is not None else None) or ()
+    urls = dict.fromkeys(page.retrieved_url for page in pages if page.url_retrieval_status == _GOT)
+    return [_cite(_Source(url), _Segment()) for url in urls if url]
 
 
 def _cite(source: _Source, segment: _Segment) -> ir.CitationDelta:

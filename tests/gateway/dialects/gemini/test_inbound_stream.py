@@ -226,14 +226,17 @@ def sources(*events: ir.Event) -> Any:
 
 def test_grounding_goes_out_in_google_s_own_words() -> None:
     grounding, recited = Raw(b'{"webSearchQueries": [1.0e3]}'), Raw(b'{"citations":[]}')
+    fetched = Raw(b'{"urlMetadata":[]}')
     found = sources(
         ir.CitationDelta(url="https://a.example/"),
         ir.OpaqueEvent(dialect="gemini", kind="groundingMetadata", value=grounding),
         ir.OpaqueEvent(dialect="gemini", kind="citationMetadata", value=recited),
+        ir.OpaqueEvent(dialect="gemini", kind="urlContextMetadata", value=fetched),
         ir.OpaqueEvent(dialect="anthropic", kind="groundingMetadata", value=Raw(b"5")),
     )
     assert found["groundingMetadata"] == {"webSearchQueries": [1000.0]}
     assert found["citationMetadata"] == {"citations": []}
+    assert found["urlContextMetadata"] == {"urlMetadata": []}
 
 
 def test_citations_of_others_become_grounding() -> None:

@@ -340,6 +340,35 @@ def test_sources_without_text_are_kept_for_those_who_read_them() -> None:
     assert [event.kind for event in events if isinstance(event, ir.OpaqueEvent)] == ["groundingMetadata"]
 
 
+def fetched(*pages: tuple[str, str]) -> dict[str, Any]:
+    """Tell of pages as the SDK's types have it: google.genai.types.UrlContextMetadata."""
+    told = [{"retrievedUrl": url, "urlRetrievalStatus": f"URL_RETRIEVAL_STATUS_{status}"} for url, status in pages]
+    return {"urlMetadata": told}
+
+
+def test_pages_that_were_fetched_are_cited_without_a_place() -> None:
+    pages = fetched(("https://a.example", "SUCCESS"), ("https://b.example", "ERROR"), ("https://a.example", "SUCCESS"))
+    events = read(chunk(text("a"), urlContextMetadata=pages), DONE)
+    assert [event for event in events if isinstance(event, ir.CitationDelta)] == [
+        ir.CitationDelta(url="https://a.example")
+    ]
+    (opaque,) = [event for event in events if isinstance(event, ir.OpaqueEvent)]
+    assert (opaque.kind, msgspec.json.decode(opaque.value)) == ("urlContextMetadata", pages)
+
+
+def test_a_page_that_is_a_source_of_some_words_is_cited_for_these_alone() -> None:
+    pages = fetched(("https://c.example", "SUCCESS"), ("https://a.example", "SUCCESS"))
+    events = read(chunk(text("Zażółć"), urlContextMetadata=pages), chunk(finish="STOP", groundingMetadata=GROUNDING))
+    cited = [event for event in events if isinstance(event, ir.CitationDelta)]
+    assert cited == [*CITED, ir.CitationDelta(url="https://c.example")]
+
+
+@pytest.mark.parametrize("found", [{}, None, {"urlMetadata": 5}, {"urlMetadata": [{}]}, fetched(("", "SUCCESS"))])
+def test_odd_pages_harm_nothing(found: object) -> None:
+    events = read(chunk(text("a"), finish="STOP", urlContextMetadata=found))
+    assert not any(isinstance(event, ir.CitationDelta) for event in events)
+
+
 @pytest.mark.parametrize("found", [{}, None, {"groundingChunks": 5}, {"groundingSupports": [{}]}])
 def test_odd_sources_harm_nothing(found: object) -> None:
     assert end(read(chunk(text("a"), finish="STOP", groundingMetadata=found))).reason == "stop"
