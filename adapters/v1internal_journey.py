@@ -10,10 +10,11 @@ from gateway.adapters.account import Account
 from gateway.adapters.amendments import Draft, Write
 from gateway.adapters.amendments import Written as AnyWritten
 from gateway.adapters.failures import Failure, Renew, Rule
-from gateway.adapters.google_answer import GoogleAnswer, reader_of
+from gateway.adapters.google_answer import reader_of
 from gateway.adapters.journey import Backend, PoolCalls
 from gateway.adapters.tokens import RefreshFailed
 from gateway.adapters.v1internal_envelope import Envelope, session_id
+from gateway.adapters.v1internal_notice import NoticedAnswer
 from gateway.adapters.v1internal_projects import Projects
 from gateway.dialects.gemini.request import Written
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
@@ -38,6 +39,10 @@ class V1InternalBackend(Backend[Account], kw_only=True):
         if self.headers.pop(_BILLED, None) is not None:
             fields = {"upstream": self.pool.name, "header": _BILLED, "reason": reason}
             self.logger.warning("a header is left out from now on", **fields)
+
+    def tell_notice(self, notice: str) -> None:
+        """Tell the operator that the service answers with a notice in the model's place."""
+        self.logger.warning("the upstream does not serve this client", upstream=self.pool.name, notice=notice)
 
 
 class V1InternalCalls(PoolCalls[Account, _W, _A]):
@@ -143,7 +148,9 @@ class V1InternalJourney(V1InternalCalls[Written, Answer]):
         backend = self._backend
         response = await backend.send(self._url(), self._headers(token), self._body(project))
         reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt, self.request.turns)
-        return GoogleAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
+        return NoticedAnswer(
+            response, reader, self._note, backend.read_failure, backend.clock.time(), backend.tell_notice
+        )
 
     def _body(self, project: str) -> bytes:
         return self._backend.envelope.write(self._draft.written, self._model, project, self._session)

@@ -267,7 +267,7 @@ async def test_a_page_that_was_fetched_is_a_source_in_every_dialect(lasting: Ser
     pages = [{"retrievedUrl": "https://a.example/p", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"}]
     read = chunk(T("It says so."), fin="STOP", urlContextMetadata={"urlMetadata": pages})
     lasting.fake.script.push(script(read))
-    fetch = {"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}], "max_tokens": 50}
+    fetch: dict[str, Any] = {"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}], "max_tokens": 50}
     response = await lasting.post(path, "read it", stream=stream, **(fetch if path == MESSAGES else {}))
     assert '"url":"https://a.example/p"' in response.text
 
