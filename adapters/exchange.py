@@ -20,7 +20,6 @@ HEADERS: Final[Mapping[str, str]] = {  # of every call, as far as an upstream wa
     "user-agent": USER_AGENT,
     "content-type": "application/json",
     "accept": "*/*",
-    "accept-encoding": "identity",
 }
 
 _MAX_ERROR_BYTES: Final = 1024 * 1024

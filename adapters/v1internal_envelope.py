@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.adapters.exchange import NAME, USER_AGENT
 from gateway.adapters.v1internal_native import with_session
+from gateway.coding import readable
 from gateway.config import V1InternalConfig
 from gateway.context import new_uuid
 from gateway.dialects.gemini.request import Written
@@ -24,6 +25,7 @@ __all__ = ["Envelope", "headers_of", "session_id"]
 
 RequestType = Literal["agent", "image_gen", "web_search"]
 
+_CODINGS: Final = "accept-encoding"
 _SEARCH: Final = {"googleSearch"}
 _POSITIVE: Final = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
@@ -61,14 +63,19 @@ class Envelope:
 
 
 def headers_of(config: V1InternalConfig) -> dict[str, str]:
-    """Give the headers of every call, without the bearer; the configured ones may replace ours."""
+    """Give the headers of every call, without the bearer; the configured ones may replace ours.
+
+    They ask for no coding of the answer that cannot be read here: with it went the words of refusals.
+    """
     ours = {
         "user-agent": config.user_agent or USER_AGENT,
         "content-type": "application/json",
         "accept": "application/json",
-        "accept-encoding": "identity",
     }
-    return {**ours, **_lower(config.headers)}
+    headers = {**ours, **_lower(config.headers)}
+    if _CODINGS in headers:
+        headers[_CODINGS] = readable(headers[_CODINGS])
+    return headers
 
 
 def session_id(call: Call) -> str:

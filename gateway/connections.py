@@ -23,6 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
+from gateway.coding import ASKED
 from gateway.forward import UnusableProxy
 from gateway.lively import lively
 
@@ -142,7 +143,9 @@ class Connections(aiohttp.TCPConnector):
         if server is None:
             if len(self._servers) >= _SERVERS:
                 self._servers.clear()
-            server = self._servers[origin] = aiohttp.ClientRequest("GET", origin, skip_auto_headers=NEVER_ADDED)
+            server = self._servers[origin] = aiohttp.ClientRequest(
+                "GET", origin, headers=ASKED, skip_auto_headers=NEVER_ADDED
+            )
         return server
 
     def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:

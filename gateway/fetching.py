@@ -29,7 +29,6 @@ _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream
 _HEADERS: Final = {
     "user-agent": f"asgi-llm-gateway/{__version__}",
     "accept": "image/*, application/pdf, audio/*",
-    "accept-encoding": "identity",
 }
 
 Fetched = Mapping[str, ir.Media]

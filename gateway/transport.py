@@ -25,6 +25,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from gateway.coding import ASKED, OutOfProportion, Unreadable, inflater
 from gateway.connections import (
     NEVER_ADDED,
     PARSING,
@@ -58,11 +59,6 @@ MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 
 _REST_S: Final = 0.02  # for the end of a body behind that of its answer; who sends on is left within 50 ms
 _LARGE_BODY_BYTES: Final = 1024 * 1024  # above this it is written in pieces, for which aiohttp wants a file
-_PIECE_BYTES: Final = 256 * 1024  # the most that one read of a compressed body gives
-_FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justification
-_MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON reaches 20, a bomb 1,000
-_WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-_PLAIN: Final = ("", "identity")
 _CONNECTIONS: Final = 2  # that are tried behind one that was closed
 _PROXY_REFUSES: Final = 407  # no upstream says so
 
@@ -139,6 +135,7 @@ class Transport:
         self._connections = Connections(connect_s, allows, trusts)
         self._session = aiohttp.ClientSession(
             connector=self._connections,
+            headers=ASKED,
             request_class=Request,
             timeout=self._connections.timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -308,7 +305,7 @@ class Response:
         self._open = open_responses
         self._left = left
         encoding = raw.headers.get("content-encoding")
-        self._inflater = _inflater(encoding) if encoding else None
+        self._inflater = inflater(encoding) if encoding else None
         self.ended = False
         open_responses.add(self)
 
@@ -332,9 +329,10 @@ class Response:
         except (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError, zlib.error) as error:
             self.close()  # RuntimeError: aiohttp left the connection over a malformed chunk
             raise Broken(reason(bare(error))) from None  # aiohttp keeps the error where this frame leads to
-        except TransportError:
+        except Unreadable as error:
             self.close()
-            raise
+            kind = TooLarge if isinstance(error, OutOfProportion) else Broken
+            raise kind(str(error)) from None
         if not data or (self._inflater is None and content.at_eof()):
             self.ended = True
             self._open.discard(self)  # aiohttp has the connection back in its pool by now
@@ -359,8 +357,11 @@ class Response:
     async def read_refusal(self, limit: int) -> bytes:
         """Return the rest of a refusal's body, or as much of it as `limit` and the connection give: its status holds.
 
-        It comes without what it repeats of the request's credentials.
+        It comes without what it repeats of the request's credentials. In a coding that nobody here can read, it is the
+        name of that, or nobody would know why it says nothing.
         """
+        if self._inflater is not None and self._inflater.unknown:
+            return self._inflater.unknown.encode()
         pieces: list[bytes] = []
         size = 0
         with suppress(TransportError):
@@ -402,65 +403,6 @@ class Response:
                 return b""
             inflater.feed(data)
         return piece
-
-
-class _Inflater:
-    """Inflate a gzip or deflate body piece by piece, as long as it stays in proportion."""
-
-    __slots__ = ("_encoding", "_full", "_inside", "_received", "_rest", "_stream", "_taken")
-
-    def __init__(self, encoding: str) -> None:
-        self._encoding = encoding
-        self._stream = zlib.decompressobj()  # replaced when the first byte is here
-        self._inside = False
-        self._full = False  # the last piece was, so zlib may hold more without further input
-        self._rest = b""
-        self._received = 0
-        self._taken = 0
-
-    def feed(self, data: bytes) -> None:
-        if self._encoding not in _WINDOWS:
-            raise Broken(f"upstream sent content-encoding {self._encoding!r}, which was not asked for")
-        self._rest = data  # `take` has used up what was there
-        self._received += len(data)
-
-    def take(self) -> bytes:
-        """Return the next piece, or b"" when that needs more input."""
-        while self._rest or self._full:
-            if not self._inside:
-                self._begin()
-            piece = self._stream.decompress(self._rest, _PIECE_BYTES)
-            self._rest = self._stream.unconsumed_tail
-            self._full = len(piece) == _PIECE_BYTES
-            if self._stream.eof:  # gzip allows several members, one after the other
-                self._rest = self._stream.unused_data
-                self._inside = self._full = False
-            if piece:
-                self._weigh(piece)
-                return piece
-        return b""
-
-    def end(self) -> None:
-        if self._inside:
-            raise Broken("the upstream's compressed response is truncated")
-
-    def _begin(self) -> None:
-        window = _WINDOWS[self._encoding]
-        if window == zlib.MAX_WBITS and self._rest[0] & 0x0F != zlib.DEFLATED:
-            window = -window  # RFC 9110 means the zlib format, some servers send bare deflate
-        self._stream = zlib.decompressobj(window)
-        self._inside = True
-
-    def _weigh(self, piece: bytes) -> None:
-        self._taken += len(piece)
-        used = self._received - len(self._rest)  # a read is 64 KB, which a bomb makes 64 MB of
-        if self._taken > _FREE_BYTES and self._taken > _MAX_RATIO * used:
-            raise TooLarge(f"the upstream's compressed response inflates more than {_MAX_RATIO} times")
-
-
-def _inflater(encoding: str) -> _Inflater | None:
-    name = encoding.strip().lower()
-    return None if name in _PLAIN else _Inflater(name)
 
 
 @lru_cache(maxsize=256)

@@ -66,6 +66,12 @@ async def test_an_operator_may_give_another_name_and_further_headers(site: Site)
     assert call.headers["authorization"].startswith("Bearer ")
 
 
+async def test_an_operators_headers_ask_for_no_coding_that_cannot_be_read(site: Site) -> None:
+    await site.open(headers={"Accept-Encoding": "gzip, deflate, br"})
+    await site.ask()
+    assert {call.headers["accept-encoding"] for call in site.fake.calls()} == {"gzip, deflate"}
+
+
 async def test_a_search_alone_is_a_web_search(site: Site) -> None:
     await site.open(models=["gemini-3.1-flash-lite"])
     search = ir.Tool(name="web_search", builtin="web_search")

@@ -20,13 +20,12 @@ pytestmark = pytest.mark.anyio
 # The request
 
 
-async def test_nothing_is_added_to_a_request_but_host_and_length(transport: Transport) -> None:
+async def test_nothing_is_added_to_a_request_but_host_coding_and_length(transport: Transport) -> None:
     async with upstream(saying(OK)) as server:
         await post(transport, f"{server.url}/v1internal:streamGenerateContent?alt=sse")
         host = server.url.removeprefix("http://").encode()
-    assert server.requests == [
-        b"POST /v1internal:streamGenerateContent?alt=sse HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: 2\r\n\r\n{}"
-    ]
+    head = b"POST /v1internal:streamGenerateContent?alt=sse HTTP/1.1\r\nHost: " + host
+    assert server.requests == [head + b"\r\nAccept-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}"]
 
 
 async def test_given_headers_go_out_as_they_are(transport: Transport) -> None:
@@ -35,10 +34,10 @@ async def test_given_headers_go_out_as_they_are(transport: Transport) -> None:
         await transport.send("POST", server.url, headers={**given, "Accept-Encoding": "gzip"}, body=b"{}")
     lines = server.requests[0].split(b"\r\n")
     assert lines[2:6] == [
+        b"Accept-Encoding: gzip",
         b"User-Agent: me/1",
         b"Accept: text/event-stream",
         b"Content-Type: application/json",
-        b"Accept-Encoding: gzip",
     ]
 
 

@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from gateway.coding import readable
 from gateway.transport import Broken, TooLarge, Transport
 from tests.gateway.wire import Answer, pieces_of, post, saying, upstream
 
@@ -84,6 +85,50 @@ async def test_answer_that_cannot_be_inflated_is_broken(transport: Transport, en
         with pytest.raises(Broken, match=" "):  # in words
             await response.read_all(100)
     assert transport.open_responses == 0
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br"])
+async def test_a_refusal_in_a_coding_that_cannot_be_read_says_which(transport: Transport, encoding: str) -> None:
+    async with upstream(body_of(b"x", encoding)) as server:
+        response = await post(transport, server.url)
+        said = await response.read_refusal(100)
+        response.close()
+    assert said == f"upstream sent content-encoding {encoding!r}, which was not asked for".encode()
+    assert transport.open_responses == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        pytest.param("GET", None, id="nothing"),
+        pytest.param("POST", b"{}", id="small"),
+        pytest.param("POST", bytes(2**20 + 1), id="large"),
+    ],
+)
+async def test_plain_bytes_are_asked_for_where_nothing_else_is(
+    transport: Transport, method: str, body: bytes | None
+) -> None:
+    """RFC 9110, 12.5.3: without accept-encoding a server may take any coding."""
+    async with upstream(body_of(b"x", "identity")) as server:
+        for headers in ({}, {"accept-encoding": "gzip"}):
+            response = await transport.send(method, server.url, headers=headers, body=body)
+            await response.read_all(100)
+        heads = [request.partition(b"\r\n\r\n")[0].lower().split(b"\r\n") for request in server.requests]
+    said = [[line for line in head if line.startswith(b"accept-encoding")] for head in heads]
+    assert said == [[b"accept-encoding: identity"], [b"accept-encoding: gzip"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ("gzip, deflate, br, zstd", "gzip, deflate"),
+        ("GZip;q=0.5,identity;q=0", "GZip;q=0.5, identity;q=0"),
+        ("br", "identity"),
+        ("*", "identity"),
+    ],
+)
+def test_only_what_can_be_read_is_asked_for(asked: str, left: str) -> None:
+    assert readable(asked) == left
 
 
 async def test_gzip_bomb_stops_early_in_small_pieces(transport: Transport) -> None:
