@@ -123,7 +123,8 @@ def _take_betas(context: RequestContext, scope: Scope) -> None:
         return
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     given = b",".join(value for name, value in headers if name == _BETAS).decode("ascii", "ignore")
-    betas = dict.fromkeys(beta.strip() for beta in given.split(",") if beta.strip())
+    named = (beta.strip() for beta in given.split(","))
+    betas = dict.fromkeys(beta for beta in named if beta and beta.isprintable())  # of a name that can be written
     context.request = replace(context.request, betas=tuple(betas))
 
 

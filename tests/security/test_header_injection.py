@@ -120,6 +120,7 @@ def test_a_model_name_is_no_header(app: Starlette, upstream: Upstream, of: str, 
 @given(header=st.sampled_from(HEADERS), text=TEXTS, path=st.sampled_from(list(SAYS)))
 @example(header="x-request-id", text=INJECTED, path="/v1/chat/completions")
 @example(header="anthropic-beta", text=INJECTED, path="/v1/messages")
+@example(header="anthropic-beta", text="0\x1f0", path="/v1/messages")
 @example(header="openai-beta", text=INJECTED, path="/v1/chat/completions")
 @example(header="openai-beta", text="a\x80\x0b", path="/v1/chat/completions")
 @example(header="tracestate", text=INJECTED, path="/v1/messages")
