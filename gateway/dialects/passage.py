@@ -21,7 +21,7 @@ from gateway.dialects.raw import FIELDS, read
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import DONE, Halves, json_line, sound
 
-__all__ = ["Passage", "payloads"]
+__all__ = ["GOOD_END", "Passage", "payloads"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -30,7 +30,7 @@ _END: Final = re.compile(_EOL * 2)
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _DATA: Final = re.compile(rb"(data:[ ]?)(.*)", re.DOTALL)
 _PLAIN: Final = (b"data: ", b"\n\n")
-_GOOD_END: Final = re.compile(rb"data:[ ]?\[DONE\]\s*\Z")
+GOOD_END: Final = re.compile(rb"data:[ ]?\[DONE\]\s*\Z")
 _BEFORE_END: Final = 3  # bytes of an event's end that may have come before its last one
 
 
@@ -88,6 +88,7 @@ class Passage:
                 out.append(self._passed(event.data))
             elif isinstance(event, ir.Finished):
                 self._ended = True
+                out = [self._finished(b"".join(out))]
             elif isinstance(event, ir.Failed):
                 out = [self._failed(event, b"".join(out))]
         return b"".join(out)
@@ -106,10 +107,14 @@ class Passage:
         """Write the error that ends the stream."""
         return self._write_error(error)
 
+    def _finished(self, passed: bytes) -> bytes:
+        """Give what passes of the end; the upstream has told it."""
+        return passed
+
     def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
         """Give what passes, and the error behind it where it is not told there."""
         # vLLM ends its stream well behind an error, too; several SDKs read nothing behind that
-        self._rest, passed = [_GOOD_END.sub(b"", b"".join(self._rest))], _GOOD_END.sub(b"", passed)
+        self._rest, passed = [GOOD_END.sub(b"", b"".join(self._rest))], GOOD_END.sub(b"", passed)
         if self._ended:
             return passed
         if failed.told and self._hears(b"".join((passed, *self._rest))):

@@ -3,7 +3,8 @@
     response.created ─► Started     an item ─► its blocks, in the order in which they began
     response.completed, .incomplete, .failed, error ─► the end; nothing else is one but .done, which some relays write
 
-Servers leave out events, or send the output only with the last one: what was not said by then is said from there.
+Servers leave out events, or send the output only with the last one: what was not said by then is said from there. A
+stream that ends without one of these is broken, unless a message or a call of it is whole and nothing has begun since.
 """
 
 from collections import defaultdict, deque
@@ -37,6 +38,8 @@ _INCOMPLETE: Final[dict[str, ir.FinishReason]] = {
     "steered": "stop",
 }
 _ITEMS: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "image_generation_call"})
+_LAST: Final = frozenset({"message", "function_call", "custom_tool_call"})  # items that an answer may end with
+_MORE: Final = "commentary"  # the phase of a message that says what the model goes on to do
 _DONE: Final = "[DONE]"
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -56,12 +59,13 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
 
 
 class _Seen(Struct):
-    """An item of the output: what is read of it, and whether it is complete."""
+    """An item of the output: what is read of it, whether it is complete, and whether the answer may end with it."""
 
     kind: str
     id: str | None
     output: Output | None
     done: bool = False
+    last: bool = False
 
 
 class _Left:
@@ -185,6 +189,7 @@ class StreamReader(BlockReader):
         if known.done:
             return
         known.done = True
+        known.last = item.type in _LAST and item.status in (None, "completed") and item.phase != _MORE
         self._name(known.output, item)
         if known.output is not None:
             known.output.finish(item, cut=item.status == "incomplete" or (cut and item.status != "completed"))
@@ -306,6 +311,13 @@ class StreamReader(BlockReader):
         for seen in self._items:
             if not seen.done and seen.output is not None:
                 seen.output.finish(Item(type=seen.kind), cut=cut)
+
+    def _close(self) -> None:
+        """Take the end of the stream: OpenRouter's may have none of its own behind items that are all complete."""
+        if self._items and self._items[-1].last and all(seen.done for seen in self._items):
+            self._finish(Response(), "response.completed")
+        else:
+            super()._close()
 
     def _finished(self, response: Response, *, cut: bool, called: bool) -> ir.Finished:
         messages = (seen.output for seen in self._items if isinstance(seen.output, Message))

@@ -45,6 +45,7 @@ class Item(Struct):
     type: str = ""
     id: str | None = None
     status: str | None = None
+    phase: str | None = None
     content: list[Part] | None = None
     summary: list[Part] | None = None
     encrypted_content: str | None = None

@@ -2,18 +2,18 @@
 
 What ends a stream holds the whole Response: it is kept for those who go on from it, and gets the name and the output
 that some servers leave out. A stream that breaks off is ended by an event that goes on from the last one: the same
-Response, failed, with the next number.
+Response, failed, with the next number; and so is one that is complete and does not say so.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Raw
 
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import encode
-from gateway.dialects.passage import Passage, payloads
+from gateway.dialects.passage import GOOD_END, Passage, payloads
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 from gateway.errors import GatewayError
 from gateway.sse import event as sse_event
@@ -35,7 +35,6 @@ _BEGUN: Final = b"response.created"
 _TOLD: Final = (*_ENDS, _OVER)
 _NOTED: Final = (*_TOLD, _ITEM, _BEGUN)
 _TRUE: Final = Raw(b"true")
-_FAILED: Final = "response.failed"
 
 
 class ResponsesPassage(Passage):
@@ -48,7 +47,8 @@ class ResponsesPassage(Passage):
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, REPLIES, lambda error: StreamWriter(answering).close(error), screen, screen)
         self.response: bytes | None = None
-        self._first = self._last = b""  # what passed
+        self._first = self._before = self._last = b""  # what passed
+        self._told = False  # that the answer has ended
         self._items: list[Raw] = []
 
     def whole(self, pieces: Sequence[bytes]) -> bytes:
@@ -62,7 +62,7 @@ class ResponsesPassage(Passage):
         if whole and not begun:
             if any(mark in whole for mark in _NOTED):
                 whole = self._noted(whole)
-            self._first, self._last = self._first or whole, whole
+            self._first, self._before, self._last = self._first or whole, self._last, whole
         return whole
 
     def _noted(self, whole: bytes) -> bytes:
@@ -70,6 +70,7 @@ class ResponsesPassage(Passage):
         for data in payloads(whole):
             fields = read(Raw(data), FIELDS) or {}
             kind = _kind(fields)
+            self._told = self._told or kind in _TOLD
             if kind in _TOLD and "response" in fields:
                 ended = self._ended_well(fields)
                 if ended is not fields:
@@ -96,16 +97,36 @@ class ResponsesPassage(Passage):
         return fields
 
     def _broken(self, error: GatewayError) -> bytes:
-        begun = next(iter(payloads(self._first)), b"")
-        fields = read(Raw(begun), FIELDS) if begun else None
-        response = read(fields["response"], FIELDS) if fields and "response" in fields else None
+        response = self._begins()
         if response is None:
             return super()._broken(error)
-        numbers = _NUMBER.findall(self._last)
-        failed = {**response, "status": "failed", "error": answer.failure(error), "output": self._items}
+        return self._end({**response, "status": "failed", "error": answer.failure(error), "output": self._items})
+
+    def _finished(self, passed: bytes) -> bytes:
+        """End a stream that is complete and does not say so: all its items are, and clients wait for the last event."""
+        passed = passed if self._told else passed + self.close()  # the last event may lack its blank line
+        if self._told:
+            return passed
+        passed = GOOD_END.sub(b"", passed)  # clients read nothing behind it
+        self._told = True
+        begun = self._begins() or answer.frame(self._answering)
+        whole = {**begun, "status": "completed", "output": self._items}
+        self.response = encode(whole)
+        return passed + self._end(whole)
+
+    def _begins(self) -> Mapping[str, object] | None:
+        """Give the Response as the first event has it."""
+        begun = next(iter(payloads(self._first)), b"")
+        fields = read(Raw(begun), FIELDS) if begun else None
+        return read(fields["response"], FIELDS) if fields and "response" in fields else None
+
+    def _end(self, response: Mapping[str, object]) -> bytes:
+        """Write the last event; the one before it may be a mark without a number."""
+        name = f"response.{response['status']}"
+        numbers = _NUMBER.findall(self._before + self._last)
         number = int(numbers[-1]) + 1 if numbers else 0
-        data = encode({"type": _FAILED, "sequence_number": number, "response": failed})
-        return sse_event(json_line(data), _FAILED.encode())
+        data = encode({"type": name, "sequence_number": number, "response": response})
+        return sse_event(json_line(data), name.encode())
 
 
 def _kind(fields: Fields) -> bytes:

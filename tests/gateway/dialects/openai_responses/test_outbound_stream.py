@@ -557,6 +557,45 @@ def test_stream_without_an_end_is_broken() -> None:
     assert type(end(read())) is StreamBroken
 
 
+THOUGHT = (added(0, "reasoning", summary=[]), done(0, "reasoning", summary=[], encrypted_content=SEALED))
+SPOKEN = (added(1, "message", role="assistant"), done(1, "message", role="assistant", content=[said("Hi")]))
+CALLED = (added(2, "function_call", arguments="", **CALL), done(2, "function_call", arguments="{}", **CALL))
+
+
+@pytest.mark.parametrize("mark", [[], ["[DONE]"]])
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        pytest.param([*THOUGHT, *SPOKEN], "stop", id="message"),
+        pytest.param([*SPOKEN, *CALLED], "tool_calls", id="call"),
+        pytest.param([done(0, "custom_tool_call", input="x", **CALL)], "tool_calls", id="call-that-did-not-begin"),
+    ],
+)
+def test_a_stream_whose_items_are_all_complete_needs_no_end_of_its_own(
+    items: list[dict[str, Any]], reason: str, mark: list[str]
+) -> None:
+    """moeru-ai/airi PR 2593: OpenRouter's may end behind the last response.output_item.done."""
+    one = reader("f")
+    events = one.feed([*(json.dumps(data) for data in (created(), *items)), *mark]) + one.close()
+    assert end(events) == ir.Finished(reason=reason, native="completed")  # type: ignore[arg-type]  # of the table
+    assert one.close() == []
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param([*SPOKEN, *THOUGHT], id="thought-last"),
+        pytest.param([*SPOKEN, CALLED[0]], id="call-begun"),
+        pytest.param([CALLED[0], *SPOKEN], id="one-before-it-is-open"),
+        pytest.param([done(1, "message", content=[said("Hi")], status="incomplete")], id="message-cut"),
+        pytest.param([done(1, "message", content=[said("I look.")], phase="commentary")], id="more-announced"),
+        pytest.param([done(1, "web_search_call", status="completed")], id="nothing-said"),
+    ],
+)
+def test_a_stream_that_ends_where_more_was_to_come_is_broken(items: list[dict[str, Any]]) -> None:
+    assert type(end(read(created(), *items))) is StreamBroken
+
+
 def test_the_mark_at_the_end_of_a_stream_is_no_end_of_an_answer() -> None:
     """It is told at once: the error must go out before the mark does."""
     one = reader()

@@ -98,3 +98,32 @@ def test_nothing_says_well_done_in_front_of_the_error() -> None:
     """OpenAI's SDKs read nothing behind [DONE]."""
     said, _ = passed(streamed(BEGUN, "[DONE]"), size=100_000, error=StreamBroken("cut"))
     assert [one["type"] for one in said] == ["response.created", "response.failed"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize("end", [(), ("[DONE]",)])
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_complete_stream_that_does_not_say_so_gets_its_last_event(size: int, end: tuple[str, ...], cut: int) -> None:
+    """moeru-ai/airi PR 2593: OpenRouter's may end behind the last item; without [DONE], or before its blank line."""
+    items = [ITEMS[0], ITEMS[1] | {"sequence_number": 6}]
+    whole = streamed(BEGUN, *items, *end)
+    said, kept = passed(whole[: len(whole) - cut], size=size)
+    assert [one["type"] for one in said] == [
+        "response.created",
+        "response.output_item.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert said[-1] == {
+        "type": "response.completed",
+        "sequence_number": 7,
+        "response": {"id": "resp_1", "status": "completed", "output": [WORDS, CALL]},
+    }
+    assert kept is not None
+    assert json.loads(kept) == said[-1]["response"]
+
+
+def test_a_complete_stream_without_a_beginning_gets_a_response_of_its_own() -> None:
+    said, _ = passed(streamed(ITEMS[0]), size=100_000)
+    assert (said[-1]["type"], said[-1]["response"]["id"]) == ("response.completed", "resp_1")
+    assert (said[-1]["response"]["model"], said[-1]["response"]["output"]) == ("m", [WORDS])
