@@ -80,6 +80,7 @@ class Archive:
             await asyncio.wait((self._renewing,))
         if self._writing is not None:
             await asyncio.wait((self._writing,), timeout=_PATIENCE_S)
+        await self._lanes.free()  # else a connection that is in use is left open
         opening, self._opening = self._opening, None
         if opening is None:
             return
