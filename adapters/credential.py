@@ -197,11 +197,18 @@ class Credential:
             enabled=row.state != "disabled",
             token_expires_at=row.access_until or None,
             cooling=self.cooling,
-            quota={model: (self.left(model), _later(quota.reset_at, now)) for model, quota in row.quota.items()},
+            quota=self._shown(groups=False),
+            groups=self._shown(groups=True),
             uses=self.uses,
             last_used_at=(now if self._uses else row.last_used_at) or None,
             last_error=row.last_error or None,
         )
+
+    def _shown(self, *, groups: bool) -> dict[str, tuple[float, float | None]]:
+        """Give what is left of each quota, and when it is whole again: of the models', or of those they share."""
+        now = self._clock.time()
+        known = {name: quota for name, quota in self.row.quota.items() if quota.group is groups}
+        return {name: (self.left(name), _later(quota.reset_at, now)) for name, quota in known.items()}
 
     @property
     def _cools(self) -> Mapping[str, float]:
@@ -289,7 +296,9 @@ class Credential:
         known = {model: said for model, said in self._limits.items() if model not in news}
         self._limits = {model: known.get(model) or error for model in rests}  # another process may tell the rest first
         self._short = {
-            model: self._short_until(quota) for model, quota in row.quota.items() if quota.remaining <= self._floor
+            model: self._short_until(quota)
+            for model, quota in row.quota.items()
+            if quota.remaining <= self._floor and not quota.group
         }
         self._may_serve = row.state in SERVING and not row.removed
         if row.state != before.state:

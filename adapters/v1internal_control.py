@@ -152,6 +152,11 @@ class Control:
         """Fetch what is left of each model, as the other client of the service is told."""
         return await self._call(transport, token, "retrieveUserQuota", {"project": project} if project else {})
 
+    async def summary(self, transport: Transport, token: str, project: str) -> bytes:
+        """Fetch what is left of the quotas that models share: the weekly ones are told here alone."""
+        path, body = "/v1internal:retrieveUserQuotaSummary", {"project": project} if project else {}
+        return await self._through(self._serving, transport, "POST", path, token, _encode(body))
+
     async def count(self, transport: Transport, token: str, model: str, contents: object) -> int | None:
         """Count the tokens of contents; None when the answer has no number."""
         body = {"request": {"model": f"models/{model}", "contents": contents}}

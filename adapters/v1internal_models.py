@@ -2,6 +2,8 @@
 
 fetchAvailableModels   {"models": {ID: {…, "quotaInfo": {"remainingFraction", "resetTime"}}}}
 retrieveUserQuota      {"buckets": [{"modelId", "remainingFraction", "resetTime"}]}
+retrieveUserQuotaSummary
+                       {"groups": [{"displayName", "buckets": [{"bucketId", "window", "remainingFraction", …}]}]}
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +18,7 @@ from gateway.dialects.raw import read, require
 from gateway.store.known import Quota
 from gateway.upstream import ModelInfo
 
-__all__ = ["SHIPPED", "read_bucket_models", "read_buckets", "read_models", "read_quota"]
+__all__ = ["SHIPPED", "read_bucket_models", "read_buckets", "read_groups", "read_models", "read_quota"]
 
 _INTERNAL: Final = ("chat_", "tab_")
 _TIERED: Final = "-tiered"  # thinks as much as it is asked to; its siblings have a level in their names
@@ -97,6 +99,22 @@ class _Buckets(Struct):
     buckets: list[_Bucket] = []
 
 
+class _Shared(_Left, rename="camel"):
+    bucket_id: str | None = None
+    window: str | None = None
+    display_name: str | None = None
+
+
+class _Group(Struct, rename="camel"):
+    display_name: str | None = None
+    buckets: list[_Shared] | None = None
+
+
+class _Summary(Struct):
+    groups: list[_Group] = []
+
+
+_SUMMARY: Final = msgspec.json.Decoder(_Summary, strict=False)
 _AVAILABLE: Final = msgspec.json.Decoder(_Available, strict=False)
 _LISTED: Final = msgspec.json.Decoder(_Listed, strict=False)
 _BUCKETS: Final = msgspec.json.Decoder(_Buckets, strict=False)
@@ -132,6 +150,19 @@ def read_buckets(body: bytes, now: float) -> dict[str, Quota]:
     return found
 
 
+def read_groups(body: bytes, now: float) -> dict[str, Quota]:
+    """Read the answer to retrieveUserQuotaSummary, by the names of the groups and of their windows; ValueError."""
+    found: dict[str, Quota] = {}
+    for group in require(body, _SUMMARY).groups:
+        for bucket in group.buckets or ():
+            window = bucket.window or bucket.display_name or ""
+            name = f"{group.display_name}, {window}" if group.display_name and window else bucket.bucket_id
+            quota = _quota(bucket, now, group=True)
+            if name and quota is not None:
+                found[name] = quota
+    return found
+
+
 def read_bucket_models(body: bytes) -> Catalogue:
     """Read from the same answer which models there are, as it is the other client's only list; ValueError."""
     names = [bucket.model_id for bucket in require(body, _BUCKETS).buckets if bucket.model_id]
@@ -141,12 +172,12 @@ def read_bucket_models(body: bytes) -> Catalogue:
     return Catalogue(models)
 
 
-def _quota(left: _Left, now: float) -> Quota | None:
+def _quota(left: _Left, now: float, *, group: bool = False) -> Quota | None:
     """Read one limit; proto-JSON leaves out a zero, so a reset time alone means that nothing is left."""
     reset_at = epoch(left.reset_time)
     if left.remaining_fraction is None and reset_at is None:
         return None
-    return Quota.of(min(max(left.remaining_fraction or 0.0, 0.0), 1.0), reset_at, now)
+    return Quota.of(min(max(left.remaining_fraction or 0.0, 0.0), 1.0), reset_at, now, group=group)
 
 
 def _known(available: _Available) -> dict[str, _Listed]:

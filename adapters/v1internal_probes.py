@@ -1,6 +1,7 @@
 """What Code Assist is asked about an account beside the requests, and what its answers say.
 
 models     fetchAvailableModels, or retrieveUserQuota as the other client asks   ─► what is left of each model
+           retrieveUserQuotaSummary                                              ─► what is left of what models share
 userinfo   whose account it is                                                   ─► its e-mail
 project    loadCodeAssist                                                        ─► its project, or who must act where
 """
@@ -8,15 +9,24 @@ project    loadCodeAssist                                                       
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from gateway.adapters.account import Account
 from gateway.adapters.failures import Failure
 from gateway.adapters.tending import Probe, ProbeName
+from gateway.adapters.tokens import RefreshFailed
 from gateway.adapters.v1internal_control import Control
 from gateway.adapters.v1internal_journey import V1InternalBackend
-from gateway.adapters.v1internal_models import read_bucket_models, read_buckets, read_models, read_quota
+from gateway.adapters.v1internal_models import (
+    read_bucket_models,
+    read_buckets,
+    read_groups,
+    read_models,
+    read_quota,
+)
 from gateway.config import V1InternalConfig
 from gateway.errors import UpstreamMalformed
-from gateway.store.known import Change
+from gateway.store.known import Change, Quota
 from gateway.transport import Transport
 
 __all__ = ["Probes"]
@@ -47,9 +57,22 @@ class Probes:
         """Ask what is left for each model."""
         body = await self.list(account)
         try:
-            return self.left(account, body)
+            known = self.left(account, body)
         except ValueError:
             raise Failure(UpstreamMalformed(_UNREADABLE), "server") from None
+        return known if self._buckets else replace(known, quota={**known.quota, **await self._groups(account)})
+
+    async def _groups(self, account: Account) -> dict[str, Quota]:
+        """Ask what is left of the quotas that models share; nothing depends on it, so no answer is none."""
+        backend = self._backend
+        assert backend.transport is not None, "the upstream is used before start"
+        try:
+            token = await backend.pool.token(account)
+            return read_groups(
+                await self._control.summary(backend.transport, token, account.project), backend.clock.time()
+            )
+        except (Failure, RefreshFailed, ValueError):
+            return {}
 
     def left(self, account: Account, body: bytes) -> Change:
         """Read what is left for each model in what `list` gave; raise ValueError."""

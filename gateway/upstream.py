@@ -241,7 +241,8 @@ class CredentialView(Struct, frozen=True, kw_only=True):
     """A credential as operators see it; no secret. Times are Unix seconds, None = unknown or never.
 
     `account`: its e-mail, None for an API key; `state`: active, suspected, cooling, needs_verification or disabled;
-    `reason`: why, and where the owner acts; `quota`: model → (what is left, 0 to 1; when it is whole again).
+    `reason`: why, and where the owner acts; `quota`: model → (what is left, 0 to 1; when it is whole again), `groups`:
+    the same of what several models share, by its name.
     `source`: config, import or login; `project_source`: where the project came from.
     """
 
@@ -261,6 +262,7 @@ class CredentialView(Struct, frozen=True, kw_only=True):
     uses: int
     last_used_at: float | None
     last_error: str | None
+    groups: Mapping[str, tuple[float, float | None]] = {}
 
 
 @runtime_checkable

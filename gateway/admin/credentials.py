@@ -64,6 +64,7 @@ class Row(Struct, frozen=True, kw_only=True):
     token_expires_at: str | None
     cooling: Mapping[str, str]
     quota: Mapping[str, _Quota]
+    quota_groups: Mapping[str, _Quota]
     uses: int
     last_used_at: str | None
     last_error: str | None
@@ -140,7 +141,6 @@ def as_json(view: CredentialView) -> bytes:
 
 def row_of(view: CredentialView) -> Row:
     """Give one as programs get it."""
-    quota = sorted(view.quota.items(), key=itemgetter(0))
     return Row(
         id=view.id,
         upstream=view.upstream,
@@ -154,11 +154,17 @@ def row_of(view: CredentialView) -> Row:
         enabled=view.enabled,
         token_expires_at=iso_or_none(view.token_expires_at),
         cooling={model: iso(until) for model, until in view.cooling.items()},
-        quota={model: _Quota(remaining, iso_or_none(reset_at)) for model, (remaining, reset_at) in quota},
+        quota=_quotas(view.quota),
+        quota_groups=_quotas(view.groups),
         uses=view.uses,
         last_used_at=iso_or_none(view.last_used_at),
         last_error=view.last_error or None,
     )
+
+
+def _quotas(left: Mapping[str, tuple[float, float | None]]) -> dict[str, _Quota]:
+    named = sorted(left.items(), key=itemgetter(0))
+    return {name: _Quota(remaining, iso_or_none(reset_at)) for name, (remaining, reset_at) in named}
 
 
 def _unknown(id_: str) -> NotFound:

@@ -82,7 +82,7 @@ def _besides(view: CredentialView, now: float) -> Iterator[str]:
         yield f"its owner must verify it at {view.link}"
     for model, until in view.cooling.items():
         yield f"cooling {model or 'all models'} until {_when(until, now)}"
-    for model, (left, reset) in view.quota.items():
+    for model, (left, reset) in (*view.groups.items(), *view.quota.items()):
         yield f"quota {model}: {left:.0%} left" + (f", reset {_when(reset, now)}" if reset else "")
     if view.last_error:
         yield f"last error: {view.last_error}"

@@ -22,16 +22,20 @@ _TICK_S: Final = 0.001
 
 
 class Quota(Struct, frozen=True):
-    """What is left for a model, 0 to 1, and when it is whole again, where the upstream says; `at`: when it said so."""
+    """What is left for a model, 0 to 1, and when it is whole again, where the upstream says; `at`: when it said so.
+
+    `group`: it is no model's, but what several models share.
+    """
 
     remaining: float
     reset_at: float | None
     at: float
+    group: bool = False
 
     @classmethod
-    def of(cls, remaining: float, reset_at: float | None, now: float) -> "Quota":
+    def of(cls, remaining: float, reset_at: float | None, now: float, *, group: bool = False) -> "Quota":
         """Take what an upstream says now; what is not whole again in ten years has no date."""
-        return cls(remaining, None if reset_at is None else min(reset_at, now + _LONGEST_S), now)
+        return cls(remaining, None if reset_at is None else min(reset_at, now + _LONGEST_S), now, group)
 
 
 class StoredTokens(Struct, frozen=True):

@@ -212,6 +212,16 @@ def test_a_credential_is_shown_without_its_secret() -> None:
     assert "rt-0" not in repr(view)
 
 
+def test_what_models_share_is_shown_and_decides_nothing() -> None:
+    clock = FakeClock()
+    one: Account = pool_of(1, clock).credentials[0]
+    now = clock.time()
+    one.learn(Change(id=one.id, quota={"weekly": Quota(0.0, now + 60, now, group=True), M: Quota(0.5, None, now)}))
+    view = one.view("google")
+    assert (view.groups, view.quota) == ({"weekly": (0.0, now + 60)}, {M: (0.5, None)})
+    assert (view.state, view.cooling) == ("active", {})
+
+
 def test_happening_is_what_the_keeper_gets() -> None:
     one, notes = credential()
     one.happen("probe_failed", "models: 500")

@@ -286,6 +286,25 @@ async def test_a_check_asks_everything_now(site: Site) -> None:
     assert view.quota[MODEL][0] == 1.0
 
 
+async def test_a_check_asks_what_is_left_of_the_weekly_quotas(site: Site) -> None:
+    """They are told in this answer alone: router-for-me/CLIProxyAPI#3876."""
+    adapter = await site.open()
+    view = await adapter.check(adapter.credentials[0].id)
+    assert site.fake.calls("retrieveUserQuotaSummary")[0].body == {"project": "fake-project-000"}
+    assert {name for name in view.groups if name.endswith("weekly")} == {
+        "Gemini Models, weekly",
+        "Claude and GPT models, weekly",
+    }
+    assert view.quota.keys().isdisjoint(view.groups)
+
+
+async def test_an_account_that_is_told_of_no_weekly_quota_is_well(site: Site) -> None:
+    site.fake.fail("403_permission_denied_license", method="retrieveUserQuotaSummary", times=9)
+    adapter = await site.open()
+    view = await adapter.check(adapter.credentials[0].id)
+    assert (view.state, view.groups, view.last_error, view.quota[MODEL][0]) == ("active", {}, None, 1.0)
+
+
 async def test_a_check_of_one_that_is_out_of_use_leaves_it_so(site: Site) -> None:
     adapter = await site.open()
     (account,) = adapter.credentials

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.v1internal_models import read_buckets, read_quota
+from gateway.adapters.v1internal_models import read_buckets, read_groups, read_quota
 from gateway.admin.wording import iso
 from gateway.store.known import Quota
 
@@ -59,6 +59,36 @@ def test_of_several_buckets_of_a_model_the_emptiest_counts() -> None:
         {"tokenType": "REQUESTS", "remainingFraction": 0.1}
     ]}"""
     assert read_buckets(body, NOW) == {"m": Quota(0.2, None, NOW)}
+
+
+def test_what_models_share_has_the_name_of_its_group_and_window() -> None:
+    found = read_groups((CONTROL / "retrieveUserQuotaSummary.json").read_bytes(), NOW)
+    monday = MORNING + 3 * 86_400 + 14 * 3600
+    assert found == {
+        "Gemini Models, 5h": Quota(0.7, MORNING, NOW, group=True),
+        "Gemini Models, weekly": Quota(0.9, monday, NOW, group=True),
+        "Claude and GPT models, 5h": Quota(0.2, MORNING, NOW, group=True),
+        "Claude and GPT models, weekly": Quota(0.0, monday, NOW, group=True),  # as proto-JSON writes a zero
+    }
+
+
+@pytest.mark.parametrize(
+    ("bucket", "name"),
+    [
+        ('"bucketId": "gemini-weekly", "displayName": "Weekly Limit"', "Gemini, Weekly Limit"),
+        ('"bucketId": "gemini-weekly"', "gemini-weekly"),
+    ],
+)
+def test_a_group_without_a_window_has_the_name_that_there_is(bucket: str, name: str) -> None:
+    """router-for-me/Cli-Proxy-API-Management-Center#317 has `displayName` beside `window`; others have neither."""
+    body = f'{{"groups": [{{"displayName": "Gemini", "buckets": [{{{bucket}, "remainingFraction": 1}}]}}, {{}}]}}'
+    assert read_groups(body.encode(), NOW) == {name: Quota(1.0, None, NOW, group=True)}
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"groups": 1}', b"[" * 100_000])
+def test_groups_that_cannot_be_read_are_a_value_error(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        read_groups(body, NOW)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"buckets": 1}', b"[" * 100_000])

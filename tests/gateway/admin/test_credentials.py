@@ -50,6 +50,7 @@ async def test_what_is_not_known_is_null(tmp_path: Path) -> None:
                 "token_expires_at": None,
                 "cooling": {},
                 "quota": {},
+                "quota_groups": {},
                 "uses": 0,
                 "last_used_at": None,
                 "last_error": None,
@@ -66,6 +67,7 @@ async def test_what_is_known_has_times_in_utc(tmp_path: Path) -> None:
         token_expires_at=1_800_000_000.9,
         cooling={"gemini-3-pro": 1_800_003_600.0},
         quota={"gemini-3-pro": (0.0, 1_800_003_600.0), "claude": (0.25, None)},
+        groups={"Gemini Models, weekly": (0.5, 1_800_003_600.0)},
         uses=7,
         last_used_at=1_799_999_999.0,
         last_error="429: quota",
@@ -77,6 +79,7 @@ async def test_what_is_known_has_times_in_utc(tmp_path: Path) -> None:
         "claude": {"remaining": 0.25, "reset_at": None},
         "gemini-3-pro": {"remaining": 0.0, "reset_at": "2027-01-15T09:00:00Z"},
     }
+    assert row["quota_groups"] == {"Gemini Models, weekly": {"remaining": 0.5, "reset_at": "2027-01-15T09:00:00Z"}}
     assert (row["uses"], row["last_used_at"], row["last_error"]) == (7, "2027-01-15T07:59:59Z", "429: quota")
     assert (row["account"], row["project"], row["project_source"]) == ("person1@example.com", "project-1", "discovered")
     assert (row["state"], row["reason"]) == ("cooling", "it used up its quota")
@@ -164,6 +167,7 @@ async def test_the_page_shows_what_each_can_still_do(tmp_path: Path) -> None:
         link="https://accounts.google.com/verify?x=1&y=2",
         cooling={"claude": now + 3900},
         quota={"claude": (0.0, now + 3900), "flash": (0.004, None), "pro": (0.5, now + 86_400), "lite": (1.0, None)},
+        groups={"Gemini Models, weekly": (0.25, now + 3 * 86_400)},
         uses=3,
         last_used_at=now - 30,
         last_error="403: verify your account",
@@ -182,6 +186,7 @@ async def test_the_page_shows_what_each_can_still_do(tmp_path: Path) -> None:
     assert "full at 16 Jan 08:00 UTC (in 1 d)" in said
     assert '<meter min="0" max="1" low="0.1" high="0.3" optimum="1" value="0.5" aria-label="pro: 50 % left">' in page
     assert "1 more" in said
+    assert "Gemini Models, weekly 25 % full at 18 Jan 08:00 UTC (in 3 d)" in said
     assert "3 uses last 07:59 UTC (30 s ago)" in said
     assert "token until 08:30 UTC" in said
     assert "403: verify your account" in said

@@ -271,6 +271,8 @@ async def test_check_asks_about_each(run: Run, write: Write, fake_v1internal: Fa
     assert (done.code, done.err) == (0, "")
     assert {one["state"] for one in json.loads(done.out)["credentials"]} == {"active"}
     assert {call.body["refresh_token"] for call in fake_v1internal.calls("token")} == {"rt-1", "rt-2"}
+    known = (await asyncio.to_thread(run, "credentials", "list")).out
+    assert known.count("quota Gemini Models, weekly: ") == known.count("quota Claude and GPT models, 5h: ") == 2
 
 
 async def test_check_ends_with_3_when_none_can_be_used(run: Run, write: Write, fake_v1internal: FakeV1Internal) -> None:
