@@ -121,7 +121,7 @@ class Gateway:
         self.adapters: Mapping[str, Adapter] = {**made, **self.given}
         self.keyring = Keyring(loaded, self.clock, self.logger)
         self.keyring.load(before.keyring if before else None)
-        prices = Prices.of(config.usage.price)
+        prices = Prices.of(config.usage.price, self.clock)
         self.ledger: Ledger | None = self._ledger(works, prices)
         tally = before.services.tally if before else tally_of(loaded)
         self.limiter: Limiter = self._limiter(before, tally, lives=lives)

@@ -45,7 +45,7 @@ class Usage:
     ) -> None:
         self.app = app
         if not isinstance(prices, Prices):
-            prices = Prices.of(msgspec.convert(prices or {}, dict[str, PriceConfig]))
+            prices = Prices.of(msgspec.convert(prices or {}, dict[str, PriceConfig]), clock)
         self.ledger: Ledger | None = Ledger(Path(folder), prices, clock)  # makes nothing before it is used
 
     @classmethod

@@ -83,6 +83,17 @@ async def test_an_answered_request_is_a_row_with_what_the_upstream_counted(tmp_p
     assert 0 <= row.first_byte_s <= row.total_s
 
 
+async def test_a_request_costs_what_its_day_asks(tmp_path: Path) -> None:
+    clock = FakeClock(wall=1_798_761_599.0)  # a second before 2027
+    model = "gemini-3.8-flash"
+    async with running(tmp_path, clock=clock, models={"alias": {model: f"demo/{model}"}}) as (app, ledger):
+        await ask(app, {"model": model})
+        clock.wall += 1
+        await ask(app, {"model": model})
+        rows = await ledger.rows(None, None, 10)
+    assert sorted(row.usd or 0 for row in rows) == [pytest.approx((3 * 0.75 + 2 * 3.75) * n / 1e6) for n in (1, 2)]
+
+
 async def test_rows_have_ids_that_sort_by_when_the_requests_began(tmp_path: Path) -> None:
     clock = FakeClock()
     async with running(tmp_path, clock=clock) as (app, ledger):

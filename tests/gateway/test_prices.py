@@ -12,7 +12,11 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.config import PriceConfig
 from gateway.prices import Price, Prices
+from tests.clocks import FakeClock
 
+pytestmark = pytest.mark.anyio
+
+LISTED, NEW_YEAR = 1_795_824_000.0, 1_798_761_600.0  # 2026-11-28 and 2027-01-01, at 0:00 UTC
 USED = ir.Usage(input=1_000_000, cache_read=400_000, cache_write=100_000, output=500_000, reasoning=200_000)
 
 
@@ -21,7 +25,7 @@ def listed() -> dict[str, Any]:
 
 
 def price_of(model: str, prices: Prices | None = None) -> Price:
-    price = (prices or Prices.of({})).find("any", model)
+    price = (prices or Prices.of({}, FakeClock(wall=LISTED))).find("any", model)
     assert price is not None
     return price
 
@@ -128,6 +132,38 @@ def test_a_tier_has_its_price(model: str, tier: ir.Tier, usd: float) -> None:
     assert price_of(model).usd(usage) == pytest.approx(usd)
 
 
+@pytest.mark.parametrize("model", ["gemini-3.6-flash", "gemini-3.7-flash", "gemini-3.8-flash"])
+@pytest.mark.parametrize(("tier", "usd"), [("", 0.75 + 3.75), ("flex", 0.375 + 1.875), ("priority", 1.35 + 6.75)])
+async def test_the_day_decides_where_the_vendor_has_said_when_a_price_changes(
+    model: str, tier: ir.Tier, usd: float
+) -> None:
+    """Half price through December 31, 2026: https://ai.google.dev/gemini-api/docs/pricing, BerriAI/litellm#39357."""
+    clock = FakeClock(wall=NEW_YEAR - 1)
+    prices = Prices.of({}, clock)
+    usage = ir.Usage(input=1_000_000, output=1_000_000, tier=tier)
+    assert prices.usd("any", model, usage) == pytest.approx(usd)
+    await clock.advance(1)
+    assert prices.usd("any", model, usage) == pytest.approx(2 * usd)
+    shared = ir.Usage(input=1_000_000, output=1_000_000, shares=(ir.Share(model, usage),))
+    assert prices.usd("any", "gpt-4", shared) == pytest.approx(2 * usd)
+    again = prices.find("any", model)
+    assert again is not None
+    assert again.usd(ir.Usage(input=1_000_000, cache_read=1_000_000)) == pytest.approx(0.15)
+
+
+async def test_a_later_price_changes_all_that_it_says() -> None:
+    long = Price(4.0, 0.4, 18.0)
+    price = Price(2.0, 0.2, 12.0, 2.5, 5.0, long, 200_000, {"flex": Price(1.0, 0.1, 6.0)}, later=None)
+    assert price.times(2) == Price(
+        4.0, 0.4, 24.0, 5.0, 10.0, Price(8.0, 0.8, 36.0), 200_000, {"flex": Price(2.0, 0.2, 12.0)}
+    )
+
+
+def test_an_operators_price_does_not_change_with_the_day() -> None:
+    prices = Prices.of({"gemini-3.8-flash": PriceConfig(input=1.0)}, FakeClock(wall=NEW_YEAR))
+    assert prices.usd("any", "gemini-3.8-flash", ir.Usage(input=1_000_000)) == 1.0
+
+
 def test_a_price_of_the_operator_is_the_same_for_prompts_of_any_length_and_in_any_tier() -> None:
     price = price_of("gpt-5.5", Prices.of({"gpt-5*": PriceConfig(input=1.0)}))
     assert price.usd(ir.Usage(input=1_000_000, tier="priority")) == 1.0
@@ -210,7 +246,7 @@ def test_every_claude_has_prices_for_what_is_written_into_the_cache() -> None:
         assert price["input"] < price["written"] < price["written_long"] == 2 * price["input"], glob
 
 
-@pytest.mark.parametrize("part", ["long", "tier.flex", "tier.priority", "tier.ultrafast", "tier.fast"])
+@pytest.mark.parametrize("part", ["long", "later", "tier.flex", "tier.priority", "tier.ultrafast", "tier.fast"])
 def test_what_stands_beside_a_price_has_the_glob_of_one(part: str) -> None:
     found = listed()
     for name in part.split("."):
