@@ -17,6 +17,8 @@ from tests.conformance.anthropic_api import before as before_anthropic
 from tests.conformance.gemini_api import public
 from tests.conformance.openai_api import OpenAIServed
 from tests.conformance.openai_api import before as before_openai
+from tests.conformance.passed_bodies import DIALECTS
+from tests.conformance.raw import Passed, passing
 from tests.conformance.served import Served, settings, standing
 from tests.conformance.upstreams import EITHER, EVERY, Gateways, Upstream, before
 from tests.conformance.vertex_api import MODELS as VERTEX_MODELS
@@ -159,3 +161,10 @@ async def vertex(request: pytest.FixtureRequest, any_vertex: VertexServed) -> Ve
     """Ask Vertex AI for a model of this kind."""
     any_vertex.model = request.param
     return any_vertex
+
+
+@pytest.fixture(params=DIALECTS)
+async def same(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Passed]:
+    """Run a gateway whose upstream speaks the caller's dialect."""
+    async with passing(request.param, tmp_path) as one:
+        yield one

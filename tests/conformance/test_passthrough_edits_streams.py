@@ -1,0 +1,185 @@
+"""Edits of passed answers of Chat Completions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.editing import CHAT, COUNTED, DONE, FIRST, LAST, Json, chunk, data_of, said
+from tests.conformance.raw import passing
+
+pytestmark = pytest.mark.anyio
+COUNTING: Any = {"stream_options": {"include_usage": True}}
+
+
+async def stream(folder: Path, *pieces: bytes, model: str = "m", over: Json | None = None, **fields: Any) -> bytes:
+    """Stream these pieces through a gateway that has another name for the model."""
+    config: Json = {"models": {"alias": {"mine": "up/m"}}} | (over or {})
+    async with passing("openai-chat", folder, **config) as same:
+        same.raw.says(*pieces)
+        response = await same.post(json.dumps(CHAT | {"model": model, "stream": True, **fields}).encode())
+    return response.content
+
+
+async def test_the_tokens_that_nobody_asked_for_are_taken_out_again(tmp_path: Path) -> None:
+    null = chunk(**said(content="x"), usage=None, service_tier="default")
+    got = await stream(tmp_path, FIRST, null, LAST, COUNTED, DONE)
+    without = chunk(**said(content="x"), service_tier="default")
+    assert [json.loads(one) for one in data_of(got)] == [json.loads(one) for one in data_of(FIRST + without + LAST)]
+    assert (got.startswith(FIRST), got.endswith(LAST + DONE)) == (True, True)
+
+
+@pytest.mark.parametrize("choices", [{}, {"choices": None}, {"choices": []}])
+async def test_a_chunk_of_nothing_but_tokens_is_left_out_however_it_lacks_choices(
+    tmp_path: Path, choices: Json
+) -> None:
+    """Pitfall 10: who has not asked gets no chunk without choices."""
+    counted = chunk(**choices, usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5})
+    assert await stream(tmp_path, FIRST, LAST, counted, DONE) == FIRST + LAST + DONE
+
+
+async def test_an_error_with_tokens_beside_it_stays(tmp_path: Path) -> None:
+    failed = chunk(error={"message": "boom", "type": "server_error"}, usage={"prompt_tokens": 3})
+    got = await stream(tmp_path, FIRST, failed)
+    assert json.loads(data_of(got)[-1])["error"]["message"] == "boom"
+
+
+async def test_the_tokens_that_were_asked_for_stay(tmp_path: Path) -> None:
+    assert await stream(tmp_path, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
+
+
+async def test_a_first_chunk_without_choices_is_left_out(tmp_path: Path) -> None:
+    """A10, pitfall 61"""
+    filters = chunk(choices=[], prompt_filter_results=[{"prompt_index": 0}])
+    assert await stream(tmp_path, filters, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
+
+
+async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
+    """A11"""
+    hollow = chunk(choices=[{"index": 0, "finish_reason": None}])
+    half = chunk(choices=[{"index": 0}, {"index": 1, "delta": {"content": "b"}}])
+    got = await stream(tmp_path, FIRST, hollow, half, LAST, DONE, **COUNTING)
+    kept = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
+    assert [json.loads(one) for one in data_of(got)] == [json.loads(one) for one in data_of(FIRST + kept + LAST)]
+
+
+async def test_an_end_without_a_delta_stays(tmp_path: Path) -> None:
+    """A11: Azure's asynchronous filter says so that it has withheld the rest."""
+    withheld = {"index": 0, "finish_reason": "content_filter", "content_filter_results": {"hate": {"filtered": True}}}
+    got = await stream(tmp_path, FIRST, chunk(choices=[withheld]), DONE, **COUNTING)
+    kept = chunk(choices=[{**withheld, "delta": {}}])
+    assert [json.loads(one) for one in data_of(got)] == [json.loads(one) for one in data_of(FIRST + kept)]
+
+
+def called(*pieces: Json) -> bytes:
+    return chunk(**said(tool_calls=list(pieces)))
+
+
+async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_path: Path) -> None:
+    """Pitfall 79: the SDKs put calls together by their index."""
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    pieces: list[Json] = [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":'}, **signed},
+        {"index": None, "function": {"arguments": "1}"}},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        {"id": "", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+    ]
+    got = await stream(tmp_path, FIRST, called(pieces[0]), called(*pieces[1:3]), called(pieces[3]), DONE, **COUNTING)
+    calls = [call for one in data_of(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls == [{**piece, "index": index} for piece, index in zip(pieces, (0, 0, 1, 2), strict=True)]
+
+
+async def test_a_piece_without_a_number_is_of_the_call_before_it(tmp_path: Path) -> None:
+    begun = called(*({"index": i, "id": f"c{i}", "function": {"name": "f", "arguments": ""}} for i in range(2)))
+    got = await stream(tmp_path, FIRST, begun, called({"function": {"arguments": "{}"}}), DONE, **COUNTING)
+    (piece,) = json.loads(data_of(got)[-1])["choices"][0]["delta"]["tool_calls"]
+    assert (piece["index"], begun in got) == (1, True)
+
+
+async def test_calls_that_all_have_the_first_number_are_counted(tmp_path: Path) -> None:
+    """Pitfall 79"""
+    given = [{"index": 0, "id": one, "function": {"name": "f", "arguments": "{}"}} for one in "abc"]
+    got = await stream(tmp_path, FIRST, called(*given[:2]), called(given[2]), DONE, **COUNTING)
+    calls = [call for one in data_of(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls == [{**call, "index": number} for number, call in enumerate(given)]
+
+
+async def test_calls_that_all_have_the_first_number_keep_their_own_arguments(tmp_path: Path) -> None:
+    """Pitfall 79: the pieces behind the first say the same number, and no id."""
+    begun = [{"index": 0, "id": one, "type": "function", "function": {"name": "f", "arguments": ""}} for one in "ab"]
+    more: list[Json] = [{"index": 0, "function": {"arguments": text}} for text in ('{"x":1}', '{"x":2}')]
+    given = [begun[0], more[0], begun[1], more[1]]
+    got = await stream(tmp_path, FIRST, *map(called, given), DONE, **COUNTING)
+    calls = [call for one in data_of(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls == [{**call, "index": number} for call, number in zip(given, (0, 0, 1, 1), strict=True)]
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (0, 0)])
+@pytest.mark.parametrize(("more", "name"), [({"id": "a"}, {"name": "f"}), ({"id": "a-2"}, {}), ({}, {"name": "f"})])
+async def test_the_pieces_of_a_call_say_its_id_and_name_once(
+    tmp_path: Path, numbers: tuple[int, int], more: Json, name: Json
+) -> None:
+    """dialects 2.1: SDKs put together what several say."""
+    one, other = ({"index": number, "type": "function"} for number in numbers)
+    given: list[Json] = [
+        {**one, "id": "a", "function": {"name": "f", "arguments": ""}},
+        {**one, **more, "function": {**name, "arguments": '{"x":'}},
+        {**one, **more, "function": {**name, "arguments": "1}"}},
+        {**other, "id": "b", "function": {"name": "f", "arguments": "{}"}},
+    ]
+    got = await stream(tmp_path, FIRST, *map(called, given), LAST, COUNTED, DONE, **COUNTING)
+    calls = [call for one in data_of(got)[1:5] for call in json.loads(one)["choices"][0]["delta"]["tool_calls"]]
+    assert [call["index"] for call in calls] == [0, 0, 0, 1]
+    assert [call["id"] for call in calls if "id" in call] == ["a", "b"]
+    said = [call["function"] for call in calls]
+    assert [one["name"] for one in said if "name" in one] == ["f", "f"]
+    assert [one["arguments"] for one in said] == ["", '{"x":', "1}", "{}"]
+
+
+async def test_pieces_of_calls_with_numbers_and_no_ids_pass_as_they_came(tmp_path: Path) -> None:
+    pieces = [
+        called({"index": 0, "function": {"name": "f", "arguments": ""}}),
+        called({"index": 1, "id": "b", "function": {"name": "f"}}, {"index": 0, "function": {"arguments": "{}"}}),
+        called({"index": 1, "function": {"arguments": "{}"}}),
+    ]
+    assert await stream(tmp_path, FIRST, *pieces, LAST, DONE, **COUNTING) == b"".join((FIRST, *pieces, LAST, DONE))
+
+
+async def test_pieces_of_calls_with_numbers_pass_as_they_came(tmp_path: Path) -> None:
+    piece = called(
+        {"index": 0, "id": "a", "function": {"name": "f"}}, {"index": 1, "id": "b", "function": {"name": "f"}}
+    )
+    assert await stream(tmp_path, FIRST, piece, LAST, DONE, **COUNTING) == FIRST + piece + LAST + DONE
+
+
+@pytest.mark.parametrize(("echo", "named"), [("requested", "mine"), ("upstream", "m")])
+async def test_the_caller_reads_its_own_name_of_the_model(tmp_path: Path, echo: str, named: str) -> None:
+    over = {"models": {"alias": {"mine": "up/m"}, "echo": echo}}
+    got = await stream(tmp_path, FIRST, b": hm\r\n\r\n", LAST, DONE, model="mine", over=over, **COUNTING)
+    assert [json.loads(one)["model"] for one in data_of(got)] == [named] * 2
+    assert b": hm\r\n\r\n" in got
+    assert (got == FIRST + b": hm\r\n\r\n" + LAST + DONE) is (echo == "upstream")
+
+
+async def test_an_event_that_is_written_anew_keeps_its_other_lines(tmp_path: Path) -> None:
+    odd = (
+        b'event: x\r\ndata:{"model":"m","choices":[{"index":0,\r\nid: 7\r\n'
+        b'data:"delta":{"content":"\xc3\xa9"}}]}\r\n\r\n'
+    )
+    got = await stream(tmp_path, FIRST, odd, LAST, DONE, model="mine", **COUNTING)
+    expected = (
+        b'event: x\r\ndata:{"model":"mine","choices":[{"index":0,\n"delta":{"content":"\xc3\xa9"}}]}\r\nid: 7\r\n\r\n'
+    )
+    assert expected.replace(b'\n"delta', b'"delta').replace(b"\r\n", b"\n") in got.replace(b"\r\n", b"\n").replace(
+        b',\n"delta', b',"delta'
+    )
+
+
+async def test_no_secret_of_the_operators_passes_in_an_error(tmp_path: Path) -> None:
+    told = b'data: {"error":{"message":"org-abc123 has no quota for sk-secretsecret","type":"x","code":"y"}}\n\n'
+    got = await stream(tmp_path, FIRST, told, **COUNTING)
+    assert (b"abc123" in got, b"secretsecret" in got) == (False, False)
+    assert json.loads(data_of(got)[-1])["error"]["code"] == "y"
