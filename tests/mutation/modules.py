@@ -17,7 +17,7 @@ _SHARED: Final = tuple(
     sorted({f"gateway/dialects/{file.name}" for file in (ROOT / "gateway/dialects").glob("*.py")} - {_PROTOCOLS})
 )
 _PASSING: Final = (
-    *sorted(f"tests/conformance/{file.name}" for file in (ROOT / "tests/conformance").glob("test_passthrough_edits*.py")),
+    *sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("tests/conformance/test_passthrough_edits*.py")),
     *(f"tests/properties/test_{name}.py" for name in ("passing", "requests", "streams")),
 )
 _MAKING: Final = tuple(f"tests/conformance/test_making{name}.py" for name in ("", "_gemini", "_vertex"))

@@ -21,7 +21,7 @@ from gateway.dialects.outbound import OpenAITarget
 from tests.gateway.dialects.gemini import answering as google
 from tests.gateway.dialects.gemini import caller
 from tests.gateway.dialects.openai_chat import chat
-from tests.gateway.dialects.openai_chat import test_outbound_stream as chat_upstream
+from tests.gateway.dialects.openai_chat import outbound_answers as chat_upstream
 from tests.gateway.dialects.openai_responses import outbound as responses_upstream
 from tests.gateway.dialects.openai_responses import responses
 from tests.translating import CODECS, Sent, Upstreams
