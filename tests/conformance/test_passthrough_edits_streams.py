@@ -78,6 +78,67 @@ def called(*pieces: Json) -> bytes:
     return chunk(**said(tool_calls=list(pieces)))
 
 
+CALLING: Any = COUNTING | {"tools": [{"type": "function", "function": {"name": "f"}}]}
+CALL: Json = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def ended(reason: str | None, index: int = 0, **delta: Any) -> bytes:
+    return chunk(choices=[{"index": index, "delta": delta, "finish_reason": reason}])
+
+
+def ends(got: bytes) -> list[str]:
+    """Give what each choice ends with."""
+    choices = [choice for one in data_of(got) for choice in json.loads(one)["choices"]]
+    return [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [called(CALL), LAST],
+        [ended("stop", tool_calls=[CALL])],
+        [called(CALL), ended("stop", content="", tool_calls=None)],
+        [called(CALL) + LAST],
+    ],
+)
+async def test_calls_do_not_end_with_stop(tmp_path: Path, pieces: list[bytes]) -> None:
+    """Agents end there: googleapis/python-genai#2868, anomalyco/opencode#14972."""
+    assert ends(await stream(tmp_path, FIRST, *pieces, DONE, **CALLING)) == ["tool_calls"]
+
+
+async def test_each_choice_ends_with_its_own_calls(tmp_path: Path) -> None:
+    pieces = (ended(None, 1, tool_calls=[CALL]), LAST, ended("stop", 1))
+    assert ends(await stream(tmp_path, FIRST, *pieces, DONE, n=2, **CALLING)) == ["stop", "tool_calls"]
+
+
+@pytest.mark.parametrize(
+    ("piece", "more"),
+    [
+        (LAST, {}),
+        (ended("stop", tool_calls=None), {}),
+        (ended("stop", tool_calls=[]), {}),
+        (ended("length", tool_calls=[CALL]), {}),
+        (ended("tool_calls", tool_calls=[CALL]), {}),
+        # OpenAI says so itself where a call is forced
+        (ended("stop", tool_calls=[CALL]), {"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+        (ended("stop", tool_calls=[CALL]), {"tool_choice": "required"}),
+    ],
+)
+async def test_other_ends_are_as_the_upstream_says(tmp_path: Path, piece: bytes, more: Json) -> None:
+    assert await stream(tmp_path, FIRST, piece, DONE, **CALLING, **more) == FIRST + piece + DONE
+
+
+@pytest.mark.parametrize(("calls", "end"), [([CALL], "tool_calls"), ([], "stop"), (None, "stop")])
+async def test_calls_of_a_whole_answer_do_not_end_with_stop(tmp_path: Path, calls: Any, end: str) -> None:
+    message = {"role": "assistant", "content": "ok", "tool_calls": calls}
+    body = {"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(json.dumps(body).encode())
+        response = await same.post(json.dumps(CHAT | {"tools": CALLING["tools"]}).encode())
+    body["choices"][0]["finish_reason"] = end  # type: ignore[index]  # made above
+    assert response.json() == body
+
+
 async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_path: Path) -> None:
     """Pitfall 79: the SDKs put calls together by their index."""
     signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}

@@ -36,6 +36,7 @@ from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
 from .demanded import REMINDED, equipped, met
 from .edits_shown import shown
+from .ended_calls import EndedCalls, may_call
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 from .outbound_models import abilities_of, effort_of
@@ -416,6 +417,13 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
         name="numbered",
         why="parsers fail on a piece of a call without an index, and concatenate repeated names",
         begin=Numbers,
+    ),
+    ReplyEdit(
+        name="called",
+        why="some servers end calls with `stop`, and agents end there",
+        begin=EndedCalls,
+        wanted=may_call,
+        whole=True,
     ),
     masking(mask_message(unnamed, "error")),
 )

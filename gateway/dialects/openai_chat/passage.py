@@ -1,6 +1,7 @@
 """A Chat Completions answer of an upstream's own on its way to a caller.
 
-Once a call is numbered anew, each piece of a call is looked at; until then only those that begin one.
+Once a call is numbered anew, each piece of a call is looked at; until then only those that begin one. Where the model
+may call tools, the end is looked at, too.
 """
 
 from functools import partial
@@ -9,6 +10,7 @@ from gateway.dialects import Answering
 from gateway.dialects.passage import Passage
 
 from .edits import REPLIES, screen, skim, trim
+from .ended_calls import STOP, EndedCalls
 from .numbering import PIECES, Numbers
 from .stream import broken
 
@@ -20,9 +22,24 @@ class ChatPassage(Passage):
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, REPLIES, broken, screen, skim, trim)
+        if answering.request.stream:  # a whole answer is not looked through
+            self._remember(answering)
+
+    def _remember(self, answering: Answering) -> None:
+        """Screen by what the edits have seen of the answer so far."""
         numbers = next(apply for apply, _ in self._edits if isinstance(apply, Numbers))
         self._screen = partial(_tells, numbers)  # a method of its own would be a cycle
+        if answering.request.tools and (ended := [one for one, _ in self._edits if isinstance(one, EndedCalls)]):
+            self._skim, self._screen = _ends, partial(_tells_of_ends, numbers, ended[0])
 
 
 def _tells(numbers: Numbers, data: bytes, answering: Answering) -> bool:
     return screen(data, answering) or (numbers.moved and PIECES in data)
+
+
+def _tells_of_ends(numbers: Numbers, ended: EndedCalls, data: bytes, answering: Answering) -> bool:
+    return _tells(numbers, data, answering) or (ended.called and STOP in data)
+
+
+def _ends(events: bytes, answering: Answering) -> bool:
+    return STOP in events or skim(events, answering)
