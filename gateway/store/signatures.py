@@ -145,23 +145,23 @@ class SharedSignatures:
         client = self._ready()
         return client is not None and bool(await self._wait(_pinged(client), _ASKED_S))
 
-    async def get(self, caller: str, calls: Sequence[str], *, pictures: bool = False) -> Mapping[str, bytes] | None:
+    async def get(self, caller: str, names: Sequence[str], *, pictures: bool = False) -> Mapping[str, bytes] | None:
         """Give what there is for these calls, or pictures; None when it cannot be asked."""
         client = self._ready()
         if client is None:
             return None
-        asked = [(call, root) for call in calls for root in self._roots]
+        asked = [(name, root) for name in names for root in self._roots]
         base = _base(caller, pictures=pictures)
-        names = [f"{base}:{_name(root, caller, call)}" for call, root in asked]
-        values = await self._wait(_found(client, names), self._patience_s[pictures])
+        keys = [f"{base}:{_name(root, caller, name)}" for name, root in asked]
+        values = await self._wait(_found(client, keys), self._patience_s[pictures])
         if values is None:
             return None
         opened = {
-            call: _open(root, caller, call, value)
-            for (call, root), value in zip(asked, values, strict=True)
+            name: _open(root, caller, name, value)
+            for (name, root), value in zip(asked, values, strict=True)
             if value is not None
         }
-        return {call: value for call, value in opened.items() if value is not None}
+        return {name: value for name, value in opened.items() if value is not None}
 
     async def put(self, caller: str, entries: Mapping[str, bytes], *, pictures: bool = False) -> None:
         """Keep entries; it goes on when nobody waits for it any more, or at all while it responds too late."""
