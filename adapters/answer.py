@@ -125,7 +125,7 @@ class UpstreamAnswer:
         return self._reader.usage
 
     async def read(self) -> list[ir.Event] | None:
-        """Give the events of the next network read."""
+        """Give the events of the next network read; there are none in a sign of life, as pings and comments are."""
         if self._ended:
             return None
         try:
@@ -136,7 +136,7 @@ class UpstreamAnswer:
                 self._look_at(data)
             if self._whole:
                 return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
-            return self._events(data)
+            return self._events(data) or await self._more()
         except TransportError as error:
             if isinstance(error, Broken) and self._reader.finished and self._decoder.between:
                 return self._left()
@@ -145,6 +145,13 @@ class UpstreamAnswer:
             failure = Failure(UpstreamMalformed(str(error)), "final")
         self._decoder.abort()  # the error's traceback keeps it
         raise self._told(failure)  # not within, where it would keep the other error, and with it what was read
+
+    async def _more(self) -> list[ir.Event]:
+        """Read on from the piece of an event, which is no sign of life: only then has a ping or a comment come."""
+        while self._seen and not (self._ended or self._decoder.between):
+            if events := self._events(await self._response.read()):
+                return events
+        return []
 
     async def _trail(self) -> list[ir.Event]:
         """Read what may follow the end of the answer, which ends when that has had its time."""
@@ -179,7 +186,9 @@ class UpstreamAnswer:
             events += self._reader.close()
         if events and type(events[-1]) in _LAST:
             data = self._last(data, events, payloads)
-        return self._passed(data, events, quiet=not payloads) if self._passes else events
+        if not self._passes:
+            return events
+        return self._passed(data, events, quiet=not payloads and not self._decoder.between)
 
     def _last(self, data: bytes, events: list[ir.Event], payloads: Sequence[str]) -> bytes:
         """See what ends the answer; give what came, without what an error repeats of the request's credentials."""

@@ -329,11 +329,10 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
     try:
         while (batch := await answer.read()) is not None:
             events += batch
-            if not batch or (type(batch[-1]) is ir.Passed and not _is_ping(batch, events)):
+            if not _is_life(batch, events):
                 continue
             watchdog.feed()
-            begun = _begun(target, journey, answer, events, batch)
-            if begun is not None:
+            if batch and (begun := _begun(target, journey, answer, events, batch)) is not None:
                 return begun
         raise StreamBroken(f"{target.label} closed the connection without a response")
     except BaseException as error:
@@ -343,8 +342,13 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
         raise
 
 
-def _is_ping(batch: list[ir.Event], events: list[ir.Event]) -> bool:
-    """Tell a sign of life from a comment; a ping is one once a block is open: thoughts may show nothing else."""
+def _is_life(batch: list[ir.Event], events: list[ir.Event]) -> bool:
+    """Tell a sign of life from the piece of an event.
+
+    A ping or a comment is one once a block is open: thoughts may show nothing else.
+    """
+    if not batch:
+        return ir.BlockStarted in map(type, events)
     last = batch[-1]
     if type(last) is ir.Passed and all(type(event) is ir.Passed for event in batch):
         return not last.quiet and ir.BlockStarted in map(type, events)

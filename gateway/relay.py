@@ -356,7 +356,8 @@ class _Exchange:
         read, passed = begun.answer.read, self._context.passed
         with Watchdog(self._relay.idle, self._relay.grace, self._context.silences) as watchdog:
             while (events := await read()) is not None:
-                if not events:
+                if not events:  # a ping, or a comment
+                    watchdog.feed()
                     continue
                 if passed and _is_quiet(events):  # an upstream that drips is as silent as one that says nothing
                     await self._take(events, take)
@@ -423,7 +424,7 @@ class _Exchange:
 
 
 def _is_quiet(events: Sequence[ir.Event]) -> bool:
-    """Tell whether what passes is no whole event yet, or a comment."""
+    """Tell whether what passes is no whole event yet."""
     return len(events) == 1 and type(events[0]) is ir.Passed and events[0].quiet
 
 

@@ -109,7 +109,7 @@ class Answer(Protocol):
         ...
 
     async def read(self) -> list[ir.Event] | None:
-        """Give the events of the next network read (often none), None at the end; raise GatewayError."""
+        """Give the events of what comes next, none for a mere sign of life, None at the end; raise GatewayError."""
         ...
 
     def close(self) -> None:

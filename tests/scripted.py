@@ -121,12 +121,12 @@ class _Answer:
         item = next(self._items, None)
         if isinstance(item, float | int):
             await anyio.sleep(item)
-            return []
+            return await self.read()
         if isinstance(item, GatewayError):
             raise item
         if callable(item):
             await item()
-            return []
+            return await self.read()
         for event in item or ():
             if isinstance(event, ir.UsageReported):
                 self.usage = event.usage

@@ -193,7 +193,7 @@ class Failed(Struct, frozen=True):
 class Passed(Struct, gc=False, frozen=True):
     """What an upstream said at once, byte for byte, for a caller of its dialect; the ordinary events of it follow.
 
-    `quiet`: nothing is told with it yet, it is a comment or the piece of an event.
+    `quiet`: nothing is told with it yet, it is the piece of an event.
     """
 
     data: bytes

@@ -13,7 +13,7 @@ import pytest
 from tests.automata import Heard
 from tests.conformance.openai_api import ENDS
 from tests.faults.server import EVENTS, Call, Fault
-from tests.faults.site import DIALECTS, GOOGLES, KINDS, PAIRS, Answer, At, Site, running, until
+from tests.faults.site import CHATS, CLAUDES, DIALECTS, GOOGLES, KINDS, PAIRS, Answer, At, Site, running, until
 from tests.faults.wires import before, cut, say_first, saying
 
 pytestmark = pytest.mark.anyio
@@ -212,3 +212,37 @@ def gaps(answer: Answer, since: float) -> list[float]:
     came = [when for when, data in answer.pieces if when > since and any(data.startswith(mark) for mark in marks)]
     assert all(when - answer.began >= BEAT_S * number for number, when in enumerate(came, 1))
     return [later - earlier for earlier, later in pairwise([since, *came])] if len(came) >= 2 else [math.inf]
+
+
+# between two events, as servers give signs of life while their model thinks
+PING, COMMENT = b'event: ping\ndata: {"type": "ping"}\n\n', b": OPENROUTER PROCESSING\n\n"
+SIGNS = [(kind, sign) for kind in CLAUDES for sign in (PING, COMMENT)] + [(kind, COMMENT) for kind in CHATS]
+
+
+@pytest.mark.parametrize(("kind", "sign"), SIGNS)
+async def test_row_06_a_sign_of_life_is_no_silence(site: Site, kind: str, sign: bytes) -> None:
+    """Claude thinks for minutes with nothing but pings (frontman-ai/frontman#731); routers send comments."""
+    at = site.at(kind)
+
+    async def alive(call: Call) -> None:
+        frames = await call.frames()
+        said = before(frames, b"three")
+        await call.begin(EVENTS)
+        await call.say(*said)
+        for _ in range(4):
+            await asyncio.sleep(IDLE_S / 2)
+            await call.say(sign)
+        await call.say(*frames[len(said) :])
+        await call.end()
+
+    at.server.always = alive
+    heard = dict[str, str]()
+
+    async def ask(dialect: str) -> None:
+        heard[dialect] = at.heard(dialect, await at.answer(dialect)).text
+
+    for _ in range(TRIES // 10):
+        await asyncio.gather(*map(ask, DIALECTS))
+        if set(heard.values()) == {"one two three"}:
+            break
+    assert heard == dict.fromkeys(DIALECTS, "one two three")
