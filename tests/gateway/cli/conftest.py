@@ -1,5 +1,6 @@
 """Run the commands inside the test's process, in an empty folder of a machine on which nothing is set up."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from gateway import registry
 from gateway.cli import main
 from gateway.registry import Group
 from tests.fakes.v1internal import FakeV1Internal
+from tests.gateway.cli.doctoring import Said
 from tests.patience import patient
 from tests.processes import PROGRAMS, environment
 
@@ -104,3 +106,19 @@ def write(folder: Path) -> Callable[[str], Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def examine(run: Run) -> Callable[..., Said]:
+    """Run it to its end; give the findings. Its exit code says whether a problem is among them, and of what kind."""
+
+    def examine(*words: str, **variables: str) -> Said:
+        done = run("doctor", "--json", *words, **variables)
+        assert done.err == ""
+        findings: Said = json.loads(done.out)["findings"]
+        problems = [one["check"] for one in findings if one["level"] == "problem"]
+        assert done.code == (2 if "configuration" in problems else int(bool(problems)))
+        assert all(bool(one["fix"]) == (one["level"] != "ok") for one in findings)
+        return findings
+
+    return examine
