@@ -79,6 +79,7 @@ OfModel = Literal[
     "counting",
     "options",
     "identity",
+    "storing",
     "asides",
     "added_tools",
     "updates",

@@ -32,7 +32,7 @@ from gateway.adapters.failures import (
     of_service,
 )
 from gateway.dialects.openai_chat.outbound_errors import is_outcome, read_details, read_error, unwrapped
-from gateway.dialects.outbound import ADDED_TOOLS, ASIDES, IDENTITY, ITEM_METADATA, SPELLINGS, UPDATES
+from gateway.dialects.outbound import ADDED_TOOLS, ASIDES, IDENTITY, ITEM_METADATA, SPELLINGS, STORING, UPDATES
 from gateway.dialects.raw import read
 from gateway.errors import (
     GatewayError,
@@ -74,6 +74,7 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "parallel_tool_calls": "parallel",
     **dict.fromkeys(_VERBOSITY, "verbosity"),
     **dict.fromkeys(IDENTITY, "identity"),
+    STORING: "storing",
     **dict.fromkeys(ASIDES, "asides"),
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
@@ -106,6 +107,8 @@ _UNKNOWN: Final = (
     "unexpected keyword argument {}",
     "unknown field {}",
     "unknown field: {}",
+    "unknown name {}:",  # Google's own OpenAI API
+    "unknown name {} at ",
     "unknown parameter {}",
     "the {} parameter is not enabled",  # OpenAI, for an organization
     "key(s) in object: {}",
@@ -254,6 +257,7 @@ CAUSES: Final = Causes(
         (_400, "response_format of type json_schema is not supported", "schemaless"),  # OpenAI's older models
         (_BAD, "response_format, type), msg: input should be text or json_object", "schemaless"),  # llama-cpp-python
         (_BAD, "tools is incompatible with response_format", "formless"),  # Cerebras
+        (_BAD, "function calling with a response mime type", "formless"),  # Google, of models before Gemini 3
         (_BAD, "cannot be combined with tool/function calling", "formless"),  # Groq
         (_BAD, "assistantmessage, content), msg: input should be a valid string", "silence"),  # llama-cpp-python
         (_GONE, "support the provided tool_choice value", "choice"),  # OpenRouter

@@ -19,6 +19,7 @@ __all__ = [
     "ROOM",
     "SPELLED",
     "SPELLINGS",
+    "STORING",
     "TEXT_ONLY",
     "UNDESCRIBED",
     "UPDATES",
@@ -51,6 +52,7 @@ Demand = Literal[
 ]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
+STORING: Final = "store"  # whether the server keeps the answer
 ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by itself
 # what it adds to the input of Responses: types of items, and a field of any item
 ADDED_TOOLS: Final = "additional_tools"
@@ -64,7 +66,7 @@ ROOM: Final = "room"  # stands for the limit of the answer, which there is not e
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
-_DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}
+_DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True, STORING: False}
 _TIERS: Final[Mapping[str, ir.Tier]] = {
     "flex": "flex",
     "priority": "priority",
@@ -73,7 +75,7 @@ _TIERS: Final[Mapping[str, ir.Tier]] = {
     "on_demand_flex": "flex",  # Vertex AI's types of traffic
     "on_demand_priority": "priority",
 }
-_HINTS: Final = frozenset({"reasoning_effort", *IDENTITY, *ASIDES})
+_HINTS: Final = frozenset({"reasoning_effort", STORING, *IDENTITY, *ASIDES})
 
 
 class OpenAITarget(Struct, frozen=True, kw_only=True):

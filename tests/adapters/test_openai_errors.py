@@ -129,6 +129,13 @@ def test_published_refusals(name: str) -> None:
         ("property 'prompt_cache_key' is unsupported", "identity"),  # Groq
         ("body.prompt_cache_key: property 'body.prompt_cache_key' is unsupported", "identity"),  # Cerebras
         ("property 'user' is unsupported", "identity"),
+        # Google's own OpenAI API: liliMozi/openhanako#394 and #2494, SuzumiyaAkizuki/ComfyUI-NewBie-LLM-Formatter#3
+        ('Invalid JSON payload received. Unknown name "prompt_cache_key": Cannot find field.', "identity"),
+        ('Invalid JSON payload received. Unknown name "store": Cannot find field.', "storing"),
+        ('Invalid JSON payload received. Unknown name "reasoning": Cannot find field.', "spelling"),
+        ('Invalid JSON payload received. Unknown name "frequency_penalty": Cannot find field.', "drawing"),
+        ("Invalid JSON payload received. Unknown name \"x\" at 'store': Cannot find field.", "final"),
+        ("Function calling with a response mime type: 'application/json' is unsupported", "formless"),
         ("Unknown parameter: 'client_metadata'.", "asides"),
         ("[invalid_request_error] unknown parameter `access_programs`", "asides"),  # OpenCode
         ("The access_programs parameter is not enabled for this organization.", "asides"),

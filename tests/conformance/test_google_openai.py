@@ -1,0 +1,97 @@
+"""Google's own OpenAI API refuses each field that it does not know: clients send some in every request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.app import create_app
+from tests.conformance.served import CHAT, MESSAGES, RESPONSES, user
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+# as it was found to take them one by one, with one key and model: liliMozi/openhanako#2494
+KNOWN = frozenset(
+    {"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "tools", "tool_choice"}
+    | {"reasoning_effort", "response_format", "temperature", "top_p"}
+)
+MODEL = "gemini-3.8-flash"
+TOOLS: Json = {"tools": [{"name": "f", "input_schema": {"type": "object"}}]}
+OF_CLAUDE_CODE: Json = {"max_tokens": 32000, "thinking": {"type": "adaptive"}, "metadata": {"user_id": "u"}, **TOOLS}
+OF_CODEX: Json = {
+    "prompt_cache_key": "k",
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "parallel_tool_calls": True,
+    "text": {"verbosity": "low"},
+}
+
+
+class Google:
+    """Refuses what it does not know, all at once, and remembers what it said."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.bodies: list[Json] = []
+
+    async def chat(self, request: Request) -> Response:
+        asked: Json = await request.json()
+        self.bodies.append(asked)
+        unknown = [
+            f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.' for name in asked.keys() - KNOWN
+        ]
+        self.statuses.append(400 if unknown else 200)
+        if unknown:
+            told = {"code": 400, "message": "\n".join(unknown), "status": "INVALID_ARGUMENT"}
+            return JSONResponse([{"error": told}], 400)
+        if not asked.get("stream"):
+            message = {"role": "assistant", "content": "ok"}
+            return JSONResponse({"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+        chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}
+        return Response(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n", media_type="text/event-stream")
+
+
+@asynccontextmanager
+async def before(google: Google, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a gateway before it."""
+    async with serve(Starlette(routes=[Route("/openai/chat/completions", google.chat, methods=["POST"])])) as below:
+        table = {"type": "openai", "base_url": f"{below}/openai", "api_key": "key-1", "models": [MODEL]}
+        config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"up": table}}
+        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+            yield http
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "refusals"),
+    [
+        (CHAT, {"store": False}, 1),
+        (CHAT, {"store": False, "prompt_cache_key": "k", "frequency_penalty": 0}, 3),
+        (CHAT, {"reasoning": {"effort": "low"}}, 1),
+        (RESPONSES, OF_CODEX, 2),
+        (MESSAGES, OF_CLAUDE_CODE, 1),
+    ],
+)
+async def test_what_clients_always_send_is_left_out_and_that_is_remembered(
+    tmp_path: Path, path: str, fields: Json, refusals: int
+) -> None:
+    google = Google()
+    said: Json = {"input": "hi"} if path == RESPONSES else {"messages": [user("hi")]}
+    async with before(google, tmp_path) as http:
+        answers = [await http.post(path, json={"model": MODEL, **said, **fields}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert google.statuses == [*[400] * refusals, 200, 200]
+    assert google.bodies[-1].keys() <= KNOWN
