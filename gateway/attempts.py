@@ -329,10 +329,15 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
     try:
         while (batch := await answer.read()) is not None:
             events += batch
-            if not _is_life(batch, events):
+            if not batch:
+                if _is_open(events):
+                    watchdog.feed()
+                continue
+            if type(batch[-1]) is ir.Passed and not _is_ping(batch, events):
                 continue
             watchdog.feed()
-            if batch and (begun := _begun(target, journey, answer, events, batch)) is not None:
+            begun = _begun(target, journey, answer, events, batch)
+            if begun is not None:
                 return begun
         raise StreamBroken(f"{target.label} closed the connection without a response")
     except BaseException as error:
@@ -342,17 +347,17 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
         raise
 
 
-def _is_life(batch: list[ir.Event], events: list[ir.Event]) -> bool:
-    """Tell a sign of life from the piece of an event.
-
-    A ping or a comment is one once a block is open: thoughts may show nothing else.
-    """
-    if not batch:
-        return ir.BlockStarted in map(type, events)
+def _is_ping(batch: list[ir.Event], events: list[ir.Event]) -> bool:
+    """Tell a sign of life from the piece of an event."""
     last = batch[-1]
     if type(last) is ir.Passed and all(type(event) is ir.Passed for event in batch):
-        return not last.quiet and ir.BlockStarted in map(type, events)
+        return not last.quiet and _is_open(events)
     return True
+
+
+def _is_open(events: list[ir.Event]) -> bool:
+    """Tell whether a ping or a comment is a sign of life: once a block is open, as thoughts may show nothing else."""
+    return ir.BlockStarted in map(type, events)
 
 
 def _begun(

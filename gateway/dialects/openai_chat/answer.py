@@ -36,6 +36,7 @@ __all__ = [
     "manner",
     "refusal",
     "signed",
+    "tier",
     "usage",
 ]
 
@@ -56,6 +57,7 @@ _NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {
 }
 _OWN: Final = ("stop", "completed")  # a filter, too, may say why, but not in words of the answer
 _NONE: Final[frozenset[str]] = frozenset()
+_TIERS: Final = ("flex", "priority", "fast")
 _WITHHELD: Final = "The answer was withheld by a content filter."
 _WRAPPING: Final = '{"input":"'
 _BROKEN_OFF: Final = re.compile(
@@ -226,6 +228,13 @@ def manner(answering: Answering) -> Manner:
 def completion_id(answering: Answering) -> str:
     """Give the answer's id."""
     return f"chatcmpl-{answering.id}"
+
+
+def tier(request: ir.Request, count: ir.Usage) -> str | UnsetType:
+    """Give the service tier that has served who chose one: no other dialect has these, but OpenAI's servers do."""
+    if "service_tier" not in request.extras:
+        return UNSET
+    return count.tier if count.tier in _TIERS else "default"
 
 
 def finish_reason(finish: ir.Finished, calls: int, how: Manner) -> str:

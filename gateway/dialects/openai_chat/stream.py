@@ -45,11 +45,14 @@ class _Chunk(Struct, kw_only=True):
     created: int
     model: str
     choices: list[_Choice]
+    service_tier: str | UnsetType = UNSET
     usage: answer.Usage | UnsetType | None = UNSET
 
 
 class ChatStream:
     """Writes one stream."""
+
+    _tier: str | UnsetType = UNSET  # of who has chosen one; how a request is served is known at the end
 
     def __init__(self, answering: Answering, index: int = 0) -> None:
         self._index = index
@@ -103,6 +106,7 @@ class ChatStream:
             created=answering.created,
             model=answering.model,
             choices=choices,
+            service_tier=self._tier,
             usage=usage,
         )
         return sse_event(json_line(_encode(chunk)))
@@ -217,11 +221,14 @@ class ChatStream:
             self._say(answer.Message(annotations=self._annotations or UNSET, extra_content=extra))
         if not self._opened:
             self._say(answer.Message(content=""))
+        request = self._answering.request
+        if request.extras:
+            self._tier = answer.tier(request, self._usage)
         self._out.append(self._chunk([_Choice(index=self._index, delta=Raw(b"{}"), finish_reason=reason)]))
         self._ended = True
         if self._index:
             return
-        if self._answering.request.include_usage:
+        if request.include_usage:
             self._out.append(self._chunk([], answer.usage(self._usage)))
         self._out.append(_DONE)
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects import Answering
@@ -28,6 +28,7 @@ class _Completion(Struct, gc=False, kw_only=True):
     created: int
     model: str
     choices: list[_Choice]
+    service_tier: str | UnsetType = UNSET
     usage: answer.Usage
 
 
@@ -43,6 +44,7 @@ def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
             created=answering.created,
             model=answering.model,
             choices=[_choice(one, index, how) for index, one in enumerate((reply, *reply.others))],
+            service_tier=answer.tier(answering.request, reply.usage) if answering.request.extras else UNSET,
             usage=answer.usage(reply.usage),
         )
     )

@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.openai_chat import OpenAIChat
 
-from .chat import Json, answer, answering, block, call, text, thinking, whole
+from .chat import Json, answer, answering, block, call, text, thinking, whole, write
 
 
 def message(events: list[ir.Event], **to: Any) -> Json:
@@ -40,6 +41,18 @@ def test_the_shape_of_a_small_answer() -> None:
             "completion_tokens_details": {"reasoning_tokens": 5},
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "told"), [("auto", "", "default"), ("flex", "flex", "flex"), (None, "", None)]
+)
+def test_who_chooses_a_service_tier_is_told_which_one_has_served_it(
+    asked: str | None, served: ir.Tier, told: str | None
+) -> None:
+    """As openai.types.chat.ChatCompletion says of `service_tier`: where it is set, the response includes it."""
+    to = answering(extras={"service_tier": Raw(json.dumps(asked).encode())} if asked else {})
+    events = [ir.Started(), *text("a"), ir.UsageReported(ir.Usage(tier=served)), ir.Finished(reason="stop")]
+    assert whole(events, to).get("service_tier") == write(events, to).chunks[-1].get("service_tier") == told
 
 
 @pytest.mark.parametrize(
