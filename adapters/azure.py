@@ -42,6 +42,7 @@ class AzureOpenAI(OpenAI):
             read_made=read_failure,
             server=server,
             draws=False,
+            marks="breakpoint",
             described=described,
             lists=False,  # /models of the v1 path has the models that could be deployed, not the deployments
         )

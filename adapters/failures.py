@@ -88,6 +88,7 @@ OfModel = Literal[
     "kinds",
     "services",
     "summaries",
+    "marks",
     "objects",
     "schemaless",
     "formless",

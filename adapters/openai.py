@@ -47,6 +47,7 @@ from gateway.dialects.outbound import (
     UPDATES,
     Carriers,
     Demand,
+    Marking,
     MaxTokensField,
     OpenAITarget,
     OpenAIWritten,
@@ -84,6 +85,12 @@ _QUIET: Final[Mapping[str, Mapping[str, object]]] = {
     "siliconflow.com": _UNTHINKING,
     "siliconflow.cn": _UNTHINKING,
     "openrouter.ai": {"reasoning": {"enabled": False}},
+}
+# How a server wants to be told what of a prompt is to be cached; others refuse what they do not know.
+_MARKS: Final[Mapping[str, Marking]] = {
+    _HOST: "breakpoint",
+    "openrouter.ai": "control",
+    "aliyuncs.com": "control",  # DashScope
 }
 _COMMON: Final[Carriers] = ("extra_content",)
 _ANY: Final[Carriers] = ("extra_content", "reasoning_details")
@@ -203,6 +210,7 @@ class OpenAI(KeyedUpstream):
             shipped=SHIPPED if official else {},
             described=described if official else as_listed,
             carriers=next((carriers for host, carriers in _CARRIERS.items() if _is_at(base, host)), None),
+            marks=next((marks for host, marks in _MARKS.items() if _is_at(base, host)), ""),
             quiet=next((fields for host, fields in _QUIET.items() if _is_at(base, host)), {}),
         )
 
@@ -283,6 +291,7 @@ class OpenAI(KeyedUpstream):
             max_tokens_field=self._limit_field(model, causes),
             max_output=request.within(self._backend.longest.get(model) or self.info(model).max_output),
             quiet=settings.quiet,
+            marks=settings.marks,
             signatures=self._signatures,
             carriers=self._carriers,
             sentinels=self._sentinels,
@@ -312,6 +321,7 @@ class OpenAI(KeyedUpstream):
             "keeps": "kept" not in causes,
             "only_functions": "kinds" in causes,
             "services": "services" not in causes,
+            "marks": "" if "marks" in causes else target.marks,
             "demands": (*target.demands, *(demand for cause, demand in _DEMANDS.items() if cause in causes)),
         }
         if "unsigned" in causes:

@@ -207,6 +207,8 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(kind), cause) for kind, cause in _ITEMS.items() for words in _UNKNOWN_ITEM),
         *((_BAD, words.format(kind), "kinds") for kind in _TOOLS for words in _UNKNOWN_TOOL),
         (_BAD, ITEM_METADATA, "item_metadata"),
+        (_BAD, "prompt_cache_breakpoint", "marks"),  # a path: messages[0].content[0].prompt_cache_breakpoint
+        (_BAD, "cache_control", "marks"),
         (_BAD, ".description: empty string", "descriptions"),  # Azure, of tools
         (_BAD, "type of tool must be function", "kinds"),  # llama.cpp
         (_BAD, "unsupported tool type", "kinds"),  # Ollama

@@ -9,7 +9,7 @@ from msgspec import Struct
 from gateway.adapters.failures import ReadFailure, Rules
 from gateway.adapters.model_list import Described, as_listed
 from gateway.config.upstreams import PoolConfig
-from gateway.dialects.outbound import Carriers, MaxTokensField
+from gateway.dialects.outbound import Carriers, Marking, MaxTokensField
 from gateway.errors import ModelNotFound
 from gateway.redact import Secret
 from gateway.upstream import ModelInfo
@@ -61,7 +61,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     `official`: it is OpenAI itself. `draws`: its chat may be asked for pictures. `shipped`: the models of
     one that gave no list yet; `described`: what their names tell; `lists`: it can be asked. `carriers`: the fields that
-    take back what a model has signed, and `quiet` those that keep one from thinking, where that is known.
+    take back what a model has signed, and `quiet` those that keep one from thinking, where that is known. `marks`: how
+    it wants to be told what is to be cached.
     """
 
     base: str
@@ -81,3 +82,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     lists: bool = True
     carriers: Carriers | None = None
     quiet: Mapping[str, object] = {}
+    marks: Marking = ""

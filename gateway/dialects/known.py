@@ -13,12 +13,13 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, inspect
 from msgspec.json import Decoder
 
+from gateway import ir
 from gateway.dialects.content import decode
 from gateway.dialects.place import Place, is_null
 from gateway.dialects.raw import FIELDS, RAWS
 from gateway.errors import InvalidRequest
 
-__all__ = ["Closed", "decode_known", "decode_open", "read_known", "read_outline"]
+__all__ = ["Closed", "decode_known", "decode_open", "read_known", "read_outline", "understood"]
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=Struct)
@@ -96,6 +97,15 @@ def read_known(raw: Raw, decoder: Decoder[_T], place: Place) -> _T:
         if _STOPPED not in error.message:
             raise
     return place.read(_known(raw, decoder.type, place), decoder)
+
+
+def understood(raw: Raw, decoder: Decoder[_T], place: Place, severity: ir.Severity = "hint") -> _T | None:
+    """Read an option that an answer can do without; None and a loss for one that is of no known form."""
+    try:
+        return read_known(raw, decoder, place)
+    except InvalidRequest:
+        place.lose("", "it is not in a form known here", severity)
+        return None
 
 
 def _known(raw: Raw, type_: Any, place: Place) -> Raw:

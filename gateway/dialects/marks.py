@@ -1,13 +1,19 @@
-"""Marks up to which a prompt may be cached: Anthropic has them, OpenAI's callers write them, nobody else takes them."""
+"""Marks up to which a prompt may be cached, as callers write them; see `outbound_marks` for who takes them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
+from msgspec import Raw
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.known import Closed, understood
+from gateway.dialects.place import Place
 
-__all__ = ["marked", "marks_of", "uncarried", "with_mark"]
+__all__ = ["CONTROL", "marked", "marks_of", "read_control", "uncarried", "with_mark"]
+
+CONTROL: Final = "cache_control"  # Anthropic's
 
 _Marked = ir.Text | ir.Media | ir.ToolCall | ir.ToolResult
 
@@ -17,6 +23,20 @@ _NOTHING: Final = "there is nothing here that could be cached"
 
 _P = TypeVar("_P", bound=ir.Part)
 _Given = TypeVar("_Given", ir.Text, ir.Media, ir.Text | ir.Media)
+
+
+class _Control(Closed):
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
+
+
+_CONTROL: Final = Decoder(_Control)
+
+
+def read_control(raw: Raw, place: Place) -> ir.Mark | None:
+    """Read Anthropic's mark, which other servers take from callers of OpenAI's dialects, too."""
+    said = understood(raw, _CONTROL, place)
+    return None if said is None else ir.Mark(path=place.path, ttl=said.ttl)
 
 
 def with_mark(part: _Given, mark: ir.Mark | None, losses: list[ir.Loss]) -> _Given:

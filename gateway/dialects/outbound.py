@@ -25,6 +25,7 @@ __all__ = [
     "UPDATES",
     "Carriers",
     "Demand",
+    "Marking",
     "MaxTokensField",
     "OpenAITarget",
     "OpenAIWritten",
@@ -37,6 +38,7 @@ __all__ = [
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 Carriers = tuple[Literal["extra_content", "reasoning_details"], ...]
+Marking = Literal["", "breakpoint", "control"]
 Demand = Literal[
     "system roles",
     "leading system",
@@ -90,8 +92,8 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     `forms`: whether a form of the answer may be asked for beside tools.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
     for pictures, and shown videos. `only_functions`: whether functions are the only tools of callers that its Responses
-    know, `services`: whether they know tools that it runs itself. `demands`: of messages and tools of Chat Completions,
-    see there.
+    know, `services`: whether they know tools that it runs itself. `marks`: how its server wants to be told what is to
+    be cached, "" = not at all. `demands`: of messages and tools of Chat Completions, see there.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
     `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused; `keeps`, whether
     it may know what is only named by its id.
@@ -114,6 +116,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     draws: bool = True
     only_functions: bool = False
     services: bool = True
+    marks: Marking = ""
     demands: tuple[Demand, ...] = ()
     renames_limit: bool = False
     upstream: str = ""

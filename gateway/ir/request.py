@@ -58,11 +58,11 @@ class Loss(Struct, gc=False, frozen=True):
 class Mark(Struct, gc=False, frozen=True, kw_only=True):
     """How far a prompt may be cached: up to the part or the tool that has it.
 
-    `path`: where it stood. `ttl`: for how long, in Anthropic's words; None = as the upstream likes.
+    `path`: where it stood. `ttl`: for how long at least, as Anthropic and OpenAI say it; None = as the upstream likes.
     """
 
     path: str
-    ttl: Literal["5m", "1h"] | None = None
+    ttl: Literal["5m", "30m", "1h", "12h"] | None = None
 
 
 class Logprob(Struct, gc=False, frozen=True):

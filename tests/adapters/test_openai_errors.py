@@ -150,6 +150,8 @@ def test_published_refusals(name: str) -> None:
             "Unknown parameter: 'input[0].internal_chat_message_metadata_passthrough.content_item_kinds'.",
             "item_metadata",
         ),
+        ("Unknown parameter: 'messages[0].content[0].prompt_cache_breakpoint'.", "marks"),
+        ("messages.0.content.0.cache_control: Extra inputs are not permitted", "marks"),
         ("'type' of tool must be 'function'", "kinds"),  # llama.cpp
         ("`custom` tools are not supported on this endpoint", "kinds"),  # Meta
         ("Unsupported Responses tool type: namespace", "kinds"),

@@ -252,7 +252,7 @@ async def test_the_text_has_a_line_for_each_value_but_not_for_roles(tmp_path: Pa
     text = written(await of(file, ask("anthropic", "gemini/gemini-2.5-flash", messages=CALLS, max_tokens=4000)))
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "carried max_tokens → generationConfig.maxOutputTokens" in lines
-    assert 'lost system[0].cache_control {"type":"ephemeral"} hint: not carried' in lines
+    assert 'lost system[0].cache_control {"type":"ephemeral"} hint: marks for the prompt cache are not carried' in lines
     assert not [line for line in lines if "].role" in line]
 
 

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.content import arguments, media
 from gateway.dialects.known import Closed, read_known
-from gateway.dialects.place import Place
-from gateway.dialects.raw import TEXT
+from gateway.dialects.marks import CONTROL, marked, read_control
+from gateway.dialects.place import Place, is_null
+from gateway.dialects.raw import NULL, TEXT
 from gateway.dialects.shown import read_shown
 
 from .wire import Content
@@ -145,6 +146,7 @@ class ToolReference(Struct, tag="tool_reference"):
 _Block = Text | Image | Document | SearchResult | Thinking | RedactedThinking | ToolUse | ToolResult | ToolReference
 _BLOCK: Final = Decoder(_Block)
 _KNOWN: Final = {kind.__struct_config__.tag: frozenset(("type", *kind.__struct_fields__)) for kind in _Block.__args__}
+_MARKED: Final = frozenset(_KNOWN) - {"thinking", "redacted_thinking"}
 
 # What Anthropic's own servers put into an answer, and want back in the next request
 _SERVER: Final = frozenset(
@@ -250,8 +252,14 @@ def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.
     if kind in _SERVER:
         yield ir.Opaque(dialect="anthropic", kind=kind, value=raw, path=place.path)
         return
-    place.lose_unknown(fields, _KNOWN[kind])
-    yield from read_known(raw, _BLOCK, place).parts(place)
+    known = _KNOWN[kind]
+    if fields.keys() <= known:  # nearly all
+        yield from read_known(raw, _BLOCK, place).parts(place)
+        return
+    mark = fields.pop(CONTROL, NULL) if kind in _MARKED else NULL
+    place.lose_unknown(fields, known)
+    parts = (*read_known(raw, _BLOCK, place).parts(place),)
+    yield from parts if is_null(mark) else marked(parts, read_control(mark, place.at(CONTROL)), place.losses)
 
 
 def _media(source: Source, place: Place, media_type: str | None = None) -> ir.Media:

@@ -18,9 +18,9 @@ from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, r
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import unread
 from gateway.dialects.outbound_history import Step, arrange
+from gateway.dialects.outbound_marks import Marks
 from gateway.dialects.renaming import Renaming, numbered
 
-from .outbound_marks import Marks
 from .outbound_parts import JSON, Parts
 from .outbound_target import NO_THOUGHT, AnthropicTarget
 

@@ -19,11 +19,11 @@ from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of
+from gateway.dialects.outbound_marks import ANTHROPIC, Marks
 from gateway.dialects.rewriting import leads_to_objects
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
-from .outbound_marks import Marks
 from .outbound_messages import Conversation, leads_with_thoughts
 from .outbound_parts import JSON
 from .outbound_schema import Strict, parameters, strict
@@ -77,7 +77,7 @@ class _Writer:
         self.target = target
         self.losses: list[ir.Loss] = [unknown(name, value) for name, value in request.extras.items()]
         self.names = NameMap(names_of(request))
-        self.marks = Marks(request)
+        self.marks = Marks(request, ANTHROPIC)
         self.system = [self.marks.on(_words(text.text), text.mark) for text in request.system if text.text.strip()]
         self.answer = ""
 

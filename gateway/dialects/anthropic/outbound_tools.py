@@ -8,10 +8,10 @@ from msgspec import Struct
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import emulated
+from gateway.dialects.outbound_marks import Marks
 from gateway.dialects.outbound_schema import NO_PARAMETERS
 from gateway.dialects.services import MESSAGES, carried, located
 
-from .outbound_marks import Marks
 from .outbound_schema import MENDED, parameters, strict
 from .outbound_target import NOT_STRICT, UNFORCED, AnthropicTarget
 

@@ -5,9 +5,11 @@ from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.known import decode_open, read_outline
+from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
 
@@ -54,6 +56,7 @@ _FREE: Final = ir.Output()
 _Effort = tuple[wire.Effort, str] | None  # with its path
 _Conversation = tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], _Effort]
 _NO_ITEMS: Final = Raw(b"[]")
+_MARK: Final = b'"cache_control"'
 _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
 
 
@@ -69,7 +72,7 @@ def read_request(body: bytes) -> ir.Request:
         tools = change_tools(tools, changes)
     choice = request.tool_choice
     user = request.metadata.user_id if request.metadata else None
-    return ir.Request(
+    asked = ir.Request(
         model=request.model,
         system=system,
         turns=turns,
@@ -93,6 +96,7 @@ def read_request(body: bytes) -> ir.Request:
         losses=tuple(place.losses),
         paths=_paths(request, effort),
     )
+    return replace(asked, marks=marks_of(tools, system, turns)) if _MARK in body else asked
 
 
 class _Unread(Struct):

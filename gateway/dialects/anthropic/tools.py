@@ -7,6 +7,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.marks import CONTROL, read_control
 from gateway.dialects.place import Place, is_null
 from gateway.dialects.services import MESSAGES, SEVERITY, read_option
 from gateway.errors import UndeclaredTool
@@ -23,6 +24,7 @@ _BUILTIN: Final = {
     "web_fetch_": "web_fetch",
     "code_execution_": "code_execution",
 }
+_MEMBERS: Final = frozenset((*Tool.__struct_fields__, CONTROL))
 _SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
 _MCP: Final = "mcp_"
 _ADVISOR: Final = "advisor"  # another model of Anthropic's, which Claude asks for advice
@@ -49,8 +51,10 @@ def read_tools(tools: Iterable[Raw], place: Place) -> tuple[ir.Tool, ...]:
         if tool is None:
             continue
         first = found.setdefault(tool.name, tool)
-        if replace(first, path=tool.path) != tool:
+        if replace(first, path=tool.path, mark=tool.mark) != tool:
             raise at.refuse(f"tool {tool.name!r} is declared twice with different definitions", "name")
+        if tool.mark is not None:
+            found[tool.name] = replace(first, mark=tool.mark)
     return tuple(found.values())
 
 
@@ -96,8 +100,11 @@ def _read_tool(raw: Raw, place: Place) -> ir.Tool | None:
     fields = place.fields(raw)
     kind = fields.get("type")
     if kind is None or is_null(kind) or bytes(kind) == b'"custom"':
-        place.lose_unknown(fields, Tool.__struct_fields__)
-        return _function(place.read(raw, TOOL), place)
+        place.lose_unknown(fields, _MEMBERS)
+        tool = _function(place.read(raw, TOOL), place)
+        if CONTROL not in fields or is_null(fields[CONTROL]):
+            return tool
+        return replace(tool, mark=read_control(fields[CONTROL], place.at(CONTROL)))
     typed = place.read(raw, TYPED_TOOL)
     if typed.type.startswith(_SEARCH):
         for key, value in fields.items():

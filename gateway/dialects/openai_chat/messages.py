@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments, wrapped
+from gateway.dialects.known import understood
 from gateway.dialects.marks import marked, with_mark
 from gateway.dialects.place import Place
 from gateway.dialects.raw import NULL
@@ -191,7 +192,7 @@ class _Messages:
                 yield part
         if wire.given(message.images):
             place = Place(f"{path}.images", self._losses)
-            pictures = wire.understood(message.images, _PICTURES, place, "content")
+            pictures = understood(message.images, _PICTURES, place, "content")
             for i, picture in enumerate(pictures or []):
                 yield image_part(picture, f"{place.path}[{i}]")
 

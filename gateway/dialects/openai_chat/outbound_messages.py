@@ -20,6 +20,7 @@ from gateway.dialects.gemini.signatures import SENTINEL
 from gateway.dialects.gemini.thinking import is_latest
 from gateway.dialects.outbound import Demand, OpenAITarget, unread
 from gateway.dialects.outbound_history import Step, arrange
+from gateway.dialects.outbound_marks import Marks
 
 from .answer import free_text
 from .call_ids import shortened
@@ -32,6 +33,7 @@ __all__ = ["Conversation", "Message"]
 Message = dict[str, object]
 
 _BELOW: Final = "[{} attached below]"
+_PLAIN: Final = 2  # members of a part that is words alone
 _ALONE: Final = "thoughts without a response are not sent back"
 # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
 _MISTRALS: Final = re.compile(r"[sx]tral")
@@ -40,7 +42,10 @@ _ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that com
 
 
 class Conversation:
-    """Writes the messages of one request. `custom`: the free-form tools that are declared as such, by upstream name."""
+    """Writes the messages of one request. `custom`: the free-form tools that are declared as such, by upstream name.
+
+    `marks`: what marks those parts that are to be cached.
+    """
 
     def __init__(
         self,
@@ -49,13 +54,15 @@ class Conversation:
         custom: frozenset[str],
         losses: list[ir.Loss],
         target: OpenAITarget,
+        marks: Marks | None = None,
     ) -> None:
         model, signed = target.model, target.signatures
         self._request = request
         self._names = names
         self._custom = custom
         self._losses = losses
-        self._parts = Parts(request.paths, losses, videos=target.draws)
+        self._marks = marks
+        self._parts = Parts(request.paths, losses, videos=target.draws, marks=marks)
         echoed = "thoughts" in target.demands or _ECHOED.search(model.lower()) is not None
         self._echoes = signed and echoed and not target.thoughtless
         extra = "extra_content" in target.carriers and ir.is_gemini(model)
@@ -69,7 +76,7 @@ class Conversation:
         """Give all messages, the system's first."""
         request = self._request
         steps = arrange([*map(self._unmarked, request.turns)], self._taken, self._losses)
-        rules = "\n\n".join(text.text for text in request.system if text.text)
+        rules = self._rules(request.system, "\n\n")
         leading: list[Mapping[str, object]] = [{"role": "system", "content": rules}] if rules else []
         messages = leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
         return met(messages, _THEIRS, lambda _: None) if self._mistral else messages
@@ -103,14 +110,22 @@ class Conversation:
         return [part for part in parts if not isinstance(part, ir.Opaque)]
 
     def _system(self, step: Step) -> list[Message]:
-        words = _joined(self._readable(step.parts), "\n")
+        words = self._rules(self._readable(step.parts), "\n")
         return [{"role": "system", "content": words}] if words else []
+
+    def _rules(self, parts: Iterable[ir.Part], between: str) -> str | list[Message]:
+        """Give instructions as one text; where one of them is marked, each is a part."""
+        texts = [part for part in parts if isinstance(part, ir.Text) and part.text]
+        if self._marks is not None and any(text.mark for text in texts):
+            return [self._parts.write(text) for text in texts]
+        return between.join(text.text for text in texts)
 
     def _user(self, step: Step) -> list[Message]:
         parts = self._readable(step.parts)
         written = [self._parts.write(part) for part in parts if isinstance(part, ir.Text | ir.Media)]
         texts = [part["text"] for part in written if part["type"] == "text"]
-        if len(texts) == len(written):  # a plain string is what every server takes
+        marked = self._marks is not None and any(len(part) > _PLAIN for part in written)
+        if len(texts) == len(written) and not marked:  # a plain string is what every server takes
             words = "\n".join(map(str, texts))
             return [{"role": "user", "content": words}] if words else []
         return [{"role": "user", "content": written}]
@@ -157,9 +172,18 @@ class Conversation:
                 media = [part for part in result.parts if isinstance(part, ir.Media)]
                 words = [text_of(result), _below(media) if media else ""]
                 content = ("Error: " if result.is_error else "") + "\n".join(filter(None, words))
-                messages.append({"role": "tool", "tool_call_id": shortened(result.id), "content": content})
+                said = content if self._marks is None else self._marked(content, result)
+                messages.append({"role": "tool", "tool_call_id": shortened(result.id), "content": said})
                 attached += map(self._parts.write, media)
         return [*messages, {"role": "user", "content": attached}] if attached else messages
+
+    def _marked(self, content: str, result: ir.ToolResult) -> str | list[Message]:
+        """Mark the end of a result, if it is."""
+        last = result.parts[-1] if result.parts else None
+        mark = result.mark or (last.mark if isinstance(last, ir.Text) else None)
+        if self._marks is None or mark is None or not content:
+            return content
+        return [self._marks.on({"type": "text", "text": content}, mark)]
 
     _WRITERS: ClassVar[dict[str, Callable[[Any, Step], list[Message]]]] = {
         "system": _system,

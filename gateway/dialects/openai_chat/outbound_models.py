@@ -25,7 +25,8 @@ class Abilities(Struct, frozen=True, kw_only=True):
 
     `efforts`: the values of `reasoning_effort`, None = nobody knows. `draws`: whether it may be told how to draw.
     `rests`: whether it can be kept from thinking, None = nobody knows. `stops`: stop sequences; `parallel`:
-    `parallel_tool_calls`; `free_form`: tools that take plain text; `subsets`: `allowed_tools`.
+    `parallel_tool_calls`; `free_form`: tools that take plain text; `subsets`: `allowed_tools`; `marks`: marks of what
+    is to be cached.
     """
 
     efforts: tuple[str, ...] | None = None
@@ -35,15 +36,16 @@ class Abilities(Struct, frozen=True, kw_only=True):
     parallel: bool = True
     free_form: bool = False
     subsets: bool = False
+    marks: bool = False
 
     def is_fixed(self, effort: str | None) -> bool:
         """Tell whether the model draws as it likes at this effort, and does not tell how; None is its own: none."""
         return self.draws == "never" or (self.draws == "unless it thinks" and effort not in (None, "none"))
 
 
-def _thinker(*efforts: str) -> Abilities:
+def _thinker(*efforts: str, marks: bool = False) -> Abilities:
     draws: Literal["unless it thinks", "never"] = "unless it thinks" if "none" in efforts else "never"
-    return Abilities(efforts=efforts, draws=draws, stops=False, free_form=True, subsets=True)
+    return Abilities(efforts=efforts, draws=draws, stops=False, free_form=True, subsets=True, marks=marks)
 
 
 _UNKNOWN: Final = Abilities()
@@ -57,7 +59,7 @@ _MODELS: Final = (
     (r"gpt-5(?![.\d])", _thinker("minimal", *_MIDDLE)),
     (r"gpt-5\.1(?!\d)(?!-codex-max)", _thinker("none", *_MIDDLE)),
     (r"gpt-5\.[1-5](?!\d)", _thinker("none", *_MIDDLE, "xhigh")),
-    (r"gpt-(?:[5-9]|1\d)(?!\d)", _thinker("none", *_MIDDLE, "xhigh", "max")),
+    (r"gpt-(?:[5-9]|1\d)(?!\d)", _thinker("none", *_MIDDLE, "xhigh", "max", marks=True)),
     (r"(?:chat)?gpt-", Abilities(efforts=(), subsets=True)),
     (r"(?:thinking|reasoner|deepseek-r1|qwq|kimi-k2\.7-code|kimi-k3)", Abilities(rests=False)),
     # of others, which vLLM, SGLang, Ollama, Groq, Cerebras and DeepInfra serve: `none` is what keeps them from thinking

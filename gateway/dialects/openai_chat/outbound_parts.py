@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway import ir
+from gateway.dialects.outbound_marks import Marks
 from gateway.errors import InvalidRequest
 
 __all__ = ["Parts", "fetched", "image"]
@@ -33,15 +34,25 @@ _ADDRESSES: Final = ("https://", "http://")
 
 
 class Parts:
-    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`. `videos`: there are some."""
+    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`. `videos`: there are some.
 
-    def __init__(self, paths: Mapping[str, str], losses: list[ir.Loss], *, videos: bool = False) -> None:
+    `marks`: what marks those that are to be cached.
+    """
+
+    def __init__(
+        self, paths: Mapping[str, str], losses: list[ir.Loss], *, videos: bool = False, marks: Marks | None = None
+    ) -> None:
         self._paths = paths
         self._losses = losses
         self._videos = videos
+        self._marks = marks
 
     def write(self, part: ir.Text | ir.Media) -> _Part:
         """Write one part; raise InvalidRequest for what this dialect has no form for."""
+        written = self._written(part)
+        return written if self._marks is None else self._marks.on(written, part.mark)
+
+    def _written(self, part: ir.Text | ir.Media) -> _Part:
         if isinstance(part, ir.Text):
             return {"type": "text", "text": part.text}
         kind = part.media_type.partition("/")[0]

@@ -21,6 +21,7 @@ from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
 from .demanded import REMINDED, equipped, met
+from .outbound_marking import marks_for
 from .outbound_messages import Conversation
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
@@ -37,8 +38,13 @@ IN_JSON: Final = "Answer in JSON."
 CUT: Final = "cut to the model's limit of {}"
 OPENAI: Final = frozenset({"openai-chat", "openai-responses"})  # whose callers know what its models take
 # Fields that Responses has too, and that mean the same there.
+_CACHED: Final = "prompt_cache_options"
 _SHARED: Final = frozenset({"moderation", "prompt_cache_retention", "service_tier", "verbosity"})
-_THEIRS: Final = {"service_tier": b'"ultrafast"'}  # what Responses alone has of them
+# what Responses alone has of them
+_THEIRS: Final = {
+    "service_tier": (b'"ultrafast"', "Chat Completions has no such tier"),
+    _CACHED: (b'"12h"', "Chat Completions caches for 30 minutes"),
+}
 
 
 def write_request(request: ir.Request, target: OpenAITarget) -> OpenAIWritten:
@@ -59,6 +65,7 @@ class _Writer:
         self.losses: list[ir.Loss] = []
         self.names = NameMap(names_of(request))
         self.words = in_words(request, target, self.abilities)
+        self.marks = marks_for(request, target, chat=True)
 
     def write(self) -> OpenAIWritten:
         tools = self._tools()
@@ -87,7 +94,7 @@ class _Writer:
                 self.names.upstream(tool.name): tool.namespace for tool in self.request.tools if tool.namespace
             },
             choices=self.request.sampling.n or 1,
-            losses=(*uncarried(self.request), *self.losses),
+            losses=(*(uncarried(self.request) if self.marks is None else self.marks.lost()), *self.losses),
         )
 
     def _tools(self) -> Tools:
@@ -113,7 +120,7 @@ class _Writer:
     # conversation
 
     def _messages(self, tools: Tools) -> Sequence[Mapping[str, object]]:
-        messages = Conversation(self.request, self.names, tools.custom, self.losses, self.target).messages()
+        messages = Conversation(self.request, self.names, tools.custom, self.losses, self.target, self.marks).messages()
         if not messages:
             raise self._refused("messages", "has nothing that the model could read")
         if self.request.output.kind == "json" and not (self.words or any(map(_says_json, messages))):
@@ -248,10 +255,12 @@ class _Writer:
         """Give the fields that go along as they came."""
         kept: dict[str, object] = {}
         for name, value in self.request.extras.items():
-            if name in body or not (self.plain or name in _SHARED):
+            theirs, reason = _THEIRS.get(name, (b"", ""))
+            shared = name in _SHARED or (name == _CACHED and self.abilities.marks and self.target.marks)
+            if name in body or not (self.plain or shared):
                 self._lose(name, "this upstream does not support it", "hint")
-            elif not self.plain and bytes(value) == _THEIRS.get(name):
-                self._lose(name, "Chat Completions has no such tier", "hint")
+            elif not self.plain and theirs and theirs in bytes(value):
+                self._lose(name, reason, "hint")
             else:
                 kept[name] = value
         return kept

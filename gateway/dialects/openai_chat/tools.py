@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, UnsetType, structs
 
 from gateway import ir
-from gateway.dialects.known import Closed
+from gateway.dialects.known import Closed, understood
 from gateway.dialects.place import Place
 from gateway.dialects.raw import FIELDS
 from gateway.dialects.services import option
@@ -161,10 +161,10 @@ def free_form(custom: wire.Custom, path: str, format_path: str, losses: list[ir.
 def _grammar(format_: Raw, place: Place) -> ir.Grammar | None:
     """Read a grammar; in Chat Completions it stands one level deeper than in Responses."""
     if bytes(format_)[:1] == b"{" and "grammar" in FIELDS.decode(format_):
-        nested = wire.understood(format_, _NESTED, place, "change")
+        nested = understood(format_, _NESTED, place, "change")
         said = None if nested is None else nested.grammar
     else:
-        said = wire.understood(format_, _FLAT, place, "change")
+        said = understood(format_, _FLAT, place, "change")
     return None if said is None else ir.Grammar(definition=said.definition, syntax=said.syntax, path=place.path)
 
 

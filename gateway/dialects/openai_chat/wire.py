@@ -4,17 +4,17 @@ Null and absent mean the same to this dialect, except in `Raw` fields, where abs
 """
 
 from collections.abc import Callable
-from typing import Annotated, Final, Literal, TypeGuard, TypeVar
+from typing import Annotated, Final, Literal, TypeGuard
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from gateway import ir
-from gateway.dialects.known import Closed, read_known
+from gateway.dialects.known import Closed, understood
+from gateway.dialects.marks import CONTROL, read_control
 from gateway.dialects.place import Place
 from gateway.dialects.raw import NULL
 from gateway.dialects.services import Location, SearchContextSize
-from gateway.errors import InvalidRequest
 
 __all__ = [
     "MARKS",
@@ -41,10 +41,7 @@ __all__ = [
     "ToolChoice",
     "VideoPart",
     "given",
-    "understood",
 ]
-
-_T = TypeVar("_T")
 
 
 class Marked(Closed):
@@ -64,47 +61,24 @@ class Marked(Closed):
         return found[0] if found else None
 
 
-class _Control(Closed):
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] | None = None
-
-
 class _Breakpoint(Closed):
     mode: Literal["explicit"]
     ttl: Literal["30m", "12h"] | None = None
 
 
 MARKS: Final = Marked.__struct_fields__
-_CONTROL: Final = Decoder(_Control)
 _BREAKPOINT: Final = Decoder(_Breakpoint)
 
 
-def _control(raw: Raw, place: Place) -> ir.Mark | None:
-    said = understood(raw, _CONTROL, place)
+def _breakpoint(raw: Raw, place: Place) -> ir.Mark | None:
+    said = understood(raw, _BREAKPOINT, place)
     return None if said is None else ir.Mark(path=place.path, ttl=said.ttl)
 
 
-def _breakpoint(raw: Raw, place: Place) -> ir.Mark | None:
-    """Read OpenAI's: how long it lasts is the least there, and one of two there is."""
-    said = understood(raw, _BREAKPOINT, place)
-    if said is not None and said.ttl == "12h":
-        place.lose("ttl", "other upstreams cache for an hour at most")
-    return None if said is None else ir.Mark(path=place.path, ttl="1h" if said.ttl else None)
-
-
 _READ: Final[dict[str, Callable[[Raw, Place], ir.Mark | None]]] = {
-    "cache_control": _control,
+    CONTROL: read_control,
     "prompt_cache_breakpoint": _breakpoint,
 }
-
-
-def understood(raw: Raw, decoder: Decoder[_T], place: Place, severity: ir.Severity = "hint") -> _T | None:
-    """Read an option that an answer can do without; None and a loss for one that is of no known form."""
-    try:
-        return read_known(raw, decoder, place)
-    except InvalidRequest:
-        place.lose("", "it is not in a form known here", severity)
-        return None
 
 
 class TextPart(Marked, tag="text", kw_only=True):

@@ -141,11 +141,15 @@ class ItemWriter:
     def _output(self, result: ir.ToolResult) -> Item:
         kind = "custom_tool_call_output" if result.name in self._custom else "function_call_output"
         error = _ERROR if result.is_error else ""  # there is no field for it
-        if all(isinstance(part, ir.Text) for part in result.parts):
+        marks = self._content.marks
+        marked = marks is not None and (result.mark is not None or any(part.mark for part in result.parts))
+        if not marked and all(isinstance(part, ir.Text) for part in result.parts):
             return {"type": kind, "call_id": result.id, "output": error + text_of(result)}
         content = [self._content.write(part) for part in result.parts]
         if error:
             content.insert(0, {"type": "input_text", "text": error.strip()})
+        if marks is not None and content:
+            content[-1] = marks.on(content[-1], result.mark)
         return {"type": kind, "call_id": result.id, "output": content}
 
     def _opaque(self, part: ir.Opaque) -> Item | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway import ir
 from gateway.dialects.openai_chat.outbound_parts import Parts
+from gateway.dialects.outbound_marks import Marks
 from gateway.errors import InvalidRequest
 
 __all__ = ["JSON", "ContentWriter", "fetched"]
@@ -26,18 +27,26 @@ def fetched(media: ir.Media) -> bool:
 
 
 class ContentWriter:
-    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`."""
+    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`.
 
-    def __init__(self, paths: Mapping[str, str], losses: list[ir.Loss]) -> None:
+    `marks`: what marks those that are to be cached.
+    """
+
+    def __init__(self, paths: Mapping[str, str], losses: list[ir.Loss], marks: Marks | None = None) -> None:
         self._paths = paths
         self._losses = losses
+        self.marks = marks
         self._parts = Parts(paths, losses)
 
     def write(self, part: ir.Part) -> JSON:
         """Write one part; raise InvalidRequest for what this dialect has no form for."""
         if isinstance(part, ir.Media):
-            return self._media(part)
-        return {"type": "input_text", "text": part.text if isinstance(part, ir.Text) else ""}
+            written = self._media(part)
+        else:
+            written = {"type": "input_text", "text": part.text if isinstance(part, ir.Text) else ""}
+        if self.marks is not None and isinstance(part, ir.Text | ir.Media):
+            return self.marks.on(written, part.mark)
+        return written
 
     def _media(self, media: ir.Media) -> JSON:
         where = media.path or self._paths.get("messages", "messages")

@@ -6,6 +6,7 @@ place is told in `OpenAIWritten.losses`, by the caller's own names.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.marks import uncarried
+from gateway.dialects.openai_chat.outbound_marking import marks_for
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
 from gateway.dialects.openai_chat.outbound_tools import is_strict
@@ -67,6 +69,8 @@ class _Writer:
         self.names = NameMap(names_of(request))
         self.tools = ToolWriter(request, target, self.names, self.losses)
         self.words = in_words(request, target, self.abilities)
+        self.marks = marks_for(request, target, chat=False)
+        self.led = self.marks is not None and any(text.mark for text in request.system)  # by a message, which is marked
 
     def write(self) -> OpenAIWritten:
         tools = self.tools.write()
@@ -74,7 +78,7 @@ class _Writer:
         fixed = self.abilities.is_fixed(effort)
         fields: JSON = {
             "model": self.target.model,
-            "instructions": "\n\n".join(block.text for block in self.request.system if block.text),
+            "instructions": "" if self.led else "\n\n".join(block.text for block in self.request.system if block.text),
             "input": self._input(),
             **tools,
             "max_output_tokens": self._max_tokens(),
@@ -93,8 +97,11 @@ class _Writer:
             custom=frozenset(map(upstream, self.tools.custom)),
             wrapped=frozenset(map(upstream, self.tools.wrapped)),
             namespaces=self.tools.namespaces,
-            losses=(*uncarried(self.request), *(spelt(loss, self.request.paths) for loss in self.losses)),
+            losses=(*self._uncached(), *(spelt(loss, self.request.paths) for loss in self.losses)),
         )
+
+    def _uncached(self) -> Iterator[ir.Loss]:
+        return uncarried(self.request) if self.marks is None else self.marks.lost()
 
     def _lose(self, name: str, reason: str, severity: ir.Severity = "change") -> None:
         self.losses.append(ir.Loss(name, reason, severity))
@@ -112,12 +119,15 @@ class _Writer:
     # conversation
 
     def _input(self) -> list[object]:
-        content = ContentWriter(self.request.paths, self.losses)
+        content = ContentWriter(self.request.paths, self.losses, self.marks)
         tools, own = self.tools, not self.target.only_functions
         writer = ItemWriter(self.names, tools.custom, tools.namespaces, content, self.losses, own=own)
         items: list[object] = [*writer.write(self.request.turns, trusted=self.target.signatures and self.reasons)]
         if not items:
             raise self._refused("messages", "has nothing that the model could read")
+        if self.led:
+            said = [content.write(text) for text in self.request.system if text.text]
+            items.insert(0, {"type": "message", "role": "system", "content": said})
         output = self.request.output
         if self.words:
             items.insert(0, _instruction(self.words))
@@ -255,7 +265,8 @@ class _Writer:
         for name, value in self.request.extras.items():
             if name == "verbosity":
                 continue
-            if name == _CACHED and self.request.marks and not self.own and _MARKED in bytes(value):
+            unmarked = self.request.marks and self.marks is None and not self.own
+            if name == _CACHED and unmarked and _MARKED in bytes(value):
                 self._lose(name, "only what is marked would be cached, and marks are not carried", "hint")
                 continue
             if name not in body and name not in _OURS and (self.own or name in _SHARED):

@@ -1,4 +1,4 @@
-"""Marks for the prompt cache, as callers of OpenAI's dialects write them, on their way to every upstream."""
+"""Marks for the prompt cache on their way to every upstream."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import ir
+from gateway.dialects.anthropic import Anthropic
 from gateway.dialects.anthropic.outbound_request import AnthropicTarget
 from gateway.dialects.anthropic.outbound_request import write_request as to_anthropic
 from gateway.dialects.gemini.request import GeminiTarget
@@ -16,7 +17,7 @@ from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_chat.outbound_request import write_request as to_chat
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_responses.outbound_request import write_request as to_responses
-from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.outbound import Marking, OpenAITarget, OpenAIWritten
 from gateway.routes import match
 
 Json = dict[str, Any]
@@ -32,8 +33,8 @@ def chat(*messages: Json, **fields: Any) -> ir.Request:
     return OpenAIChat().read_request(body, route=match("POST", "/v1/chat/completions", {}))
 
 
-def responses(*items: Json) -> ir.Request:
-    body = json.dumps({"model": "m", "input": list(items)}).encode()
+def responses(*items: Json, **fields: Any) -> ir.Request:
+    body = json.dumps({"model": "m", "input": list(items), **fields}).encode()
     return OpenAIResponses().read_request(body, route=match("POST", "/v1/responses", {}))
 
 
@@ -181,3 +182,132 @@ def test_no_other_upstream_gets_a_mark_and_each_loss_is_told() -> None:
     ):
         assert {loss.path: loss.severity for loss in answer.losses} == told
         assert "cache_control" not in json.dumps(answer.body, default=lambda raw: json.loads(bytes(raw)))
+
+
+# towards servers that speak OpenAI's API
+
+POINT: Json = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+ROUTED = "anthropic/claude-sonnet-4.5"
+
+
+def messages(*given: Json, **fields: Any) -> ir.Request:
+    body = json.dumps({"model": "m", "max_tokens": 99, "messages": list(given), **fields}).encode()
+    return Anthropic().read_request(body, route=match("POST", "/v1/messages", {}))
+
+
+def sent(answer: OpenAIWritten) -> Any:
+    return json.loads(json.dumps(answer.body, default=lambda raw: json.loads(bytes(raw))))
+
+
+def marking(model: str = "gpt-5.6", marks: Marking = "breakpoint") -> OpenAITarget:
+    return OpenAITarget(model=model, marks=marks)
+
+
+def test_claude_code_s_marks_are_openai_s_breakpoints_in_chat() -> None:
+    """By the types of openai 3.57: parts of texts, pictures and files have one, calls and tools do not."""
+    called = {"type": "tool_use", "id": "c1", "name": "f", "input": {}, **MARK}
+    done = {"type": "tool_result", "tool_use_id": "c1", "content": "done", **MARK}
+    request = messages(
+        {"role": "user", "content": [text("a"), text("b", **MARK)]},
+        {"role": "assistant", "content": [called]},
+        {"role": "user", "content": [done]},
+        system=[text("Rules."), text("More.", **MARK)],
+        tools=[{"name": "f", "input_schema": {"type": "object", "properties": {}}, **MARK}],
+    )
+    answer = to_chat(request, marking())
+    system, user, _, result = sent(answer)["messages"]
+    assert system == {"role": "system", "content": [text("Rules."), text("More.", **POINT)]}
+    assert user == {"role": "user", "content": [text("a"), text("b", **POINT)]}
+    assert result["content"] == [text("done", **POINT)]
+    assert {loss.path: loss.severity for loss in answer.losses} == {
+        "tools[0].cache_control": "hint",
+        "messages[1].content[0].cache_control": "hint",
+    }
+
+
+def test_claude_code_s_marks_are_openai_s_breakpoints_in_responses() -> None:
+    """`instructions` is a text, which has none: then the system's words lead the input."""
+    done = {"type": "tool_result", "tool_use_id": "c1", "content": "done", **MARK}
+    request = messages(
+        {"role": "user", "content": [text("a", **MARK)]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [done]},
+        system=[text("Rules.", **MARK)],
+    )
+    answer = to_responses(request, marking())
+    body = sent(answer)
+    assert "instructions" not in body
+    system, user, _, result = body["input"]
+    said = {"type": "input_text", **POINT}
+    assert (system["role"], system["content"]) == ("system", [said | {"text": "Rules."}])
+    assert user["content"] == [said | {"text": "a"}]
+    assert result["output"] == [said | {"text": "done"}]
+    assert answer.losses == ()
+
+
+def test_unmarked_instructions_stay_instructions() -> None:
+    request = messages({"role": "user", "content": [text("a", **MARK)]}, system="Rules.")
+    assert sent(to_responses(request, marking()))["instructions"] == "Rules."
+    assert sent(to_chat(request, marking()))["messages"][0]["content"] == "Rules."
+
+
+@pytest.mark.parametrize("ttl", [{}, {"ttl": "30m"}, {"ttl": "12h"}])
+@pytest.mark.parametrize("options", [{"mode": "explicit"}, {"mode": "explicit", "ttl": "12h"}])
+def test_openai_s_own_marks_go_between_its_apis(ttl: Json, options: Json) -> None:
+    point = {"prompt_cache_breakpoint": {"mode": "explicit", **ttl}}
+    there = to_responses(
+        chat({"role": "user", "content": [text("a", **point)]}, prompt_cache_options=options), marking()
+    )
+    back = to_chat(
+        responses(
+            {"role": "user", "content": [{"type": "input_text", "text": "a", **point}]}, prompt_cache_options=options
+        ),
+        marking(),
+    )
+    assert sent(there)["input"][0]["content"] == [{"type": "input_text", "text": "a", **point}]
+    assert sent(back)["messages"][0]["content"] == [text("a", **point)]
+    assert sent(there)["prompt_cache_options"] == options
+    # by the types of openai 3.57 a request of Chat Completions has 30 minutes only
+    lost = ["prompt_cache_options"] if "ttl" in options else []
+    assert [loss.path for loss in (*there.losses, *back.losses)] == lost
+    assert ("prompt_cache_options" in sent(back)) is not bool(lost)
+
+
+def test_a_lifetime_that_openai_does_not_have_is_told() -> None:
+    request = messages({"role": "user", "content": [text("a", **HOUR)]})
+    answer = to_chat(request, marking())
+    assert sent(answer)["messages"][0]["content"] == [text("a", **POINT)]
+    assert [loss.path for loss in answer.losses] == ["messages[0].content[0].cache_control.ttl"]
+
+
+@pytest.mark.parametrize(
+    ("model", "mark", "lost"),
+    [
+        (ROUTED, HOUR, []),
+        ("google/gemini-3-pro", MARK, ["ttl"]),
+        ("qwen/qwen3-max", MARK, ["ttl"]),
+        ("openai/gpt-5.6", POINT, ["ttl"]),
+    ],
+)
+def test_a_router_of_chats_is_told_as_each_model_wants_it(model: str, mark: Json, lost: list[str]) -> None:
+    """OpenRouter, on prompt caching: cache_control on parts for Claude, Gemini and Qwen; OpenAI's own for GPT-5.6."""
+    answer = to_chat(messages({"role": "user", "content": [text("a", **HOUR)]}), marking(model, "control"))
+    assert sent(answer)["messages"][0]["content"] == [text("a", **mark)]
+    assert [loss.path.rpartition(".")[2] for loss in answer.losses] == lost
+
+
+@pytest.mark.parametrize(
+    ("model", "marks"),
+    [("gpt-5.5", "breakpoint"), ("gpt-5.6", ""), ("moonshotai/kimi-k2", "control"), (ROUTED, "breakpoint")],
+)
+def test_who_takes_no_marks_gets_plain_texts(model: str, marks: Marking) -> None:
+    request = messages({"role": "user", "content": [text("a", **MARK)]}, system=[text("Rules.", **MARK)])
+    answer = to_chat(request, marking(model, marks))
+    assert [one["content"] for one in sent(answer)["messages"]] == ["Rules.", "a"]
+    assert len(answer.losses) == 2
+
+
+def test_a_router_s_responses_have_openai_s_marks_only() -> None:
+    request = messages({"role": "user", "content": [text("a", **MARK)]})
+    assert "cache" not in json.dumps(sent(to_responses(request, marking(ROUTED, "control")))["input"])
+    assert "breakpoint" in json.dumps(sent(to_responses(request, marking("openai/gpt-5.6", "control")))["input"])

@@ -129,12 +129,17 @@ def test_only_hints_are_lost() -> None:
     assert {loss.severity for loss in read.losses} == {"hint"}
     assert lost(read) == [
         "context_management",
+        "system[0]",
+        "tools[2].defer_loading",
+    ]
+
+
+def test_its_marks_for_the_prompt_cache_are_read() -> None:
+    assert [mark.path for mark in Anthropic().read_request(BODY).marks] == [
         "system[1].cache_control",
         "system[2].cache_control",
-        "system[0]",
         "messages[0].content[2].cache_control",
         "messages[2].content[0].cache_control",
-        "tools[2].defer_loading",
     ]
 
 
@@ -144,7 +149,8 @@ def test_its_reminders_stay_apart() -> None:
     assert isinstance(second, ir.Text)
     assert first.text.startswith("<system-reminder>")
     assert second.text.startswith("<system-reminder>")
-    assert question == ir.Text(text="List the files.")
+    mark = ir.Mark(path="messages[0].content[2].cache_control", ttl="1h")
+    assert question == ir.Text(text="List the files.", mark=mark)
 
 
 def test_its_estimate_is_plausible() -> None:

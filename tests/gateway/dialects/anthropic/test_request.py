@@ -143,8 +143,9 @@ def test_system_as_a_string() -> None:
 def test_system_blocks_stay_apart() -> None:
     blocks = [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]
     request = read(system=blocks)
-    assert request.system == (ir.Text(text="a"), ir.Text(text="b"))
-    assert lost(request) == ["system[1].cache_control"]
+    mark = ir.Mark(path="system[1].cache_control")
+    assert request.system == (ir.Text(text="a"), ir.Text(text="b", mark=mark))
+    assert (request.marks, lost(request)) == ((mark,), [])
 
 
 def test_claude_codes_billing_line_is_dropped() -> None:
@@ -262,7 +263,7 @@ def test_structured_output(name: str) -> None:
     assert request.output == ir.Output(kind="schema", schema=Raw(b'{"type": "object"}'))
 
 
-def test_marks_for_the_prompt_cache_are_reported_once_each() -> None:
+def test_marks_for_the_prompt_cache_are_read_where_they_stand() -> None:
     mark = {"type": "ephemeral"}
     block = {"type": "text", "text": "a", "cache_control": mark}
     result = {"type": "tool_result", "tool_use_id": "t", "content": [block]}
@@ -271,9 +272,37 @@ def test_marks_for_the_prompt_cache_are_reported_once_each() -> None:
         messages=[{"role": "user", "content": [block, result]}],
         tools=[{"name": "f", "input_schema": {}, "cache_control": mark}],
     )
-    assert lost(request) == [
-        "cache_control",
+    assert lost(request) == ["cache_control"]
+    assert [mark.path for mark in request.marks] == [
+        "tools[0].cache_control",
         "messages[0].content[0].cache_control",
         "messages[0].content[1].content[0].cache_control",
-        "tools[0].cache_control",
     ]
+
+
+EPHEMERAL = {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize(
+    ("block", "path"),
+    [
+        ({"type": "text", "text": "", "cache_control": {"type": "ephemeral"}}, "cache_control"),
+        ({"type": "text", "text": "a", "cache_control": {"type": "persistent"}}, "cache_control"),
+        (
+            {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "scope": "global"}},
+            "cache_control.scope",
+        ),
+    ],
+)
+def test_a_mark_that_cannot_be_read_is_told(block: dict[str, Any], path: str) -> None:
+    request = read(messages=[{"role": "user", "content": [{"type": "text", "text": "go"}, block]}])
+    assert lost(request) == [f"messages[0].content[1].{path}"]
+
+
+def test_a_tool_that_is_declared_twice_may_be_marked_once() -> None:
+    tool = {"name": "f", "input_schema": {}}
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    for tools in ([tool, tool | mark], [tool | mark, tool]):
+        (one,) = read(tools=tools).tools
+        assert one.mark is not None
+        assert one.mark.ttl == "1h"
