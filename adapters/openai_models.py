@@ -98,6 +98,7 @@ class _Listed(Struct):
     context_window: int | None = None
     max_model_len: int | None = None
     max_completion_tokens: int | None = None
+    owned_by: object = None
 
 
 class _List(Struct):
@@ -113,12 +114,14 @@ def read_list(body: bytes, *, official: bool) -> dict[str, ModelInfo]:
     listed = require(body, _BARE) if body.lstrip()[:1] == b"[" else require(body, _LIST).data or []
     if official:
         return {one.id: describe(one.id) for one in listed if one.id and not _OTHERS.search(one.id)}
-    return {one.id: _info(one) for one in listed if one.id}
+    return {info.id: info for one in listed if (info := _info(one)).id}
 
 
 def _info(listed: _Listed) -> ModelInfo:
+    # Google's own list has them so, and its chats refuse them so
+    google = listed.owned_by == "google"
     return ModelInfo(
-        id=listed.id,
+        id=listed.id.removeprefix("models/") if google else listed.id,
         display_name=listed.name,
         max_input=listed.context_length or listed.context_window or listed.max_model_len,
         max_output=listed.max_completion_tokens,

@@ -91,6 +91,17 @@ def test_other_servers_say_in_their_own_words_how_much_a_model_takes(field: str)
     assert (found["org/x"].max_input, found["org/x"].max_output) == (8192, 1024)
 
 
+def test_google_lists_its_models_by_names_that_it_refuses() -> None:
+    """EKKOLearnAI/hermes-studio#1510, OpenCoworkAI/open-codesign#186; a folder of vLLM's or llama.cpp's stays."""
+    google = {"id": "models/gemini-3.8-flash", "object": "model", "owned_by": "google"}
+    found = read_list(listed(google, {"id": "models/mine", "owned_by": "vllm"}, {"id": "x"}), official=False)
+    assert {name: info.id for name, info in found.items()} == {
+        "gemini-3.8-flash": "gemini-3.8-flash",
+        "models/mine": "models/mine",
+        "x": "x",
+    }
+
+
 def test_some_servers_leave_out_the_object_around_the_list() -> None:
     assert list(read_list(b'[{"id": "x"}]', official=False)) == ["x"]
 

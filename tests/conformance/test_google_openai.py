@@ -1,7 +1,8 @@
-"""Google's own OpenAI API refuses each field that it does not know: clients send some in every request."""
+"""Google's own OpenAI API refuses each field that it does not know, and its models by the names that it lists."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from gateway.app import create_app
 from tests.conformance.served import CHAT, MESSAGES, RESPONSES, user
+from tests.patience import patient
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -64,14 +66,30 @@ class Google:
         chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}
         return Response(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n", media_type="text/event-stream")
 
+    async def models(self, _: Request) -> Response:
+        return JSONResponse(
+            {"object": "list", "data": [{"id": f"models/{MODEL}", "object": "model", "owned_by": "google"}]}
+        )
+
 
 @asynccontextmanager
 async def before(google: Google, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Run a gateway before it."""
-    async with serve(Starlette(routes=[Route("/openai/chat/completions", google.chat, methods=["POST"])])) as below:
-        table = {"type": "openai", "base_url": f"{below}/openai", "api_key": "key-1", "models": [MODEL]}
-        config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"up": table}}
-        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+    """Run a gateway before it, and before another upstream."""
+    routes = [
+        Route("/openai/chat/completions", google.chat, methods=["POST"]),
+        Route("/openai/models", google.models),
+    ]
+    async with serve(Starlette(routes=routes)) as below:
+        upstreams = {
+            "other": {"type": "openai", "base_url": f"{below}/other", "api_key": "key-1", "models": ["x"]},
+            "google": {"type": "openai", "base_url": f"{below}/openai", "api_key": "key-1"},
+        }
+        config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": upstreams}
+        app = create_app(config)
+        async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+            async with asyncio.timeout(patient(10)):
+                while MODEL not in (await http.get("/v1/models")).text:  # noqa: ASYNC110 - the list has no event
+                    await asyncio.sleep(0.01)
             yield http
 
 
@@ -95,3 +113,11 @@ async def test_what_clients_always_send_is_left_out_and_that_is_remembered(
     assert [answer.status_code for answer in answers] == [200, 200]
     assert google.statuses == [*[400] * refusals, 200, 200]
     assert google.bodies[-1].keys() <= KNOWN
+
+
+@pytest.mark.parametrize("name", [MODEL, f"models/{MODEL}"])
+async def test_a_model_that_it_lists_is_asked_by_its_name(tmp_path: Path, name: str) -> None:
+    google = Google()
+    async with before(google, tmp_path) as http:
+        answer = await http.post(CHAT, json={"model": name, "messages": [user("hi")]})
+    assert (answer.status_code, [body["model"] for body in google.bodies]) == (200, [MODEL])
