@@ -20,6 +20,7 @@ from gateway.adapters.failures import (
     COMMON,
     KEYED,
     NOT_HERE,
+    REGION,
     STATUSES,
     Cause,
     Causes,
@@ -249,6 +250,8 @@ CAUSES: Final = Causes(
         (_BAD, " does not support thinking", "effort"),  # Ollama
         (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model
         (_BAD, "invalid reasoning value: ", "effort_value"),  # Ollama
+        (_BAD, "thinking level", "effort_value"),  # Google: MINIMAL is not supported for this model
+        (_BAD, "budget 0 is invalid", "effort_value"),  # Google: this model only works in thinking mode
         (_BAD, "reasoning is mandatory", "resting"),  # OpenRouter
         (_BAD, "invalid thinking: only", "resting"),  # Moonshot
         (_BAD, "enable_thinking parameter is restricted", "resting"),  # Qwen
@@ -277,6 +280,9 @@ CAUSES: Final = Causes(
         (_GONE, "response with id", "kept"),
         (_400, "does not support previous_response_id", "kept"),  # llama.cpp
         (_400, "incorrect api key", "key"),
+        (_400, "api key not valid", "key"),  # Google's own OpenAI API
+        (_400, "api key expired", "key"),
+        *REGION,
         (_LIMITING, "key limit exceeded", "quota"),
         (_LIMITING, "any credits or licenses", "quota"),  # xAI
         (_LIMITING, "run out of credits", "quota"),

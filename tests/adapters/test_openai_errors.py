@@ -136,6 +136,8 @@ def test_published_refusals(name: str) -> None:
         ('Invalid JSON payload received. Unknown name "frequency_penalty": Cannot find field.', "drawing"),
         ("Invalid JSON payload received. Unknown name \"x\" at 'store': Cannot find field.", "final"),
         ("Function calling with a response mime type: 'application/json' is unsupported", "formless"),
+        ("Thinking level MINIMAL is not supported for this model.", "effort_value"),
+        ("Budget 0 is invalid. This model only works in thinking mode.", "effort_value"),
         ("Unknown parameter: 'client_metadata'.", "asides"),
         ("[invalid_request_error] unknown parameter `access_programs`", "asides"),  # OpenCode
         ("The access_programs parameter is not enabled for this organization.", "asides"),
@@ -287,6 +289,13 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
         ),
         # xAI
         (400, {"code": "x", "error": "Incorrect API key provided: xa***."}, "key", UpstreamRejected),
+        # Google's own OpenAI API
+        (
+            400,
+            [{"error": {"code": 400, "message": "User location is not supported for the API use."}}],
+            "location",
+            UpstreamUnavailable,
+        ),
         # OpenRouter
         (402, {"error": {"code": 402, "message": "Insufficient credits"}}, "quota", UpstreamRateLimited),
         (403, {"error": {"code": 403, "message": "Your input was flagged"}}, "filtered", UpstreamRejected),

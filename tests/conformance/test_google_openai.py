@@ -49,8 +49,17 @@ class Google:
     def __init__(self) -> None:
         self.statuses: list[int] = []
         self.bodies: list[Json] = []
+        self.good_keys = {"key-1", "key-2"}
 
     async def chat(self, request: Request) -> Response:
+        if request.headers["authorization"].removeprefix("Bearer ") not in self.good_keys:
+            self.statuses.append(400)
+            told = {
+                "code": 400,
+                "message": "API key not valid. Please pass a valid API key.",
+                "status": "INVALID_ARGUMENT",
+            }
+            return JSONResponse([{"error": told}], 400)
         asked: Json = await request.json()
         self.bodies.append(asked)
         unknown = [
@@ -82,7 +91,7 @@ async def before(google: Google, folder: Path) -> AsyncIterator[httpx.AsyncClien
     async with serve(Starlette(routes=routes)) as below:
         upstreams = {
             "other": {"type": "openai", "base_url": f"{below}/other", "api_key": "key-1", "models": ["x"]},
-            "google": {"type": "openai", "base_url": f"{below}/openai", "api_key": "key-1"},
+            "google": {"type": "openai", "base_url": f"{below}/openai", "api_key": ["key-1", "key-2"]},
         }
         config: Json = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": upstreams}
         app = create_app(config)
@@ -121,3 +130,15 @@ async def test_a_model_that_it_lists_is_asked_by_its_name(tmp_path: Path, name: 
     async with before(google, tmp_path) as http:
         answer = await http.post(CHAT, json={"model": name, "messages": [user("hi")]})
     assert (answer.status_code, [body["model"] for body in google.bodies]) == (200, [MODEL])
+
+
+@pytest.mark.parametrize(("good", "status", "statuses"), [({"key-2"}, 200, [400, 200]), (set[str](), 503, [400, 400])])
+async def test_a_key_that_is_not_valid_is_not_the_callers_fault(
+    tmp_path: Path, good: set[str], status: int, statuses: list[int]
+) -> None:
+    """It comes as a 400: router-for-me/CLIProxyAPI#2016."""
+    google = Google()
+    google.good_keys = good
+    async with before(google, tmp_path) as http:
+        answer = await http.post(CHAT, json={"model": MODEL, "messages": [user("hi")]})
+    assert (answer.status_code, google.statuses) == (status, statuses)
