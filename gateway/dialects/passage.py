@@ -88,7 +88,7 @@ class Passage:
                 out.append(self._passed(event.data))
             elif isinstance(event, ir.Finished):
                 self._ended = True
-                out = [self._finished(b"".join(out))]
+                out = [self._finished(event, b"".join(out))]
             elif isinstance(event, ir.Failed):
                 out = [self._failed(event, b"".join(out))]
         return b"".join(out)
@@ -107,7 +107,7 @@ class Passage:
         """Write the error that ends the stream."""
         return self._write_error(error)
 
-    def _finished(self, passed: bytes) -> bytes:
+    def _finished(self, _end: ir.Finished, passed: bytes, /) -> bytes:
         """Give what passes of the end; the upstream has told it."""
         return passed
 

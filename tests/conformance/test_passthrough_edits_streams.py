@@ -57,6 +57,21 @@ async def test_a_first_chunk_without_choices_is_left_out(tmp_path: Path) -> None
     assert await stream(tmp_path, filters, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
 
 
+@pytest.mark.parametrize("last", [LAST, LAST + COUNTED, LAST[:-2]])
+async def test_a_good_end_without_the_word_for_it_gets_it(tmp_path: Path, last: bytes) -> None:
+    """Clients hang or fail: ikawrakow/ik_llama.cpp#467, huggingface/text-generation-inference#1896."""
+    got = await stream(tmp_path, FIRST, last, **COUNTING)
+    assert got == FIRST + last + (b"" if last.endswith(b"\n\n") else b"\n\n") + DONE
+
+
+@pytest.mark.parametrize("end", [DONE, DONE[:-2], b"data:[DONE]\n\n"])
+async def test_a_word_for_the_end_is_not_said_twice(tmp_path: Path, end: bytes) -> None:
+    assert (await stream(tmp_path, FIRST, LAST, end, **COUNTING)).count(b"[DONE]") == 1
+    assert (await stream(tmp_path, FIRST + LAST + end, **COUNTING)).count(b"[DONE]") == 1
+    odd = chunk(**said(content=5))  # what our reader finds fault with passes, too
+    assert (await stream(tmp_path, FIRST, odd, LAST, end, **COUNTING)).count(b"[DONE]") == 1
+
+
 async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
     """A11"""
     hollow = chunk(choices=[{"index": 0, "finish_reason": None}])

@@ -16,6 +16,7 @@ from gateway.dialects.edits import (
     FOREIGN,
     LINES,
     ONCE,
+    Edit,
     ReplyEdit,
     RequestEdit,
     Words,
@@ -427,7 +428,8 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(mask_message(unnamed, "error")),
 )
-TABLE: Final = table_of((ONCE, *REQUESTS, _DEMANDED, *REPLIES, LINES))
+_ENDING: Final = Edit(name="done", why="some servers do not say [DONE] at the end, and parsers wait for it", on="reply")
+TABLE: Final = table_of((ONCE, *REQUESTS, _DEMANDED, *REPLIES[:-1], _ENDING, REPLIES[-1], LINES))
 
 
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:

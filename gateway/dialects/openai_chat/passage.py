@@ -1,24 +1,32 @@
 """A Chat Completions answer of an upstream's own on its way to a caller.
 
 Once a call is numbered anew, each piece of a call is looked at; until then only those that begin one. Where the model
-may call tools, the end is looked at, too.
+may call tools, the end is looked at, too. The answer ends with `[DONE]`, or with its body where a server does not say
+that: then it is said here.
 """
 
 from functools import partial
 
+from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.passage import Passage
+from gateway.errors import GatewayError
+from gateway.sse import DONE
 
 from .edits import REPLIES, screen, skim, trim
 from .ended_calls import STOP, EndedCalls
 from .numbering import PIECES, Numbers
-from .stream import broken
+from .stream import END, broken
 
 __all__ = ["ChatPassage"]
+
+_DONE = DONE.encode()
 
 
 class ChatPassage(Passage):
     """The writer of one answer."""
+
+    _owes = False
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, REPLIES, broken, screen, skim, trim)
@@ -31,6 +39,17 @@ class ChatPassage(Passage):
         self._screen = partial(_tells, numbers)  # a method of its own would be a cycle
         if answering.request.tools and (ended := [one for one, _ in self._edits if isinstance(one, EndedCalls)]):
             self._skim, self._screen = _ends, partial(_tells_of_ends, numbers, ended[0])
+
+    def close(self, error: GatewayError | None = None) -> bytes:
+        """End the stream; a good end has its word, unless it would stand in the rest of an event."""
+        end = super().close(error)
+        owes = self._owes and error is None and _DONE not in end and (not end or end.endswith(b"\n"))
+        return end + END if owes else end
+
+    def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
+        # without a reason it is [DONE] that has ended it, or nobody here could read it to its end
+        self._owes = end.native is not None and _DONE not in passed
+        return super()._finished(end, passed)
 
 
 def _tells(numbers: Numbers, data: bytes, answering: Answering) -> bool:

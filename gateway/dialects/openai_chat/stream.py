@@ -24,9 +24,9 @@ from . import answer
 from .calls import StreamedCall
 from .errors import write_error
 
-__all__ = ["ChatStream", "broken"]
+__all__ = ["END", "ChatStream", "broken"]
 
-_DONE: Final = b"data: [DONE]\n\n"
+END: Final = b"data: [DONE]\n\n"
 _HOLE: Final = b"\x00"  # never in JSON: where a delta goes in a chunk made beforehand
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -230,7 +230,7 @@ class ChatStream:
             return
         if request.include_usage:
             self._out.append(self._chunk([], answer.usage(self._usage)))
-        self._out.append(_DONE)
+        self._out.append(END)
 
     def _other(self, event: ir.Alternative) -> None:
         if event.place not in self._others:

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Raw
 
+from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import encode
 from gateway.dialects.passage import GOOD_END, Passage, payloads
@@ -102,7 +103,7 @@ class ResponsesPassage(Passage):
             return super()._broken(error)
         return self._end({**response, "status": "failed", "error": answer.failure(error), "output": self._items})
 
-    def _finished(self, passed: bytes) -> bytes:
+    def _finished(self, _end: ir.Finished, passed: bytes, /) -> bytes:
         """End a stream that is complete and does not say so: all its items are, and clients wait for the last event."""
         passed = passed if self._told else passed + self.close()  # the last event may lack its blank line
         if self._told:
