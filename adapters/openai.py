@@ -29,6 +29,7 @@ from gateway.adapters.openai_server import Settings
 from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
+from gateway.dialects.openai_chat.call_ids import NUMBERED
 from gateway.dialects.openai_chat.request import read_request
 from gateway.dialects.openai_responses.items import DIALECT
 from gateway.dialects.openai_responses.plain import is_plain
@@ -114,7 +115,7 @@ _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
-_OF_KIMI: Final[tuple[Demand, ...]] = ("numbered ids",)
+_OF_KIMI: Final[tuple[Demand, ...]] = (NUMBERED,)
 _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "developers": "system roles",
     "system_turns": "leading system",

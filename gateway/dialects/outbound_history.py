@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.gemini.executed import executed
 from gateway.dialects.gemini.history import EMPTY, NOT_OURS, SHOWN, SHOWN_BACK, answers, orphan, unique
+from gateway.dialects.renaming import recounted
 
 __all__ = ["Step", "Taken", "arrange"]
 
@@ -24,6 +25,8 @@ _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.T
 
 Role = Literal["system", "user", "assistant", "results"]
 Taken = Callable[[ir.Thinking], bool]
+
+_Identify = Callable[[ir.ToolCall], str]
 
 _STRAY: Final[tuple[Role, int]] = ("user", -1)  # a turn of its own, which no turn of the caller's has
 
@@ -49,17 +52,20 @@ class _Said(Struct, frozen=True):
     turn: tuple[Role, int]
 
 
-def arrange(turns: Sequence[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> list[Step]:
+def arrange(
+    turns: Sequence[ir.Turn], taken: Taken, losses: list[ir.Loss], called: Callable[[str], str] | None = None
+) -> list[Step]:
     """Order the turns, mend what is missing, make the call ids legal and unique; `taken`: whether a thought goes back.
 
+    `called`: what a model calls a tool whose ids of calls are to be counted, as Kimi's are.
     Empty texts are left out; all signatures but those of thoughts too, which are told. Where the user has the last
     word, and it is empty, the model is not to go on with its own.
     """
     said = [one for number, turn in enumerate(turns) for one in _kept(turn, number, taken, losses)]
-    used: dict[str, int] = {}
+    identify = _legally() if called is None else _counting(turns, called)
     steps: list[Step] = []
     for model, others in _runs(said):
-        calls = [(one.part, unique(one.part.id, used)) for one in model if isinstance(one.part, ir.ToolCall)]
+        calls = [(one.part, identify(one.part)) for one in model if isinstance(one.part, ir.ToolCall)]
         pictures = tuple(one.part for one in model if isinstance(one.part, ir.Media))
         results, words = _results(calls, others, losses)
         losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in pictures]
@@ -69,6 +75,16 @@ def arrange(turns: Sequence[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
     if steps and steps[-1].role == "assistant" and turns[-1].role == "user":
         steps.append(Step("user", (EMPTY,)))
     return steps
+
+
+def _legally() -> _Identify:
+    used: dict[str, int] = {}
+    return lambda call: unique(call.id, used)
+
+
+def _counting(turns: Iterable[ir.Turn], called: Callable[[str], str]) -> _Identify:
+    ids = recounted(part.id for turn in turns for part in turn.parts if isinstance(part, ir.ToolCall))
+    return lambda call: call.id if ids is None else ids.call(call.id, called(call.name))
 
 
 def _kept(turn: ir.Turn, number: int, taken: Taken, losses: list[ir.Loss]) -> Iterator[_Said]:

@@ -5,10 +5,10 @@ word, unless its server writes them so, as Moonshot's own does.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-__all__ = ["Form", "Renaming", "counts_calls", "is_counted", "numbered"]
+__all__ = ["Form", "Renaming", "counts_calls", "recounted"]
 
 Form = Callable[[str, str, int], str]  # of an id, the name of what is called, and how many calls come before it
 
@@ -40,11 +40,11 @@ def counts_calls(model: str) -> bool:
     return _KIMI in model
 
 
-def is_counted(given: str) -> bool:
-    """Tell whether an id is one that Kimi has made."""
-    return _COUNTED.fullmatch(given) is not None
+def recounted(given: Iterable[str]) -> Renaming | None:
+    """Give what counts the calls of a conversation anew; None where all are Kimi's own, wherever it began to count."""
+    return None if all(map(_COUNTED.fullmatch, given)) else Renaming(_numbered)
 
 
-def numbered(_given: str, name: str, place: int) -> str:
+def _numbered(_given: str, name: str, place: int) -> str:
     """Give an id as Kimi makes them."""
     return f"functions.{name}:{place}"

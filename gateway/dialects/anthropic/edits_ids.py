@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini.names import map_id
 from gateway.dialects.raw import Fields
-from gateway.dialects.renaming import Renaming, counts_calls, is_counted, numbered
+from gateway.dialects.renaming import Renaming, counts_calls, recounted
 
 from .edits_walk import Conversed, blocks_of, has_tools, kind_of, mend_blocks, name_of
 from .outbound_target import PLAIN
@@ -28,8 +28,7 @@ def legal(words: Conversed) -> None:
         return
     if not counts_calls(words.target.model) or PLAIN in words.target.refused:
         _mend(words, _legalised)
-    elif not all(is_counted(name_of(block, "id")) for block in _calls(words)):
-        ids = Renaming(numbered)
+    elif (ids := recounted(name_of(block, "id") for block in _calls(words))) is not None:
         _mend(words, lambda given, block: _counted(given, block, ids))
 
 

@@ -19,7 +19,6 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import unread
 from gateway.dialects.outbound_history import Step, arrange
 from gateway.dialects.outbound_marks import Marks
-from gateway.dialects.renaming import Renaming, numbered
 
 from .outbound_parts import JSON, Parts
 from .outbound_target import NO_THOUGHT, AnthropicTarget
@@ -61,7 +60,7 @@ class Conversation:
         self._parts = Parts(request.paths, losses)
         self._thoughts = thoughts and target.signatures
         self._echoes = echoes
-        self._ids = Renaming(numbered) if target.counted else None
+        self._called = names.upstream if target.counted else None
         self._messages: list[Message] = []
         self._rules: list[str] = []
         self._overtaken = False  # the user went on behind one of the rules
@@ -69,7 +68,7 @@ class Conversation:
 
     def messages(self, *, thinks: bool) -> list[Message]:
         """Give all messages, [] when there is nothing in them; `thinks`: whether the model is told to."""
-        for step in arrange(self._request.turns, self._taken, self._losses):
+        for step in arrange(self._request.turns, self._taken, self._losses, self._called):
             self._WRITERS[step.role](self, step)
         self._place_rules(alone=True)
         self._end(thinks=thinks)
@@ -142,8 +141,7 @@ class Conversation:
                 return _thinking(part) if self._is_signed(part) else _thought(part.text)
             case ir.ToolCall():
                 name = self._names.upstream(part.name)
-                given = part.id if self._ids is None else self._ids.call(part.id, name)
-                called: JSON = {"type": "tool_use", "id": given, "name": name, "input": part.arguments}
+                called: JSON = {"type": "tool_use", "id": part.id, "name": name, "input": part.arguments}
                 return self._marks.on(called, part.mark)
             case ir.ToolResult():
                 return self._result(part)
@@ -165,8 +163,7 @@ class Conversation:
         self._say("user", [*written, *(block for one in shown if (block := self._given(one)) is not None)])
 
     def _result(self, result: ir.ToolResult) -> JSON:
-        given = result.id if self._ids is None else self._ids.result(result.id)
-        written = self._marks.on({"type": "tool_result", "tool_use_id": given}, result.mark)
+        written = self._marks.on({"type": "tool_result", "tool_use_id": result.id}, result.mark)
         parts = [part for part in result.parts if not (result.is_error and isinstance(part, ir.Media))]
         content = [block for part in parts if (block := self._given(part)) is not None]
         if result.is_error:

@@ -15,15 +15,15 @@ from msgspec import Raw
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
 from gateway.dialects.raw import FIELDS, MANY, TEXT, Fields, read
-from gateway.dialects.renaming import Form, Renaming, is_counted, numbered
+from gateway.dialects.renaming import Form, Renaming, recounted
 
-__all__ = ["IDS", "renamed", "shortened"]
+__all__ = ["IDS", "NUMBERED", "renamed", "shortened"]
 
 Message = Mapping[str, object]
 
 _MOST: Final = 40
 _NINE: Final = re.compile(r"[A-Za-z0-9]{9}")
-_NUMBERED: Final[Demand] = "numbered ids"
+NUMBERED: Final[Demand] = "numbered ids"
 
 
 def shortened(given: str) -> str:
@@ -34,9 +34,12 @@ def shortened(given: str) -> str:
 def renamed(messages: Sequence[Message], demand: Demand) -> list[Message]:
     """Write the ids of calls as it is demanded, and those of their results alike."""
     said = [(message, _calls(message)) for message in messages]
-    if demand == _NUMBERED and all(is_counted(_text(call.get("id"))) for _, calls in said for call in calls):
-        return [*messages]  # the model's own, wherever it has begun to count
-    ids = Renaming(_FORMS[demand])
+    if demand == NUMBERED:
+        ids = recounted(_text(call.get("id")) for _, calls in said for call in calls)
+    else:
+        ids = Renaming(_FORMS[demand])
+    if ids is None:
+        return [*messages]
     return [_called(message, calls, ids) if calls else _answered(message, ids) for message, calls in said]
 
 
@@ -63,8 +66,8 @@ def _short(given: str, _name: str, _place: int) -> str:
 
 
 # What is told by a refusal comes last: a server may not take the ids that its model wants.
-_FORMS: Final[Mapping[Demand, Form]] = {_NUMBERED: numbered, "short ids": _short, "plain ids": _nine}
-IDS: Final = tuple(_FORMS)
+_FORMS: Final[Mapping[Demand, Form]] = {"short ids": _short, "plain ids": _nine}
+IDS: Final = (NUMBERED, *_FORMS)
 
 
 def _digest(given: str) -> str:

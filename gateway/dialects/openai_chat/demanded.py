@@ -11,6 +11,7 @@ maxLength, pattern ─► description               tools that make a small gram
 strict ─►                                       tools of which none is strict               Cerebras
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -18,21 +19,29 @@ from msgspec import Raw
 
 from gateway.dialects.gemini.history import EMPTY, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
-from gateway.dialects.outbound import Demand
+from gateway.dialects.outbound import Demand, OpenAITarget
 from gateway.dialects.patterns import BOUNDS, unbounded
 
 from .call_ids import IDS, renamed
 
-__all__ = ["REMINDED", "SYSTEM", "equipped", "met"]
+__all__ = ["REMINDED", "SYSTEM", "demands_of", "equipped", "met"]
 
 Message = Mapping[str, object]
 
 SYSTEM: Final = ("system", "developer")
+# Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
+_MISTRALS: Final = re.compile(r"[sx]tral")
+_OF_MISTRAL: Final[tuple[Demand, ...]] = ("plain ids", "answers")
 _USER: Final = "user"
 _THOUGHTS: Final = "reasoning_content"
 _NONE: Final = " "  # an empty thought counts as none
 _NOTED: Final = "OK."
 _LOOSE: Final = "this upstream holds no call to the schema of its tool, or each"
+
+
+def demands_of(target: OpenAITarget) -> tuple[Demand, ...]:
+    """Give what is demanded of messages that are written for a target: by its model, and as it has been told."""
+    return (*_OF_MISTRAL, *target.demands) if _MISTRALS.search(target.model.lower()) else target.demands
 
 
 def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable[[int], None]) -> list[Message]:

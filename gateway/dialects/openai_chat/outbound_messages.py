@@ -18,13 +18,12 @@ from gateway.dialects.gemini.history import text_of
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.signatures import SENTINEL
 from gateway.dialects.gemini.thinking import is_latest
-from gateway.dialects.outbound import Demand, OpenAITarget, unread
+from gateway.dialects.outbound import OpenAITarget, unread
 from gateway.dialects.outbound_history import Step, arrange
 from gateway.dialects.outbound_marks import Marks
 
 from .answer import free_text
-from .call_ids import shortened
-from .demanded import met
+from .call_ids import NUMBERED, shortened
 from .details import Details
 from .outbound_parts import Parts
 
@@ -35,9 +34,6 @@ Message = dict[str, object]
 _BELOW: Final = "[{} attached below]"
 _PLAIN: Final = 2  # members of a part that is words alone
 _ALONE: Final = "thoughts without a response are not sent back"
-# Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
-_MISTRALS: Final = re.compile(r"[sx]tral")
-_THEIRS: Final[tuple[Demand, ...]] = ("plain ids", "answers")
 _ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that come back without the thoughts before them
 
 
@@ -70,16 +66,17 @@ class Conversation:
         self._sentinels = target.sentinels and extra and is_latest(model)
         detailed = "reasoning_details" in target.carriers
         self._details = Details(model, signed=signed, sentinels=target.sentinels) if detailed else None
-        self._mistral = _MISTRALS.search(model.lower()) is not None
+        counts = NUMBERED in target.demands
+        self._called = names.upstream if counts else None
+        self._id: Callable[[str], str] = str if counts else shortened  # those are longer where the tool's name is
 
     def messages(self) -> list[Mapping[str, object]]:
         """Give all messages, the system's first."""
         request = self._request
-        steps = arrange([*map(self._unmarked, request.turns)], self._taken, self._losses)
+        steps = arrange([*map(self._unmarked, request.turns)], self._taken, self._losses, self._called)
         rules = self._rules(request.system, "\n\n")
         leading: list[Mapping[str, object]] = [{"role": "system", "content": rules}] if rules else []
-        messages = leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
-        return met(messages, _THEIRS, lambda _: None) if self._mistral else messages
+        return leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
 
     def _taken(self, thought: ir.Thinking) -> bool:
         if self._details is not None and self._details.takes(thought):
@@ -148,13 +145,13 @@ class Conversation:
             message["reasoning_content"] = thoughts
         if calls:
             message["tool_calls"] = calls
-        if self._details is not None and (details := self._details.of(step.parts, shortened)):
+        if self._details is not None and (details := self._details.of(step.parts, self._id)):
             message["reasoning_details"] = details
         return [message]
 
     def _call(self, call: ir.ToolCall) -> Message:
         name, arguments = self._names.upstream(call.name), bytes(call.arguments).decode()
-        written: Message = {"id": shortened(call.id), "type": "function"}
+        written: Message = {"id": self._id(call.id), "type": "function"}
         if name in self._custom:
             written |= {"type": "custom", "custom": {"name": name, "input": free_text(arguments)}}
         else:
@@ -173,7 +170,7 @@ class Conversation:
                 words = [text_of(result), _below(media) if media else ""]
                 content = ("Error: " if result.is_error else "") + "\n".join(filter(None, words))
                 said = content if self._marks is None else self._marked(content, result)
-                messages.append({"role": "tool", "tool_call_id": shortened(result.id), "content": said})
+                messages.append({"role": "tool", "tool_call_id": self._id(result.id), "content": said})
                 attached += map(self._parts.write, media)
         return [*messages, {"role": "user", "content": attached}] if attached else messages
 

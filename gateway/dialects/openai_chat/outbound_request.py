@@ -20,7 +20,7 @@ from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
-from .demanded import REMINDED, equipped, met
+from .demanded import REMINDED, demands_of, equipped, met
 from .outbound_marking import marks_for
 from .outbound_messages import Conversation
 from .outbound_models import Abilities, abilities_of, effort_of
@@ -127,7 +127,8 @@ class _Writer:
             messages.insert(0, {"role": "system", "content": IN_JSON})  # else OpenAI refuses JSON mode
         if self.words:
             messages.insert(0, {"role": "system", "content": self.words})
-        return met(messages, self.target.demands, self._reminded) if self.target.demands else messages
+        demands = demands_of(self.target)
+        return met(messages, demands, self._reminded) if demands else messages
 
     def _reminded(self, _: int) -> None:
         self.losses.append(ir.Loss("messages", REMINDED, "hint"))

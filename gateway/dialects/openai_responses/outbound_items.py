@@ -36,7 +36,7 @@ class ItemWriter:
     """Writes one conversation; `losses` takes what does not go on.
 
     `custom`: the names of free-form tools. `namespaces`: upstream name → (namespace, name). `own`: whether items go on
-    that only this dialect has.
+    that only this dialect has; `counts`: whether the model counts its calls in their ids.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class ItemWriter:
         losses: list[ir.Loss],
         *,
         own: bool = True,
+        counts: bool = False,
     ) -> None:
         self._names = names
         self._custom = custom
@@ -55,10 +56,12 @@ class ItemWriter:
         self._content = content
         self._losses = losses
         self._own = own
+        self._counts = counts
 
     def write(self, turns: Sequence[ir.Turn], *, trusted: bool) -> list[Item]:
         """Write all items."""
-        steps = arrange(turns, lambda thought: _replayed(thought, trusted=trusted), self._losses)
+        called = self._names.upstream if self._counts else None
+        steps = arrange(turns, lambda thought: _replayed(thought, trusted=trusted), self._losses, called)
         return [item for step in steps for item in self._step(step)]
 
     def _lose(self, path: str, reason: str, severity: ir.Severity = "hint") -> None:

@@ -18,6 +18,7 @@ from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.marks import uncarried
+from gateway.dialects.openai_chat.call_ids import NUMBERED
 from gateway.dialects.openai_chat.outbound_marking import marks_for
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
@@ -121,7 +122,8 @@ class _Writer:
     def _input(self) -> list[object]:
         content = ContentWriter(self.request.paths, self.losses, self.marks)
         tools, own = self.tools, not self.target.only_functions
-        writer = ItemWriter(self.names, tools.custom, tools.namespaces, content, self.losses, own=own)
+        counts = NUMBERED in self.target.demands
+        writer = ItemWriter(self.names, tools.custom, tools.namespaces, content, self.losses, own=own, counts=counts)
         items: list[object] = [*writer.write(self.request.turns, trusted=self.target.signatures and self.reasons)]
         if not items:
             raise self._refused("messages", "has nothing that the model could read")
