@@ -77,12 +77,16 @@ class _Text:
         self._sources: list[Raw] = []
         self._told = False  # how likely its tokens are
 
-    def add(self, text: str, logprobs: object = None) -> None:
-        if text and not self._is_over:
+    def add(self, text: str, logprobs: object = None) -> bool:
+        """Take more of it; tell whether it was still open."""
+        if self._is_over:
+            return False
+        if text:
             if logprobs:
                 self._tell(logprobs)
             self._opened().held.append(ir.TextDelta(text))
             self._words.add(text)
+        return True
 
     def cite(self, source: Raw) -> None:
         self._sources.append(source)

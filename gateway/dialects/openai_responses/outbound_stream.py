@@ -238,8 +238,12 @@ class StreamReader(BlockReader):
     # what items consist of
 
     def _text(self, event: Event) -> None:
+        """Take more words; behind the end of their message they are another one: OmniRoute ends it too early."""
         if event.delta:
-            self._of(event, "message", Message).text(event.content_index or 0).add(event.delta, event.logprobs)
+            index = event.content_index or 0
+            if not self._of(event, "message", Message).text(index).add(event.delta, event.logprobs):
+                self._new("message", event.item_id, event.output_index)
+                self._of(event, "message", Message).text(index).add(event.delta, event.logprobs)
 
     def _text_done(self, event: Event) -> None:
         if event.text:

@@ -596,6 +596,16 @@ def test_a_stream_that_ends_where_more_was_to_come_is_broken(items: list[dict[st
     assert type(end(read(created(), *items))) is StreamBroken
 
 
+@pytest.mark.parametrize("again", [[], [event("output_text.done", 1, text="Hi there"), SPOKEN[1]]])
+@pytest.mark.parametrize("output", [[], [{"type": "message", "id": "i1", "content": [said("Hi there")]}]])
+def test_words_behind_the_end_of_their_message_are_not_lost(again: list[dict[str, Any]], output: list[Any]) -> None:
+    """diegosouzapw/OmniRoute 13693: the message is ended behind its first words, and the others follow."""
+    more = [event("output_text.delta", 1, delta=words) for words in (" the", "re")]
+    found = read(created(), *SPOKEN, *more, *again, terminal(output=output))
+    assert "".join(one.text for one in found if isinstance(one, ir.TextDelta)) == "Hi there"
+    assert end(found) == ir.Finished(reason="stop", native="completed")
+
+
 def test_the_mark_at_the_end_of_a_stream_is_no_end_of_an_answer() -> None:
     """It is told at once: the error must go out before the mark does."""
     one = reader()
