@@ -40,10 +40,7 @@ class ContentWriter:
 
     def write(self, part: ir.Part) -> JSON:
         """Write one part; raise InvalidRequest for what this dialect has no form for."""
-        if isinstance(part, ir.Media):
-            written = self._media(part)
-        else:
-            written = {"type": "input_text", "text": part.text if isinstance(part, ir.Text) else ""}
+        written = self._media(part) if isinstance(part, ir.Media) else _words(part)
         if self.marks is not None and isinstance(part, ir.Text | ir.Media):
             return self.marks.on(written, part.mark)
         return written
@@ -72,3 +69,7 @@ class ContentWriter:
 
     def _lose(self, path: str, reason: str) -> None:
         self._losses.append(ir.Loss(path, reason, "hint"))
+
+
+def _words(part: ir.Part) -> JSON:
+    return {"type": "input_text", "text": part.text if isinstance(part, ir.Text) else ""}
