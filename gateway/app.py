@@ -95,6 +95,12 @@ class Gateway:
     takes, and of which it has what must go on; `lives`: so does its background work.
     """
 
+    open = 0
+    transport: Transport | None = None
+    files: Transport | None = None  # to servers that callers name
+    claims = True  # what has limits stops the start, unless it can be counted; else a parent has seen to it
+    started = False
+
     def __init__(
         self,
         loaded: Loaded,
@@ -109,16 +115,11 @@ class Gateway:
         self.loaded = loaded
         self.refuses: Refuses = before.refuses if before else _refuses_nothing
         self.clock: Clock = clock or (before.clock if before else System())
-        self.open = 0
-        self.transport: Transport | None = None
-        self.files: Transport | None = None  # to servers that callers name
         self.logger: FilteringBoundLogger = logger_for(loaded)
         self.newest: Newest = before.newest if before else Newest(self.logger)
         works = before if lives else None
-        running = unchanged(works.adapters, loaded, works.loaded) if works else {}
         self.given: Mapping[str, Adapter] = adapters or {}
-        made = adapters_of(loaded, self.clock, {**running, **self.given})
-        self.adapters: Mapping[str, Adapter] = {**made, **self.given}
+        self.adapters: Mapping[str, Adapter] = self._adapters(works)
         self.keyring = Keyring(loaded, self.clock, self.logger)
         self.keyring.load(before.keyring if before else None)
         prices = Prices.of(config.usage.price, self.clock)
@@ -134,9 +135,7 @@ class Gateway:
         )
         self.telemetry: Telemetry | None = self._telemetry(works)
         self.tracing = Tracing(self.telemetry, {name: one.type for name, one in config.upstream.items()})
-        self.relay = Relay(config, self.clock, self.threads.keep, self.shared)
-        if before and remembers:
-            self.relay.memory = before.relay.memory
+        self.relay = self._relay(before if remembers else None)
         for dialect in DIALECTS:
             codec(dialect)  # now, not while the first request waits
         self.pipeline = build(Endpoints(self.services, self.relay, self.threads), self.services)
@@ -149,9 +148,13 @@ class Gateway:
         )
         self.administration = Administration(self.services, guard, inside, self.lasting)
         self.shares: bool = before.shares if before else True  # other processes may serve the same configuration
-        self.claims = True  # what has limits stops the start, unless it can be counted; else a parent has seen to it
-        self.started = False
         self._judged = loaded.stamp, False  # the last look at the file, and whether it was refused
+
+    def _adapters(self, works: "Gateway | None") -> Mapping[str, Adapter]:
+        """Go on with the upstreams that would be made as they are."""
+        running = unchanged(works.adapters, self.loaded, works.loaded) if works else {}
+        made = adapters_of(self.loaded, self.clock, {**running, **self.given})
+        return {**made, **self.given}
 
     def _ledger(self, works: "Gateway | None", prices: Prices) -> Ledger | None:
         """Go on with the ledger where it is kept in the same way."""
@@ -189,6 +192,13 @@ class Gateway:
         if works is not None and works.loaded.config.metrics.otlp == config.metrics.otlp:
             return works.telemetry
         return telemetry_of(config, self.clock, self.newest.bound)
+
+    def _relay(self, before: "Gateway | None") -> Relay:
+        """Make what answers requests, with what is remembered of signatures."""
+        relay = Relay(self.loaded.config, self.clock, self.threads.keep, self.shared)
+        if before is not None:
+            relay.memory = before.relay.memory
+        return relay
 
     def _own(self, guard: Auth) -> dict[str, ASGIApp]:
         """Give what is answered outside of the pipeline, by path."""

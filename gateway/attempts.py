@@ -131,17 +131,9 @@ async def walk(
         except CallerError as error:
             told.refuses(error)
             continue
+        others = partial(_can_go_to, later, embark) if later else _no_others
         member = _Member(
-            target,
-            journey,
-            reach,
-            policy,
-            clock,
-            others=partial(_can_go_to, later, embark) if later else _no_others,
-            grace=grace,
-            tried=tried,
-            fails=failed,
-            failed=told.failure,
+            target, journey, reach, policy, clock, others, grace=grace, tried=tried, fails=failed, failed=told.failure
         )
         try:
             try:
@@ -227,8 +219,8 @@ class _Member(Generic[_W, _T]):
         reach: Callable[[Target, _W, Watchdog], Awaitable[_T]],
         policy: Policy,
         clock: Clock,
-        *,
         others: Callable[[], bool],
+        *,
         grace: Grace | None,
         tried: Tried,
         fails: Failed,

@@ -82,6 +82,7 @@ class SignatureMemory:
     ) -> None:
         self._shared = shared
         self._enabled = enabled
+        self._holds = False  # anything, ever
         self._bounds = (calls, pictures)
         self._ttl_s = ttl_s
         self._calls = Shelf(clock, calls.size, calls.limit_bytes)
@@ -117,6 +118,7 @@ class SignatureMemory:
             shelf = self._shelves[drawn]
             if len(value) <= self._bounds[drawn].largest:
                 values.setdefault(drawn, {})[name] = value
+                self._holds = True
                 shelf.put((principal, name), kept, len(value), self._ttl_s, shelf.others(principal, name, kept))
         return None if self._shared is None or not values else _put(self._shared, principal, values)
 
@@ -149,11 +151,12 @@ class SignatureMemory:
             for name in asked:
                 kept = unpack(found.get(name))
                 size, ttl_s = (0, _MISS_S) if kept is None else (len(found[name]), self._ttl_s)
+                self._holds = True
                 shelf.put((principal, name), kept, size, ttl_s)
 
     def recall(self, principal: str, request: ir.Request, model: str) -> ir.Request:
         """Give the request with what its caller left out, as far as the model's family made it."""
-        if not (self._calls.entries or self._pictures.entries) or not self._enabled:
+        if not self._holds or not self._enabled:
             return request
         family = ir.family_of(model)
         later: set[str] = set()

@@ -38,13 +38,13 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "chat-v1internal": Limit(10850, 870),
-    "chat-gemini": Limit(10450, 870),
+    "chat-v1internal": Limit(10850, 875),
+    "chat-gemini": Limit(10450, 875),
     "anthropic-gemini": Limit(10100, 850),
     "responses-chat": Limit(15250, 1070),
-    "chat-anthropic": Limit(12270, 910),
-    "anthropic-anthropic": Limit(10970, 985),
-    "chat-chat": Limit(10970, 1085),
+    "chat-anthropic": Limit(12280, 910),
+    "anthropic-anthropic": Limit(10980, 985),
+    "chat-chat": Limit(10980, 1090),
 }
 BELOW = 0.85  # of a limit: less than that, and it guards nothing
 OTHERS = 1.25  # versions of Python after 3.11 cut the same code into other instructions
