@@ -21,6 +21,8 @@ Json = dict[str, Any]
 
 MODEL = "gpt-5.2"
 SEALED = "gAAAAABsealed"
+TEXT, THINKING = ir.BlockStarted(kind="text"), ir.BlockStarted(kind="thinking")
+CALL: Json = {"call_id": "call_1", "name": "f"}
 
 
 def user(*parts: ir.Part | str) -> ir.Turn:
@@ -155,3 +157,7 @@ def _blocks(events: Iterable[ir.Event]) -> Iterator[list[ir.Event]]:
 def end(events: list[ir.Event]) -> Any:
     last = events[-1]
     return last.error if isinstance(last, ir.Failed) else last
+
+
+def called(name: str = "f", call_id: str = "call_1") -> ir.BlockStarted:
+    return ir.BlockStarted(kind="tool_call", id=call_id, name=name)
