@@ -148,9 +148,9 @@ class V1InternalJourney(V1InternalCalls[Written, Answer]):
         backend = self._backend
         response = await backend.send(self._url(), self._headers(token), self._body(project))
         reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt, self.request.turns)
-        return NoticedAnswer(
-            response, reader, self._note, backend.read_failure, backend.clock.time(), backend.tell_notice
-        )
+        answer = NoticedAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
+        answer.noticed = backend.tell_notice
+        return answer
 
     def _body(self, project: str) -> bytes:
         return self._backend.envelope.write(self._draft.written, self._model, project, self._session)

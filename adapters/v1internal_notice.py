@@ -8,11 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from gateway.adapters.failures import Failure, ReadFailure
 from gateway.adapters.google_answer import GoogleAnswer
-from gateway.dialects.gemini.stream import StreamReader
-from gateway.errors import GatewayError
-from gateway.transport import Response
 
 __all__ = ["NoticedAnswer", "read_notice"]
 
@@ -33,21 +29,11 @@ def read_notice(data: bytes) -> str:
 
 
 class NoticedAnswer(GoogleAnswer):
-    """Tells `noticed` of a notice."""
+    """Tells `noticed`, which is set by whoever makes it, of a notice."""
 
-    def __init__(
-        self,
-        response: Response,
-        reader: StreamReader,
-        failed: Callable[[GatewayError, Failure], None],
-        read_failure: ReadFailure,
-        now: float,
-        noticed: Callable[[str], None],
-    ) -> None:
-        super().__init__(response, reader, failed, read_failure, now)
-        self._noticed = noticed
+    noticed: Callable[[str], None]
 
     def _look_at(self, data: bytes) -> None:
         super()._look_at(data)
         if _MARK in data and (notice := read_notice(data)):
-            self._noticed(notice)
+            self.noticed(notice)
