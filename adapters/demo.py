@@ -21,6 +21,7 @@ from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.dialects.content import arguments
 from gateway.dialects.logprobs import asked
+from gateway.dialects.marks import uncarried
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -100,9 +101,10 @@ class _Journey:
     def __init__(self, call: Call, clock: Clock) -> None:
         self.request = call.request
         paths = call.request.paths
-        self.losses: tuple[ir.Loss, ...] = tuple(
+        missing = (
             ir.Loss(paths.get(name, name), "the demo has none", "change") for name in asked(call.request.sampling)
         )
+        self.losses: tuple[ir.Loss, ...] = (*missing, *uncarried(call.request))
         self._clock = clock
         self._salt = sha256(call.request_id.encode()).hexdigest()[:24]
         self._said = _last_text(call.request)

@@ -122,6 +122,7 @@ class UnconnectedResponse(Response):
         self.heard = None
         self.ended = False
         self._sent = {}
+        self._inflater = None
         self._shown = ()
         self._open = open_responses
         open_responses.add(self)

@@ -44,6 +44,7 @@ class ChatPassage(Passage):
         """End the stream; a good end has its word, unless it would stand in the rest of an event."""
         end = super().close(error)
         owes = self._owes and error is None and _DONE not in end and (not end or end.endswith(b"\n"))
+        self._owes = False
         return end + END if owes else end
 
     def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
