@@ -26,7 +26,7 @@ _DONE = DONE.encode()
 class ChatPassage(Passage):
     """The writer of one answer."""
 
-    _owes = False
+    _owes = _closed = False
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, REPLIES, broken, screen, skim, trim)
@@ -44,12 +44,12 @@ class ChatPassage(Passage):
         """End the stream; a good end has its word, unless it would stand in the rest of an event."""
         end = super().close(error)
         owes = self._owes and error is None and _DONE not in end and (not end or end.endswith(b"\n"))
-        self._owes = False
+        self._owes, self._closed = False, True
         return end + END if owes else end
 
     def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
         # without a reason it is [DONE] that has ended it, or nobody here could read it to its end
-        self._owes = end.native is not None and _DONE not in passed
+        self._owes = not self._closed and end.native is not None and _DONE not in passed
         return super()._finished(end, passed)
 
 
