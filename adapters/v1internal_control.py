@@ -33,6 +33,7 @@ _METADATA: Final = {  # the values for clients that are none of Google's
     "platform": "PLATFORM_UNSPECIFIED",
     "pluginType": "PLUGIN_UNSPECIFIED",
 }
+_LIST: Final = "fetchAvailableModels"
 _OPERATION: Final = re.compile(r"[\w-]+(?:/[\w.-]+)+", re.ASCII)
 _USERINFO_URL: Final = "https://www.googleapis.com/oauth2/v2/userinfo"
 _FREE_TIER: Final = "free-tier"
@@ -142,11 +143,11 @@ class Control:
     async def models(self, transport: Transport, token: str, project: str) -> bytes:
         """Fetch the list of models, which differs from base to base: where requests go there are newer ones."""
         try:
-            return await self._list(transport, token, {"project": project} if project else {})
+            return await self._serve(transport, token, _LIST, {"project": project} if project else {})
         except Failure as failure:
             if failure.status != 403 or not project:
                 raise
-        return await self._list(transport, token, {})
+        return await self._serve(transport, token, _LIST, {})
 
     async def quota(self, transport: Transport, token: str, project: str) -> bytes:
         """Fetch what is left of each model, as the other client of the service is told."""
@@ -154,8 +155,7 @@ class Control:
 
     async def summary(self, transport: Transport, token: str, project: str) -> bytes:
         """Fetch what is left of the quotas that models share: the weekly ones are told here alone."""
-        path, body = "/v1internal:retrieveUserQuotaSummary", {"project": project} if project else {}
-        return await self._through(self._serving, transport, "POST", path, token, _encode(body))
+        return await self._serve(transport, token, "retrieveUserQuotaSummary", {"project": project} if project else {})
 
     async def count(self, transport: Transport, token: str, model: str, contents: object) -> int | None:
         """Count the tokens of contents; None when the answer has no number."""
@@ -201,9 +201,9 @@ class Control:
             return await self._call(transport, token, "onboardUser", body)
         return await self._through(self._bases, transport, "GET", f"/v1internal/{name}", token, None)
 
-    async def _list(self, transport: Transport, token: str, body: object) -> bytes:
-        path = "/v1internal:fetchAvailableModels"
-        return await self._through(self._serving, transport, "POST", path, token, _encode(body))
+    async def _serve(self, transport: Transport, token: str, method: str, body: object) -> bytes:
+        """Call a method where requests go."""
+        return await self._through(self._serving, transport, "POST", f"/v1internal:{method}", token, _encode(body))
 
     async def _call(self, transport: Transport, token: str, method: str, body: object) -> bytes:
         return await self._through(self._bases, transport, "POST", f"/v1internal:{method}", token, _encode(body))

@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects import Answering
-from gateway.dialects.edits import mended
-from gateway.dialects.raw import MANY, NULL, Fields, read
+from gateway.dialects.raw import NULL, Fields, read
 
+from .choices import each_choice, index_of
 from .numbering import PIECES
 
 __all__ = ["STOP", "EndedCalls", "may_call"]
@@ -26,8 +26,6 @@ class _Said(Struct):
 
 
 _SAID: Final = msgspec.json.Decoder(_Said)
-_INDEX: Final = msgspec.json.Decoder(int)
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def may_call(answering: Answering) -> bool:
@@ -47,12 +45,10 @@ class EndedCalls:
 
     def __call__(self, fields: Fields, _: Answering) -> Fields:
         """Change the ends in one chunk, or in a whole answer."""
-        choices = read(fields.get("choices", NULL), MANY) or []
-        after = mended(choices, lambda _, one: self._choice(one))
-        return fields if after is None else {**fields, "choices": Raw(_encode(after))}
+        return each_choice(fields, self._choice)
 
     def _choice(self, choice: Fields) -> Fields:
-        index = read(choice.get("index", NULL), _INDEX) or 0
+        index = index_of(choice)
         said = choice.get("delta") or choice.get("message") or NULL
         if PIECES in bytes(said) and (words := read(said, _SAID)) is not None and words.tool_calls:
             self.called = True

@@ -12,8 +12,9 @@ from msgspec import Raw, Struct
 
 from gateway.dialects import Answering
 from gateway.dialects.edits import mended
-from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
+from .choices import each_choice, index_of
 from .outbound_blocks import Blocks
 from .outbound_wire import Call, arguments_of
 
@@ -38,7 +39,6 @@ class _Called(Struct):
 
 _CALL: Final = msgspec.json.Decoder(Call)
 _CALLED: Final = msgspec.json.Decoder(_Called)
-_INDEX: Final = msgspec.json.Decoder(int)
 _encode: Final = msgspec.json.Encoder().encode
 
 _KINDS: Final = frozenset({"function", "custom"})
@@ -68,15 +68,13 @@ class Numbers:
 
     def __call__(self, fields: Fields, _: Answering) -> Fields:
         """Number the pieces in one chunk."""
-        choices = read(fields.get("choices", NULL), MANY) or []
-        after = mended(choices, lambda _, one: self._choice(one))
-        return fields if after is None else {**fields, "choices": Raw(_encode(after))}
+        return each_choice(fields, self._choice)
 
     def _choice(self, choice: Fields) -> Fields:
         delta = choice.get("delta", NULL)
         if not (PIECES in bytes(delta) if self.moved else tells_of_calls(delta)):
             return choice
-        blocks = self._choices[read(choice.get("index", NULL), _INDEX) or 0]
+        blocks = self._choices[index_of(choice)]
         said = read(delta, FIELDS) or {}
         given = read(said.get("tool_calls", NULL), RAWS) or []  # words may be spelt so, too
         pieces = mended(given, lambda _, one: self._piece(one, blocks))

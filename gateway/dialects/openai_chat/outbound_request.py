@@ -14,14 +14,13 @@ from gateway.dialects.emulated import IN_WORDS, json_instruction
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
-from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, TEXT_ONLY, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
 from .demanded import REMINDED, demands_of, equipped, met
-from .outbound_marking import marks_for
+from .outbound_marking import lost_marks, marks_for
 from .outbound_messages import Conversation
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
@@ -94,7 +93,7 @@ class _Writer:
                 self.names.upstream(tool.name): tool.namespace for tool in self.request.tools if tool.namespace
             },
             choices=self.request.sampling.n or 1,
-            losses=(*(uncarried(self.request) if self.marks is None else self.marks.lost()), *self.losses),
+            losses=(*lost_marks(self.request, self.marks), *self.losses),
         )
 
     def _tools(self) -> Tools:

@@ -6,7 +6,6 @@ place is told in `OpenAIWritten.losses`, by the caller's own names.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -17,9 +16,8 @@ from gateway.dialects.emulated import IN_WORDS, unknown
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import INCLUDE, asked
-from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.call_ids import NUMBERED
-from gateway.dialects.openai_chat.outbound_marking import marks_for
+from gateway.dialects.openai_chat.outbound_marking import lost_marks, marks_for
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
 from gateway.dialects.openai_chat.outbound_tools import is_strict
@@ -98,11 +96,8 @@ class _Writer:
             custom=frozenset(map(upstream, self.tools.custom)),
             wrapped=frozenset(map(upstream, self.tools.wrapped)),
             namespaces=self.tools.namespaces,
-            losses=(*self._uncached(), *(spelt(loss, self.request.paths) for loss in self.losses)),
+            losses=(*lost_marks(self.request, self.marks), *(spelt(loss, self.request.paths) for loss in self.losses)),
         )
-
-    def _uncached(self) -> Iterator[ir.Loss]:
-        return uncarried(self.request) if self.marks is None else self.marks.lost()
 
     def _lose(self, name: str, reason: str, severity: ir.Severity = "change") -> None:
         self.losses.append(ir.Loss(name, reason, severity))
