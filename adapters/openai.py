@@ -275,9 +275,10 @@ class OpenAI(KeyedUpstream):
         name = self._settings.server.name(request.model)
         lost: tuple[ir.Loss, ...] = ()
         if request.native is not None:
-            if not causes & _KINDS or not _is_strange(request.native, target):
+            if not _is_refused(request.native, causes, target):
                 return api.take(request, request.native.body, replace(target, model=name))
-            lost = read_response_request(bytes(request.native.body)).losses
+            own, body = request.native.dialect, bytes(request.native.body)
+            lost = (read_response_request(body) if own == DIALECT else read_request(body, request.model)).losses
             request = replace(request, native=None)
         asked, unforced = without_force(request) if "choice" in causes else (request, ())
         written = _without(api.write(asked, target), request, causes)
@@ -351,10 +352,17 @@ class OpenAI(KeyedUpstream):
             raise
 
 
-def _is_strange(native: ir.Native, target: OpenAITarget) -> bool:
-    """Tell whether words of Responses hold what their server does not know, and can be translated."""
-    readable = native.dialect == DIALECT and native.only is None and native.refusal is None
-    return readable and not is_plain(native.body, target)
+def _is_refused(native: ir.Native, causes: frozenset[Cause], target: OpenAITarget) -> bool:
+    """Tell whether the server does not take a caller's own words as they are, and they can be translated.
+
+    A chat may lack what signs its calls, because its caller drops that, or another model has made them; Responses may
+    hold what only OpenAI knows.
+    """
+    if native.only is not None or native.refusal is not None:
+        return False
+    if native.dialect == DIALECT:
+        return bool(causes & _KINDS) and not is_plain(native.body, target)
+    return "unsigned" in causes
 
 
 def _left_out(causes: frozenset[Cause]) -> tuple[str, ...]:

@@ -99,6 +99,27 @@ async def test_another_router_gets_it_once_it_has_asked_for_it(dialect: str, tmp
         assert [one["data"] in fake.seals for one in details(fake)] == [True]
 
 
+async def test_a_chat_goes_on_whose_caller_drops_what_signs_its_calls(tmp_path: Path) -> None:
+    """Its own words pass until they are refused; what answers have signed is remembered, as for any other caller."""
+    messages: list[Json] = [{"role": "user", "content": ASKED.replace("!then", "!then\n!tool f {}\n!then")}]
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        for _ in range(3):
+            asked = {"model": GEMINI, "messages": messages, "tools": [tool], "stream": False}
+            response = await http.post("/v1/chat/completions", json=asked)
+            assert response.status_code == 200, response.text
+            said = response.json()["choices"][0]["message"]
+            calls = said.get("tool_calls") or []
+            messages.append({"role": "assistant", "content": said["content"]})
+            if calls:
+                bare = [{name: one for name, one in call.items() if name != "extra_content"} for call in calls]
+                messages[-1]["tool_calls"] = bare
+            messages += [{"role": "tool", "tool_call_id": call["id"], "content": "sunny"} for call in calls]
+        assert messages[-1]["content"] == "done"
+        assert statuses(fake) == [200, 400, 200, 400, 200]
+        assert [one["data"] in fake.seals for one in details(fake)] == [True, True]
+
+
 @pytest.mark.usefixtures("known")
 async def test_a_call_of_another_model_gets_the_sentinel(tmp_path: Path) -> None:
     caller = CALLERS["anthropic"]
@@ -107,6 +128,19 @@ async def test_a_call_of_another_model_gets_the_sentinel(tmp_path: Path) -> None
         response = await caller.second(http, GEMINI, ASKED, said)
         assert response.status_code == 200, response.text
         assert statuses(fake) == [200, 200]
+        assert [one["data"] for one in details(fake)] == [SENTINEL]
+
+
+async def test_a_call_of_another_model_in_a_chat_gets_the_sentinel_once_it_is_refused(tmp_path: Path) -> None:
+    call = {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    called = {"role": "assistant", "content": None, "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "toolu_1", "content": "sunny"}
+    messages = [{"role": "user", "content": ASKED}, called, result]
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        response = await http.post("/v1/chat/completions", json={"model": GEMINI, "messages": messages})
+        assert response.status_code == 200, response.text
+        assert response.json()["choices"][0]["message"]["content"] == "done"
+        assert statuses(fake) == [400, 200]
         assert [one["data"] for one in details(fake)] == [SENTINEL]
 
 
