@@ -65,6 +65,9 @@ class Google:
         unknown = [
             f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.' for name in asked.keys() - KNOWN
         ]
+        calls = [call for message in asked["messages"] for call in message.get("tool_calls") or ()]
+        if not all(call.get("extra_content", {}).get("google", {}).get("thought_signature") for call in calls):
+            unknown.append("Function call is missing a thought_signature in functionCall parts.")
         self.statuses.append(400 if unknown else 200)
         if unknown:
             told = {"code": 400, "message": "\n".join(unknown), "status": "INVALID_ARGUMENT"}
@@ -122,6 +125,18 @@ async def test_what_clients_always_send_is_left_out_and_that_is_remembered(
     assert [answer.status_code for answer in answers] == [200, 200]
     assert google.statuses == [*[400] * refusals, 200, 200]
     assert google.bodies[-1].keys() <= KNOWN
+
+
+async def test_a_chat_goes_on_with_a_call_that_nobody_has_signed(tmp_path: Path) -> None:
+    call: Json = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    called: Json = {"role": "assistant", "content": None, "tool_calls": [call]}
+    result: Json = {"role": "tool", "tool_call_id": "call_1", "content": "sunny"}
+    google = Google()
+    async with before(google, tmp_path) as http:
+        answer = await http.post(CHAT, json={"model": MODEL, "messages": [user("hi"), called, result]})
+    assert (answer.status_code, google.statuses) == (200, [400, 200])
+    (sent,) = google.bodies[-1]["messages"][1]["tool_calls"]
+    assert sent["extra_content"] == {"google": {"thought_signature": "skip_thought_signature_validator"}}
 
 
 @pytest.mark.parametrize("name", [MODEL, f"models/{MODEL}"])
