@@ -4,7 +4,7 @@ All else of a request and of its answer passes byte for byte. What a suffix of t
 the request before (`native.vary`); Code Assist and Vertex have rules of their own for what they get of it.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -34,7 +34,7 @@ from .history import SAID, SAID_BACK
 from .inbound_signatures import opened
 from .inbound_wire import camel
 from .signatures import SENTINEL
-from .thinking import is_latest
+from .thinking import is_latest, plan
 
 __all__ = [
     "REPLIES",
@@ -77,6 +77,15 @@ _WORDS: Final = frozenset({"text", "thought"})
 _SAYS: Final = frozenset({"text", "inlineData", "fileData"})
 _TRUE: Final = Raw(b"true")
 _REFUSED: Final = "the upstream rejects it"
+_NOT_SUPPORTED: Final = "this model does not support it"
+_THINKING: Final = "thinkingConfig"
+_LEVEL, _BUDGET = "thinkingLevel", "thinkingBudget"
+# what is left out of generationConfig once it is refused
+_SETTINGS: Final[Mapping[str, Collection[str]]] = {
+    "penalties": ("presencePenalty", "frequencyPenalty"),
+    "logprobs": ("responseLogprobs", "logprobs"),
+    "thinking_config": (_THINKING,),
+}
 
 
 def _model(words: _Words) -> None:
@@ -106,6 +115,44 @@ def _defaults(words: _Words) -> None:
     missing = {one: value for one, value in filled.items() if value is not None and one not in given}
     if missing:
         words.put(name, {**config, **missing})
+
+
+def _settings(words: _Words) -> None:
+    """Leave out what this model has refused of generationConfig, and say in tokens how much it is to think."""
+    refused = words.target.refused
+    left_out = {one for cause, names in _SETTINGS.items() if cause in refused for one in names}
+    if not left_out and "level" not in refused:
+        return
+    name, config = config_of(words)
+    kept: Fields = {}
+    for one, value in config.items():
+        if camel(one) in left_out:
+            words.lose(f"{name}.{one}", _NOT_SUPPORTED)
+        elif camel(one) == _THINKING and "level" in refused:
+            kept[one] = _budgeted(value, words)
+        else:
+            kept[one] = value
+    if kept != config:
+        words.put(name, kept)
+
+
+def _budgeted(thinking: Raw, words: _Words) -> Raw:
+    given = read(thinking, FIELDS) or {}
+    kept: dict[str, object] = {one: value for one, value in given.items() if camel(one) != _LEVEL}
+    if len(kept) == len(given):
+        return thinking
+    planned = plan(
+        words.request.reasoning,
+        None,
+        model=words.request.model,
+        family="gemini",
+        limit=None,
+        conflict="clamp",
+        levels=False,
+    )
+    if planned.config is not None and _BUDGET in planned.config:
+        kept[_BUDGET] = planned.config[_BUDGET]
+    return Raw(_encode(kept))
 
 
 def _speaker(words: _Words) -> None:
@@ -151,7 +198,8 @@ def _part(part: Fields, path: str, words: _Words) -> Fields:
 def _refused(words: _Words) -> None:
     """Leave out the signatures that this upstream cannot read, and let the sentinel stand for those that it misses.
 
-    There is none for words and pictures: the user shows what the model has said.
+    There is none for words and pictures: the user shows what the model has said. Settings that a model does not know
+    stay behind: a chain, or the name of a model, may have led to another one than the caller knows.
     """
     if "signatures" in words.target.refused:
         mend_parts(words, lambda part, path: _unread(part, path, words))
@@ -159,6 +207,7 @@ def _refused(words: _Words) -> None:
         _lead(words)
     if "unsigned_parts" in words.target.refused:
         _hand_over(words)
+    _settings(words)
 
 
 def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
@@ -343,7 +392,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
     RequestEdit(name="speaker", why="newer models reject `function` and `tool` as roles of results", apply=_speaker),
     RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=_own),
-    RequestEdit(name="refused", why="this upstream has rejected the signatures of the conversation", apply=_refused),
+    RequestEdit(name="refused", why="this upstream has rejected these signatures or settings", apply=_refused),
     RequestEdit(name="alone", why="Gemini 3 requires results of calls in a content of their own", apply=_alone),
     RequestEdit(name="results", why="Google requires the results of a turn's calls in one content", apply=_results),
 )

@@ -122,6 +122,42 @@ def test_what_a_model_that_draws_has_not_signed_is_shown_by_the_user() -> None:
     assert lost == ["contents[1]", "contents[5]"]
 
 
+@pytest.mark.parametrize(
+    ("cause", "after", "lost"),
+    [
+        ("penalties", {"seed": 1, "response_logprobs": True, "logprobs": 2}, ["presencePenalty"]),
+        ("logprobs", {"seed": 1, "presencePenalty": 1}, ["response_logprobs", "logprobs"]),
+        ("thinking_config", {"seed": 1, "presencePenalty": 1, "response_logprobs": True, "logprobs": 2}, []),
+    ],
+)
+def test_a_setting_that_a_model_has_refused_is_left_out(cause: str, after: Json, lost: list[str]) -> None:
+    config: Json = {"seed": 1, "presencePenalty": 1, "response_logprobs": True, "logprobs": 2}
+    body = Raw(json.dumps({"contents": [], "generation_config": config}).encode())
+    taken = pass_on(ir.Request(model=MODEL, turns=()), body, {cause})
+    assert json.loads(bytes(taken.body))["generation_config"] == after
+    assert [loss.path for loss in taken.losses] == [f"generation_config.{name}" for name in lost]
+
+
+@pytest.mark.parametrize(
+    ("name", "reasoning", "budget"),
+    [
+        ("gemini-2.5-flash", ir.Reasoning(mode="level", level="high"), 24576),
+        ("gemini-3-pro-preview", ir.Reasoning(mode="level", level="low"), 1024),
+    ],
+)
+def test_a_level_that_a_model_does_not_know_is_a_budget(name: str, reasoning: ir.Reasoning, budget: int) -> None:
+    thinking: Json = {"thinking_level": "X", "includeThoughts": True}
+    body = Raw(json.dumps({"contents": [], "generationConfig": {"topK": 1, "thinkingConfig": thinking}}).encode())
+    taken = pass_on(ir.Request(model=name, turns=(), reasoning=reasoning), body, {"level"})
+    config = {"topK": 1, "thinkingConfig": {"includeThoughts": True, "thinkingBudget": budget}}
+    assert (json.loads(bytes(taken.body))["generationConfig"], taken.losses) == (config, ())
+
+
+def test_a_budget_stays_where_levels_were_refused() -> None:
+    body = Raw(b'{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingBudget":5}}}')
+    assert pass_on(ir.Request(model=MODEL, turns=()), body, {"level"}).body == body
+
+
 def test_a_content_that_the_caller_left_empty_stays_beside_one_whose_envelope_is_opened() -> None:
     sealed = ir.seal(ir.Signature("gemini", "c2ln", kind="f"))
     call: Json = {"functionCall": {"name": "f", "args": {}}}
