@@ -133,6 +133,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "spelling": (SPELLED,),  # first: then comes what takes its place
     "resting": (RESTING,),
     "room": (ROOM,),
+    "limit": (ROOM,),
     "funds": (ROOM,),
     "effort": ("reasoning_effort",),
     "effort_value": ("reasoning_effort",),

@@ -262,6 +262,20 @@ async def test_a_limit_that_is_refused_is_called_otherwise(tmp_path: Path, given
     ]
 
 
+@pytest.mark.parametrize("given", ["max_tokens", "max_completion_tokens"])
+async def test_a_limit_above_what_a_model_gives_is_cut_once_it_is_refused(tmp_path: Path, given: str) -> None:
+    """A chain, or a rule for names, may lead to a model that gives less than the one that was meant."""
+    said = f"{given} is too large: 90. This model supports at most 50 completion tokens, whereas you provided 90."
+    refusal = json.dumps({"error": {"message": said}}).encode()
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(refusal, status=400, kind=JSON)
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        for fields in ({given: 90}, {given: 90}, {given: 9}, {}):
+            await same.post(json.dumps(CHAT | fields).encode())
+    limited = [CHAT | {given: 50}] * 2
+    assert [json.loads(one.body) for one in same.raw.asked] == [CHAT | {given: 90}, *limited, CHAT | {given: 9}, CHAT]
+
+
 async def test_a_model_that_thinks_is_given_its_own_limit(tmp_path: Path) -> None:
     async with passing("openai-chat", tmp_path) as same:
         same.raw.says(WHOLES["openai-chat"], kind=JSON)

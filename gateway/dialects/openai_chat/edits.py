@@ -127,12 +127,12 @@ def _refused(words: _Words) -> None:
 
 
 def _shorten(words: _Words) -> None:
-    """Keep the answer to the room that there is for it."""
+    """Keep the answer to the room that there is for it, or to what this model gives at most."""
     room, name = words.request.room, next(filter(words.has, _LIMITS), words.target.max_tokens_field)
-    wanted = words.get(name, _INT)
-    if room is not None and (wanted is None or wanted > room):
-        words.put(name, room)
-        words.lose(name, CUT.format(room))
+    most, wanted = words.target.max_output if room is None else room, words.get(name, _INT)
+    if most is not None and (room is not None if wanted is None else wanted > most):
+        words.put(name, most)
+        words.lose(name, CUT.format(most))
 
 
 def _count_only(words: _Words) -> None:
