@@ -99,6 +99,7 @@ _FURTHER: Final[Mapping[Cause, Cause]] = {
     "drawing_thinking": "drawing",
     "states": "choices",
     "kinds": "services",
+    "spelling": "thoughts",  # a message may have a member of the same name
 }
 Words = tuple[tuple[frozenset[int], str, Cause], ...]
 # Words of a 400, as `Causes` compares them: in lower case, without quotation marks.

@@ -70,7 +70,7 @@ _PREVIOUS: Final = "previous_response_id"
 _FIELDS: Final[Mapping[str, Cause]] = {
     "max_tokens": "old_limit",
     "max_completion_tokens": "new_limit",
-    "reasoning_content": "thoughts",
+    **dict.fromkeys(("reasoning_content", "reasoning_details", "thinking_blocks"), "thoughts"),
     "stream_options": "counting",
     "parallel_tool_calls": "parallel",
     **dict.fromkeys(_VERBOSITY, "verbosity"),
@@ -224,7 +224,10 @@ CAUSES: Final = Causes(
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),
-        (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
+        (_BAD, ".reasoning_content", "thoughts"),
+        (_BAD, ".reasoning_details", "thoughts"),
+        (_BAD, ".thinking_blocks", "thoughts"),
+        (_BAD, "].reasoning", "thoughts"),  # messages[1].reasoning
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
         *((_BAD, words, "texts") for words in _NO_PARTS),

@@ -93,6 +93,9 @@ def test_published_refusals(name: str) -> None:
         ("Unrecognized request argument supplied: reasoning", "spelling"),
         ("Unknown parameter: 'thinking'.", "spelling"),
         ("Unknown parameter: 'messages[1].reasoning_content'.", "thoughts"),
+        ("Unknown parameter: 'messages[1].reasoning'.", "thoughts"),
+        ("Extra inputs are not permitted, field: 'messages[1].reasoning_details', value: []", "thoughts"),
+        ("'messages.1' : property 'thinking_blocks' is unsupported", "thoughts"),
         ("Unsupported parameter: 'reasoning.effort' is not supported with this model.", "effort"),
         ("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.", "effort_value"),
         ("`reasoning_effort` must be one of `none` or `default`", "effort_value"),  # Groq
