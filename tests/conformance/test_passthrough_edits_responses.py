@@ -126,6 +126,30 @@ def test_an_edit_of_a_responses_request(body: Json, target: Any, fields: Any, ed
     assert (written, names) == ({one: value for one, value in (body | changed).items() if value is not None}, edits)
 
 
+async def test_a_limit_above_what_a_model_gives_is_cut_once_it_is_refused(tmp_path: Path) -> None:
+    said = "Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 50, but got 90 instead."
+    refusal = json.dumps({"error": {"message": said, "param": "max_output_tokens"}}).encode()
+    async with passing("openai-responses", tmp_path) as same:
+        same.raw.says(refusal, status=400, kind=JSON)
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        for limit in ({"max_output_tokens": 90}, {"max_output_tokens": 90}, {"max_output_tokens": 20}, {}):
+            response = await same.post(json.dumps({"model": "m", "input": "hi", "store": False, **limit}).encode())
+            assert response.status_code == 200, response.text
+    assert [json.loads(one.body).get("max_output_tokens") for one in same.raw.asked] == [90, 50, 50, 20, None]
+
+
+async def test_an_answer_keeps_to_the_room_that_a_refusal_names(tmp_path: Path) -> None:
+    said = (
+        "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens "
+        "(5000 in the messages, 4000 in the completion). Please reduce the length of the messages or completion."
+    )
+    async with passing("openai-responses", tmp_path) as same:
+        same.raw.says(json.dumps({"error": {"message": said}}).encode(), status=400, kind=JSON)
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        await same.post(json.dumps({"model": "m", "input": "hi", "max_output_tokens": 4000}).encode())
+    assert [json.loads(one.body).get("max_output_tokens") for one in same.raw.asked] == [4000, 3192]
+
+
 async def test_a_response_has_the_callers_name_of_the_model(tmp_path: Path) -> None:
     async with passing("openai-responses", tmp_path, models={"alias": {"mine": "up/m"}}) as same:
         same.raw.says(*STREAMS["openai-responses"])

@@ -41,7 +41,7 @@ from .ended_calls import EndedCalls, may_call
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 from .outbound_models import abilities_of, effort_of
-from .outbound_request import CUT
+from .room import shorten
 from .tools import NO_TOOLS
 
 __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
@@ -49,7 +49,6 @@ __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
 _Words = Words[OpenAITarget]
 
 _BOOL: Final = msgspec.json.Decoder(bool)
-_INT: Final = msgspec.json.Decoder(int)
 _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -114,7 +113,7 @@ def _refused(words: _Words) -> None:
         if name == SPELLED:
             _spell(words)
         elif name == ROOM:
-            _shorten(words)
+            shorten(words, next(filter(words.has, _LIMITS), words.target.max_tokens_field))
         elif name == RESTING:
             _rouse(words)
         elif name == _OTHERS:
@@ -124,15 +123,6 @@ def _refused(words: _Words) -> None:
             words.drop(name)
             if severity is not None:
                 words.lose(name, _NOT_SUPPORTED, severity)
-
-
-def _shorten(words: _Words) -> None:
-    """Keep the answer to the room that there is for it, or to what this model gives at most."""
-    room, name = words.request.room, next(filter(words.has, _LIMITS), words.target.max_tokens_field)
-    most, wanted = words.target.max_output if room is None else room, words.get(name, _INT)
-    if most is not None and (room is not None if wanted is None else wanted > most):
-        words.put(name, most)
-        words.lose(name, CUT.format(most))
 
 
 def _count_only(words: _Words) -> None:

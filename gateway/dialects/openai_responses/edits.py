@@ -30,7 +30,8 @@ from gateway.dialects.edits import (
 )
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
-from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.openai_chat.room import shorten
+from gateway.dialects.outbound import ROOM, OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
@@ -98,6 +99,8 @@ def _refused(words: _Words) -> None:
             _drop_within(words, *_WITHIN[name])
         elif name == _SEALED:
             _unseal(words)
+        elif name == ROOM:
+            shorten(words, "max_output_tokens")
         elif words.has(name):
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
