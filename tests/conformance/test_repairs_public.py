@@ -112,11 +112,20 @@ async def test_strict_mode_loses_nothing(fake_gemini: FakeGemini, tmp_path: Path
     assert "Penalty is not enabled" in response.json()["error"]["message"]
 
 
-async def test_a_gemini_callers_own_words_are_not_changed(google: Served) -> None:
+async def test_a_gemini_callers_own_words_are_changed_only_where_they_were_refused(google: Served) -> None:
+    config = {"presencePenalty": 0.5, "temperature": 0.5}
+    responses = [await gemini.ask(google, "hi", model=GEMINI_3, generationConfig=config) for _ in range(2)]
+    assert [(one.status_code, one.headers["x-gateway-lossy"]) for one in responses] == [(200, "1"), (200, "1")]
+    sent = [call.request["generationConfig"] for call in google.fake.calls("generateContent")]
+    assert sent == [config, {"temperature": 0.5}, {"temperature": 0.5}]
+
+
+async def test_strict_mode_leaves_a_gemini_callers_own_words_alone(fake_gemini: FakeGemini, tmp_path: Path) -> None:
     config = {"presencePenalty": 0.5}
-    response = await gemini.ask(google, "hi", model=GEMINI_3, generationConfig=config)
+    async with public(fake_gemini, tmp_path, translate={"lossy": "strict"}) as google:
+        response = await gemini.ask(google, "hi", model=GEMINI_3, generationConfig=config)
     assert (response.status_code, response.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
-    (call,) = google.fake.calls("generateContent")
+    (call,) = fake_gemini.calls("generateContent")
     assert call.request["generationConfig"] == config
 
 

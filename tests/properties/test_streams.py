@@ -107,6 +107,15 @@ def damaged(draw: st.DrawFn, body: bytes) -> bytes:
     return body[:place] + draw(st.binary(min_size=1, max_size=1)) + body[place + 1 :]
 
 
+def ends_one(end: bytes, sent: bytes) -> bool:
+    """Tell whether one event is ended, behind which there may be the end that the server has left out."""
+    if not BOUNDARY.search(end):
+        return False
+    events = [event.event or event.data for event in SSEDecoder().iter_bytes(iter([end]))]
+    added = [event for event in events[-1:] if event in ADDED and event.encode() not in sent]
+    return len(events) - len(added) <= 1
+
+
 @SAME
 @EXAMPLES
 @given(data=st.data(), to=answerings())
@@ -130,7 +139,4 @@ def test_t5_a_passage_ends_once(dialect: DialectName, data: st.DataObject, to: A
         said = passed(PASSING[dialect], batches, to)
         assert "error" in [event.event for event in SSEDecoder().iter_bytes(iter([said]))]  # none else is heard
     else:
-        events = [event.event or event.data for event in SSEDecoder().iter_bytes(iter([end]))]
-        added = [event for event in events[-1:] if event in ADDED and event.encode() not in sent]
-        ended = BOUNDARY.search(end) and len(events) - len(added) <= 1
-        assert sent.endswith(end) or end in (b"]", b"[]") or ended
+        assert sent.endswith(end) or end in (b"]", b"[]") or ends_one(end, sent)

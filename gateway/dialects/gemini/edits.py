@@ -127,7 +127,7 @@ def _settings(words: _Words) -> None:
     kept: Fields = {}
     for one, value in config.items():
         if camel(one) in left_out:
-            words.lose(f"{name}.{one}", _NOT_SUPPORTED)
+            words.lose(f"{name}.{one}", _NOT_SUPPORTED, "hint" if camel(one) == _THINKING else "change")
         elif camel(one) == _THINKING and "level" in refused:
             kept[one] = _budgeted(value, words)
         else:

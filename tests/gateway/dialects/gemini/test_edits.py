@@ -135,7 +135,9 @@ def test_a_setting_that_a_model_has_refused_is_left_out(cause: str, after: Json,
     body = Raw(json.dumps({"contents": [], "generation_config": config}).encode())
     taken = pass_on(ir.Request(model=MODEL, turns=()), body, {cause})
     assert json.loads(bytes(taken.body))["generation_config"] == after
-    assert [loss.path for loss in taken.losses] == [f"generation_config.{name}" for name in lost]
+    assert [(loss.path, loss.severity) for loss in taken.losses] == [
+        (f"generation_config.{name}", "change") for name in lost
+    ]
 
 
 @pytest.mark.parametrize(
