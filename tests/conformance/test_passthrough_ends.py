@@ -158,7 +158,9 @@ async def test_an_error_event_of_the_upstream_passes_and_nothing_follows(same: P
     assert digest(response.content) == digest(b"".join((*pieces, told)))
 
 
-@pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data: [DONE]"])
+@pytest.mark.parametrize(
+    "done", [b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data: [DONE]", b"\xef\xbb\xbfdata: [DONE]\n\n"]
+)
 async def test_no_good_end_follows_an_error_of_the_same_read(tmp_path: Path, done: bytes) -> None:
     pieces = STREAMS["openai-chat"][: CUT["openai-chat"]]
     told = b'data: {"error":{"message":"Overloaded","type":"server_error","code":503}}\n\n'
