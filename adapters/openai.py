@@ -258,7 +258,7 @@ class OpenAI(KeyedUpstream):
             return None
         lost: tuple[ir.Loss, ...] = ()
         if native is not None:
-            lost = read_request(bytes(native.body), request.model).losses
+            lost = _lost_in(native, request.model)
             request = replace(request, native=None)
         try:
             written = self._write(request, causes, APIS[RESPONSES])
@@ -278,8 +278,7 @@ class OpenAI(KeyedUpstream):
         if request.native is not None:
             if not _is_refused(request.native, causes, target):
                 return api.take(request, request.native.body, replace(target, model=name))
-            own, body = request.native.dialect, bytes(request.native.body)
-            lost = (read_response_request(body) if own == DIALECT else read_request(body, request.model)).losses
+            lost = _lost_in(request.native, request.model)
             request = replace(request, native=None)
         asked, unforced = without_force(request) if "choice" in causes else (request, ())
         written = _without(api.write(asked, target), request, causes)
@@ -364,6 +363,12 @@ def _is_refused(native: ir.Native, causes: frozenset[Cause], target: OpenAITarge
     if native.dialect == DIALECT:
         return bool(causes & _KINDS) and not is_plain(native.body, target)
     return "unsigned" in causes
+
+
+def _lost_in(native: ir.Native, model: str) -> tuple[ir.Loss, ...]:
+    """Give what is lost of a caller's own words where they are translated: nothing was told while they passed."""
+    body = bytes(native.body)
+    return (read_response_request(body) if native.dialect == DIALECT else read_request(body, model)).losses
 
 
 def _left_out(causes: frozenset[Cause]) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ TEXT_ONLY: Final = "this upstream responds with text only"
 UNDESCRIBED: Final = "descriptions"  # stands for those of tools that say nothing
 SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out
-ROOM: Final = "room"  # stands for the limit of the answer, which there is not enough room for
+ROOM: Final = "room"  # stands for the limit of the answer: there is no room for so much, or the model gives less
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}

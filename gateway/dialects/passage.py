@@ -31,7 +31,7 @@ _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _DATA: Final = re.compile(rb"(data:[ ]?)(.*)", re.DOTALL)
 _PLAIN: Final = (b"data: ", b"\n\n")
 # a mark of the encoding in front of it would hide what follows
-GOOD_END: Final = re.compile(rb"(?:\xef\xbb\xbf)?data:[ ]?\[DONE\]\s*\Z")
+GOOD_END: Final = re.compile(rb"(?:%b)?data:[ ]?\[DONE\]\s*\Z" % BOM_UTF8)
 _BEFORE_END: Final = 3  # bytes of an event's end that may have come before its last one
 
 

@@ -126,9 +126,10 @@ def _settings(words: _Words) -> None:
     name, config = config_of(words)
     kept: Fields = {}
     for one, value in config.items():
+        thinks = camel(one) == _THINKING
         if camel(one) in left_out:
-            words.lose(f"{name}.{one}", _NOT_SUPPORTED, "hint" if camel(one) == _THINKING else "change")
-        elif camel(one) == _THINKING and "level" in refused:
+            words.lose(f"{name}.{one}", _NOT_SUPPORTED, "hint" if thinks else "change")
+        elif thinks and "level" in refused:
             kept[one] = _budgeted(value, words)
         else:
             kept[one] = value
