@@ -121,6 +121,7 @@ OfRequest = Literal[
     "choices",
     "signatures",
     "unsigned",
+    "unanswered",
     "thinking",
     "ids",
     "room",

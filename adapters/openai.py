@@ -41,6 +41,7 @@ from gateway.dialects.outbound import (
     IDENTITY,
     ITEM_METADATA,
     RESTING,
+    RESULTS,
     ROOM,
     SPELLED,
     STORING,
@@ -132,6 +133,7 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "spelling": (SPELLED,),  # first: then comes what takes its place
     "resting": (RESTING,),
+    "unanswered": (RESULTS,),
     "room": (ROOM,),
     "limit": (ROOM,),
     "funds": (ROOM,),

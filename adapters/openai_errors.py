@@ -165,6 +165,18 @@ _NO_PARTS: Final = (
     "bad input: error: oneof at / not met",
     "invalid type: sequence, expected a string",  # DeepSeek
 )
+# Calls without results, results without calls, thoughts that lead to nothing.
+_UNANSWERED: Final = (
+    "must be followed by tool messages",  # OpenAI, Azure, DeepSeek, Moonshot, Qwen
+    "must be a response to a prece",  # a preceeding one, OpenAI says
+    "no tool output found for ",  # OpenAI's Responses
+    "no tool call found for ",
+    "without its required following item",
+    "ids were found without tool_result blocks",  # of Claude, whoever serves it
+    "unexpected tool_use_id found in tool_result",
+    "number of function response parts",  # Google's own OpenAI API
+    "not the same number of function calls and responses",  # Mistral
+)
 # An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (
     "supports at most",  # OpenAI, Azure
@@ -229,6 +241,7 @@ CAUSES: Final = Causes(
         (_BAD, ".thinking_blocks", "thoughts"),
         (_BAD, "].reasoning", "thoughts"),  # messages[1].reasoning
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
+        *((_BAD, words, "unanswered") for words in _UNANSWERED),
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
         *((_BAD, words, "texts") for words in _NO_PARTS),
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template

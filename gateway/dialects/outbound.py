@@ -15,7 +15,9 @@ __all__ = [
     "DRAWING",
     "IDENTITY",
     "ITEM_METADATA",
+    "REFUSED",
     "RESTING",
+    "RESULTS",
     "ROOM",
     "SPELLED",
     "SPELLINGS",
@@ -65,6 +67,8 @@ UNDESCRIBED: Final = "descriptions"  # stands for those of tools that say nothin
 SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out
 ROOM: Final = "room"  # stands for the limit of the answer: there is no room for so much, or the model gives less
+REFUSED: Final = "this upstream has rejected the field for this model, or calls without results"
+RESULTS: Final = "results"  # stands for calls without results, results without calls, thoughts without an answer
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}

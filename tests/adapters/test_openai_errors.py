@@ -173,6 +173,15 @@ def test_published_refusals(name: str) -> None:
         ("invalid params, chat content has invalid message role: system (2013)", "system_turns"),  # MiniMax
         ("Unexpected role 'system' after role 'assistant'", "system_turns"),  # Mistral
         ("Unexpected role 'user' after role 'tool'", "answers"),
+        ("An assistant message with 'tool_calls' must be followed by tool messages responding to each …", "unanswered"),
+        ("Messages with role 'tool' must be a response to a preceding message with 'tool_calls'", "unanswered"),
+        ("No tool output found for function call call_1.", "unanswered"),
+        ("No tool call found for custom tool call output with call_id call_1.", "unanswered"),
+        ("Item 'rs_1' of type 'reasoning' was provided without its required following item.", "unanswered"),
+        ("`tool_use` ids were found without `tool_result` blocks immediately after: toolu_1", "unanswered"),  # Claude
+        ("unexpected `tool_use_id` found in `tool_result` blocks: toolu_1.", "unanswered"),
+        ("Please ensure that the number of function response parts is equal to …", "unanswered"),  # Google
+        ("Not the same number of function calls and responses", "unanswered"),  # Mistral
         ("Tool call id was call_0fypS1hVX but must be a-z, A-Z, 0-9, with a length of 9.", "plain_ids"),
         ("Tool call IDs should be alphanumeric strings with length 9!", "plain_ids"),
         ("messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'", "plain_ids"),

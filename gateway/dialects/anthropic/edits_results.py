@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.gemini.history import ANSWERED_LATER
+from gateway.dialects.gemini.history import ANSWERED_LATER, INTERRUPTED
 from gateway.dialects.raw import Fields
 
 from .edits_walk import Conversed, blocks_of, given_in, has_tools, kind_of, mend_messages, name_of, role_of, said_in
@@ -19,9 +19,6 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _USER: Final = Raw(b'"user"')
 _ANSWERED: Final = re.compile(rb'"tool_use_id"\s*:\s*("[^"]*")')
-
-
-_INTERRUPTED: Final = "[no result: the tool call was interrupted]"
 
 
 def answered(words: Conversed) -> None:
@@ -166,7 +163,7 @@ def _missing(message: Fields, following: Fields) -> list[str]:
 
 
 def _interrupted(identifier: str) -> dict[str, object]:
-    return {"type": "tool_result", "tool_use_id": identifier, "content": _INTERRUPTED, "is_error": True}
+    return {"type": "tool_result", "tool_use_id": identifier, "content": INTERRUPTED.text, "is_error": True}
 
 
 def ordered(words: Conversed) -> None:

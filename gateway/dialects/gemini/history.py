@@ -28,7 +28,9 @@ __all__ = [
     "CONTINUED",
     "EMPTY",
     "GO_ON",
+    "INTERRUPTED",
     "NOT_OURS",
+    "NO_CALL",
     "REMINDED",
     "SAID",
     "SAID_BACK",
@@ -40,6 +42,7 @@ __all__ = [
     "arrange",
     "leads_with_thoughts",
     "orphan",
+    "orphaned",
     "ranks",
     "reminder",
     "takes_blank",
@@ -59,7 +62,8 @@ SAID: Final = ir.Text(text="[said by the assistant:]")
 SAID_BACK: Final = "this model takes back only what it has signed: sent as the user's"
 SHOWN: Final = ir.Text(text="[shown by the assistant:]")
 SHOWN_BACK: Final = "images of a response are sent back as the user's"
-_INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
+INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
+NO_CALL: Final = "the call of this result is not in the conversation: sent as text"
 
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
 _CALLS_LAST: Final[dict[type, int]] = {ir.ToolCall: 2}
@@ -349,14 +353,19 @@ def answers(
 
 
 def _missing(call: ir.ToolCall) -> ir.ToolResult:
-    return ir.ToolResult(id=call.id, parts=(_INTERRUPTED,), is_error=True)
+    return ir.ToolResult(id=call.id, parts=(INTERRUPTED,), is_error=True)
 
 
 def orphan(result: ir.ToolResult, losses: list[ir.Loss]) -> Iterator[ir.Part]:
     """Give what the user says in the place of a result without a call: its words, with the id, and its media."""
-    losses.append(ir.Loss(result.path, "the call of this result is not in the conversation: sent as text", "change"))
-    yield ir.Text(text=f"[tool result {result.id}] {text_of(result)}".rstrip())
+    losses.append(ir.Loss(result.path, NO_CALL, "change"))
+    yield ir.Text(text=orphaned(result.id, text_of(result)))
     yield from _media(result)
+
+
+def orphaned(call_id: str, words: str = "") -> str:
+    """Say in words what the result of a call that is not there says."""
+    return f"[tool result {call_id}] {words}".rstrip()
 
 
 def _media(result: ir.ToolResult) -> list[ir.Media]:

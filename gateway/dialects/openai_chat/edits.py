@@ -31,7 +31,17 @@ from gateway.dialects.edits import (
 )
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_object
-from gateway.dialects.outbound import RESTING, ROOM, SPELLED, SPELLINGS, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.outbound import (
+    REFUSED,
+    RESTING,
+    RESULTS,
+    ROOM,
+    SPELLED,
+    SPELLINGS,
+    OpenAITarget,
+    OpenAIWritten,
+    lost_with,
+)
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
@@ -41,6 +51,7 @@ from .ended_calls import EndedCalls, may_call
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 from .outbound_models import abilities_of, effort_of
+from .results import answer
 from .room import shorten
 from .tools import NO_TOOLS
 
@@ -116,6 +127,8 @@ def _refused(words: _Words) -> None:
             shorten(words, next(filter(words.has, _LIMITS), words.target.max_tokens_field))
         elif name == RESTING:
             _rouse(words)
+        elif name == RESULTS:
+            answer(words)
         elif name == _OTHERS:
             _count_only(words)
         elif words.has(name):
@@ -376,7 +389,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="stream", why="defaults.stream, because the caller does not say", apply=_stream),
     RequestEdit(name="limit", why="this model's name for the limit", apply=_limit),
     RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
-    RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
+    RequestEdit(name="refused", why=REFUSED, apply=_refused),
     RequestEdit(name="usage", why="a stream reports its tokens only on request", apply=_count),
     RequestEdit(
         name="parallel",

@@ -31,12 +31,13 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.openai_chat.room import shorten
-from gateway.dialects.outbound import ROOM, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.outbound import REFUSED, RESULTS, ROOM, OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
 from .answer import ITEM_ID
 from .edits_items import rephrase
+from .edits_results import answer
 from .ran import RAN
 
 __all__ = ["REPLIES", "TABLE", "pass_through"]
@@ -101,6 +102,8 @@ def _refused(words: _Words) -> None:
             _unseal(words)
         elif name == ROOM:
             shorten(words, "max_output_tokens")
+        elif name == RESULTS:
+            answer(words)
         elif words.has(name):
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
@@ -209,7 +212,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
         why="this upstream has rejected what Codex adds to the input: tools and settings are declared with the request",
         apply=rephrase,
     ),
-    RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
+    RequestEdit(name="refused", why=REFUSED, apply=_refused),
     RequestEdit(
         name="own",
         why="neither this gateway's envelopes nor what another account or nobody keeps is sent upstream",
