@@ -165,3 +165,21 @@ async def test_what_a_kept_response_may_have_called_stays(tmp_path: Path) -> Non
         body: Json = {"model": MODEL, "previous_response_id": "resp_elsewhere", "input": [output("c1")]}
         response = await http.post("/v1/responses", json=body)
         assert (response.status_code, len(fake.calls(RESPONSES))) == (400, 1), response.text
+
+
+@pytest.mark.parametrize("given", ["!say done", [DONE]])
+async def test_a_call_in_a_response_that_the_upstream_keeps_gets_its_result(given: Any, tmp_path: Path) -> None:
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, **by_responses(fake)) as http:
+        tools: list[Json] = [{"type": "function", "strict": False, **TOOL}]
+        body: Json = {"model": MODEL, "tools": tools}
+        first = await http.post("/v1/responses", json=body | {"input": "!tool f {}"})
+        assert first.status_code == 200, first.text
+        (made,) = first.json()["output"]
+        body |= {"previous_response_id": first.json()["id"], "input": given}
+        response = await http.post("/v1/responses", json=body)
+        assert response.status_code == 200, response.text
+        refused, mended = fake.calls(RESPONSES)[-2:]
+        assert (refused.status, refused.request) == (400, body)
+        assert mended.request["previous_response_id"] == body["previous_response_id"]
+        assert mended.request["input"][0] == output(made["call_id"], INTERRUPTED)
+        assert mended.request["input"][1]["content"] in ("!say done", [{"type": "input_text", "text": "!say done"}])

@@ -18,12 +18,13 @@ from gateway.dialects.gemini.history import ANSWERED_LATER, INTERRUPTED, NO_CALL
 from gateway.dialects.outbound import OpenAITarget
 from gateway.dialects.raw import MANY, NULL, RAWS, TEXT, Fields, read
 
-__all__ = ["answer"]
+__all__ = ["answer", "in_words"]
 
 _Words = Words[OpenAITarget]
 _Placed = tuple[int, Fields]
 
 _ID: Final = "tool_call_id"
+_USER: Final = Raw(b'"user"')
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -59,7 +60,8 @@ def _answered(said: Sequence[_Placed], others: Iterable[_Placed], words: _Words)
             rest.append(message)
         elif call not in known:
             words.lose(f"messages[{place}]", NO_CALL, "change")
-            rest.append(_in_words(call, message))
+            said_so = in_words(call, message.get("content", NULL), "text")
+            rest.append({"role": _USER, "content": Raw(_encode(said_so))})
         else:
             if call in results:
                 words.lose(f"messages[{results[call][0]}]", ANSWERED_LATER, "change")
@@ -79,15 +81,12 @@ def _interrupted(call: str) -> Fields:
     return {name: Raw(_encode(value)) for name, value in said.items()}
 
 
-def _in_words(call: str, result: Fields) -> Fields:
-    content = result.get("content", NULL)
+def in_words(call: str, content: Raw, kind: str) -> object:
+    """Give what the user says in the place of a result without a call; `kind`: of a part that is text."""
     parts = read(content, RAWS)
-    said = (
-        orphaned(call, read(content, TEXT) or "")
-        if parts is None
-        else [{"type": "text", "text": orphaned(call)}, *parts]
-    )
-    return {"role": Raw(b'"user"'), "content": Raw(_encode(said))}
+    if parts is None:
+        return orphaned(call, read(content, TEXT) or "")
+    return [{"type": kind, "text": orphaned(call)}, *parts]
 
 
 def _text(fields: Fields, name: str) -> str:

@@ -5,14 +5,15 @@ function_call_output      ─► message                     a result without a 
 reasoning, user's message ─► user's message              thoughts that lead to nothing
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from gateway.dialects.edits import Words
-from gateway.dialects.gemini.history import INTERRUPTED, NO_CALL, orphaned
+from gateway.dialects.gemini.history import INTERRUPTED, NO_CALL
+from gateway.dialects.openai_chat.results import in_words
 from gateway.dialects.outbound import OpenAITarget
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
@@ -32,30 +33,46 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def answer(words: _Words) -> None:
     """Give each call a result, each result a call, and leave out thoughts that lead to nothing."""
-    given = words.get(_INPUT, RAWS) or []
-    after = [*_answered(given, words)]
+    thread = words.request.thread
+    given = words.get(_INPUT, RAWS)
+    if given is None:
+        given = [] if thread is None else [*thread.items]
+    goes_on = words.has("previous_response_id")
+    before = thread.before if goes_on and thread is not None else ()
+    after = [*_answered(given, before, words, knows_all=bool(before) or not goes_on)]
     if after != given:
         words.put(_INPUT, after)
 
 
-def _answered(given: Sequence[Raw], words: _Words) -> Iterator[Raw]:
-    items = [read(raw, FIELDS) or {} for raw in given]
-    results = {_text(item, "call_id") for item in items if _text(item, "type") in _OUTPUTS}
-    goes_on = words.has("previous_response_id")  # from what may have the call
-    calls: set[str] = set()
+def _answered(given: Sequence[Raw], before: Iterable[Raw], words: _Words, *, knows_all: bool) -> Iterator[Raw]:
+    """Give the items with what is missing; `before`: those of a response that the upstream keeps, if they are known."""
+    said, items = ([read(raw, FIELDS) or {} for raw in those] for those in (before, given))
+    results = {_text(item, "call_id") for item in (*said, *items) if _text(item, "type") in _OUTPUTS}
+    yield from (_interrupted(item) for item in said if _waits(item, results))
+    calls = {_text(item, "call_id") for item in said if _text(item, "type") in _CALLS}
     for place, (raw, item, leads) in enumerate(zip(given, items, _leading(items), strict=True)):
         kind, call = _text(item, "type"), _text(item, "call_id")
         if kind == _THOUGHTS and not leads:
             words.lose(f"{_INPUT}[{place}]", _LEADS_NOWHERE)
-        elif kind in _OUTPUTS and call not in calls and not goes_on:
+        elif kind in _OUTPUTS and call not in calls and knows_all:
             words.lose(f"{_INPUT}[{place}]", NO_CALL, "change")
             yield _in_words(call, item)
         else:
             yield raw
         if kind in _CALLS:
             calls.add(call)
-            if call not in results:
-                yield Raw(_encode({"type": kind + _OUTPUT, "call_id": call, "output": INTERRUPTED.text}))
+        if _waits(item, results):
+            yield _interrupted(item)
+
+
+def _waits(item: Fields, results: Collection[str]) -> bool:
+    """Tell whether it is a call without a result."""
+    return _text(item, "type") in _CALLS and _text(item, "call_id") not in results
+
+
+def _interrupted(call: Fields) -> Raw:
+    said = {"type": _text(call, "type") + _OUTPUT, "call_id": call.get("call_id"), "output": INTERRUPTED.text}
+    return Raw(_encode(said))
 
 
 def _leading(items: Sequence[Fields]) -> list[bool]:
@@ -71,13 +88,7 @@ def _leading(items: Sequence[Fields]) -> list[bool]:
 
 
 def _in_words(call: str, item: Fields) -> Raw:
-    output = item.get("output", NULL)
-    parts = read(output, RAWS)
-    said = (
-        orphaned(call, read(output, TEXT) or "")
-        if parts is None
-        else [{"type": "input_text", "text": orphaned(call)}, *parts]
-    )
+    said = in_words(call, item.get("output", NULL), "input_text")
     return Raw(_encode({"type": "message", "role": "user", "content": said}))
 
 
