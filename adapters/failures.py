@@ -122,6 +122,7 @@ OfRequest = Literal[
     "signatures",
     "unsigned",
     "unanswered",
+    "untied",
     "thinking",
     "ids",
     "room",

@@ -45,6 +45,7 @@ from gateway.dialects.outbound import (
     ROOM,
     SPELLED,
     STORING,
+    TIES,
     UNDESCRIBED,
     UPDATES,
     Carriers,
@@ -134,6 +135,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "spelling": (SPELLED,),  # first: then comes what takes its place
     "resting": (RESTING,),
     "unanswered": (RESULTS,),
+    "untied": (TIES,),
     "room": (ROOM,),
     "limit": (ROOM,),
     "funds": (ROOM,),

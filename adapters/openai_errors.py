@@ -242,6 +242,7 @@ CAUSES: Final = Causes(
         (_BAD, "].reasoning", "thoughts"),  # messages[1].reasoning
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
         *((_BAD, words, "unanswered") for words in _UNANSWERED),
+        (_BAD, "without its required reasoning item", "untied"),
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
         *((_BAD, words, "texts") for words in _NO_PARTS),
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template

@@ -23,6 +23,7 @@ __all__ = [
     "SPELLINGS",
     "STORING",
     "TEXT_ONLY",
+    "TIES",
     "UNDESCRIBED",
     "UPDATES",
     "Carriers",
@@ -69,6 +70,7 @@ SPELLED: Final = "spellings"  # stands for them among the fields that are left o
 ROOM: Final = "room"  # stands for the limit of the answer: there is no room for so much, or the model gives less
 REFUSED: Final = "this upstream has rejected the field for this model, or calls without results"
 RESULTS: Final = "results"  # stands for calls without results, results without calls, thoughts without an answer
+TIES: Final = "ties"  # stands for ids that tie what Responses hold to thoughts which are not there
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}

@@ -178,6 +178,7 @@ def test_published_refusals(name: str) -> None:
         ("No tool output found for function call call_1.", "unanswered"),
         ("No tool call found for custom tool call output with call_id call_1.", "unanswered"),
         ("Item 'rs_1' of type 'reasoning' was provided without its required following item.", "unanswered"),
+        ("Item 'fc_1' of type 'function_call' was provided without its required 'reasoning' item: 'rs_1'.", "untied"),
         ("`tool_use` ids were found without `tool_result` blocks immediately after: toolu_1", "unanswered"),  # Claude
         ("unexpected `tool_use_id` found in `tool_result` blocks: toolu_1.", "unanswered"),
         ("Please ensure that the number of function response parts is equal to …", "unanswered"),  # Google

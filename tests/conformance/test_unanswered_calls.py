@@ -183,3 +183,17 @@ async def test_a_call_in_a_response_that_the_upstream_keeps_gets_its_result(give
         assert mended.request["previous_response_id"] == body["previous_response_id"]
         assert mended.request["input"][0] == output(made["call_id"], INTERRUPTED)
         assert mended.request["input"][1]["content"] in ("!say done", [{"type": "input_text", "text": "!say done"}])
+
+
+async def test_what_a_client_sends_without_its_thoughts_is_not_tied_to_them(tmp_path: Path) -> None:
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, **by_responses(fake)) as http:
+        body: Json = {"model": THINKER}
+        first = await http.post("/v1/responses", json=body | {"input": "!think Hm.\n!say yes"})
+        thought, said = first.json()["output"]
+        assert thought["type"] == "reasoning"
+        response = await http.post("/v1/responses", json=body | {"input": [HI, said, DONE]})
+        assert response.status_code == 200, response.text
+        refused, mended = fake.calls(RESPONSES)[-2:]
+        assert (refused.status, refused.request["input"]) == (400, [HI, said, DONE])
+        unnamed = {name: value for name, value in said.items() if name != "id"}
+        assert mended.request["input"] == [HI, unnamed, DONE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from tests.fakes.openai_api_errors import bad
@@ -47,6 +48,7 @@ class Job:
 class Kept:
     """Answers that were stored, and reasoning that was sealed. `items`: every output item that was ever stored.
 
+    `led`: what reasoning led to, as ids of items -> the id of the reasoning.
     `jobs`: those that are made in the background; `looks`: of the next ones.
     """
 
@@ -55,6 +57,7 @@ class Kept:
     threads: dict[str, Thread] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict)  # encrypted content -> the id of its item
     items: dict[str, Json] = field(default_factory=dict)
+    led: dict[str, str] = field(default_factory=dict)
 
     def seal(self, item_id: str) -> str:
         """Make the encrypted content of a reasoning item."""
@@ -65,7 +68,11 @@ class Kept:
     def keep(self, thread: Thread) -> None:
         """Store an answer."""
         self.threads[thread.response["id"]] = thread
-        self.items |= {item["id"]: item for item in thread.response["output"]}
+        output = thread.response["output"]
+        self.items |= {item["id"]: item for item in output}
+        for thought, item in pairwise(output):
+            if thought["type"] == "reasoning" != item["type"]:
+                self.led[item["id"]] = thought["id"]
 
     def meant(self, item: Json) -> Json:
         """Give the item that another one names, or the item itself."""

@@ -143,6 +143,21 @@ def _reasoning_leads(wanted: Wanted) -> None:
             )
 
 
+def _reasoning_is_there(wanted: Wanted) -> None:
+    """What is known to have come of reasoning stands behind it."""
+    there: set[str] = set()
+    for item in wanted.items:
+        ident = item.get("id", "")
+        there |= {ident, wanted.kept.sealed.get(item.get("encrypted_content") or "", "")}
+        thought = wanted.kept.led.get(ident)
+        if thought is not None and thought not in there:
+            kind = item.get("type", "message")
+            raise bad(
+                f"Item '{ident}' of type '{kind}' was provided without its required 'reasoning' item: '{thought}'.",
+                param="input",
+            )
+
+
 _CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call"}
 
 
@@ -273,6 +288,7 @@ _CHECKS: tuple[Callable[[Wanted], None], ...] = (
     _reasoning_ours,
     _references_kept,
     _reasoning_leads,
+    _reasoning_is_there,
     _calls_answered,
     _schemas,
     _names_unique,

@@ -236,6 +236,19 @@ async def test_sealed_thoughts_come_back_as_they_were_issued(openai: OpenAIClien
     assert second["output"][0]["content"][0]["text"] == "done"
 
 
+async def test_what_came_of_kept_thoughts_wants_them_back(openai: OpenAIClient) -> None:
+    _, first = await openai.respond("!think hm\n!say a", model=GPT_5)
+    thought, said = first["output"]
+    message = refusal(await openai.respond("a", said, "!say b", model=GPT_5), 400)
+    assert message == (
+        f"Item '{said['id']}' of type 'message' was provided without its required 'reasoning' item: '{thought['id']}'."
+    )
+    unnamed = {name: value for name, value in said.items() if name != "id"}
+    for items in ([thought, said], [{"type": "item_reference", "id": thought["id"]}, said], [unnamed]):
+        status, answer = await openai.respond("a", *items, "!say b", model=GPT_5)
+        assert status == 200, answer
+
+
 async def test_thoughts_are_shown_where_a_summary_is_asked_for(openai: OpenAIClient) -> None:
     _, answer = await openai.respond("!think hm\n!say a", model=GPT_5, reasoning={"summary": "auto"})
     assert answer["output"][0]["summary"] == [{"type": "summary_text", "text": "hm"}]

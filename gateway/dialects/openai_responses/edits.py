@@ -31,7 +31,7 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.openai_chat.room import shorten
-from gateway.dialects.outbound import REFUSED, RESULTS, ROOM, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.outbound import REFUSED, RESULTS, ROOM, TIES, OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
@@ -52,6 +52,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _ERROR: Final = Raw(b'"error"')
 _REASONING: Final = "reasoning"
 _INCLUDE: Final = "include"
+_INPUT: Final = "input"
 _SEALED: Final = "reasoning.encrypted_content"
 _SEAL: Final = "encrypted_content"
 _THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
@@ -87,10 +88,10 @@ def _history(words: _Words) -> None:
     here = words.target.upstream if words.target.keeps else ""
     at_home = thread is not None and thread.kept_at == here and thread.kept_at != ""
     if thread is not None and thread.before and words.has(_PREVIOUS) and not at_home:
-        words.put("input", [*thread.before, *thread.items])
+        words.put(_INPUT, [*thread.before, *thread.items])
         words.drop(_PREVIOUS)
     elif thread is not None and thread.filled:
-        words.put("input", thread.items)
+        words.put(_INPUT, thread.items)
 
 
 def _refused(words: _Words) -> None:
@@ -104,6 +105,8 @@ def _refused(words: _Words) -> None:
             shorten(words, "max_output_tokens")
         elif name == RESULTS:
             answer(words)
+        elif name == TIES:
+            _untie(words)
         elif words.has(name):
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
@@ -132,9 +135,23 @@ def _unseal(words: _Words) -> None:
         words.put(_INCLUDE, kept)
 
 
+def _untie(words: _Words) -> None:
+    """Take the ids of what the model has said, by which the upstream finds that it had thoughts."""
+    items: list[Raw] = words.get(_INPUT, RAWS) or []
+    after = mended(items, lambda _, one: _untied(one))
+    if after is not None:
+        words.put(_INPUT, after)
+
+
+def _untied(raw: Raw) -> Raw:
+    fields = read(raw, FIELDS) or {}
+    kind = read(fields.get("type", NULL), TEXT)
+    return _unnamed(fields) if kind is not None and kind in _SAID and "id" in fields else raw
+
+
 def _own(words: _Words) -> None:
     """Take thoughts out of the envelope of this gateway, and leave out those of another family or account."""
-    given = words.fields.get("input", NULL)
+    given = words.fields.get(_INPUT, NULL)
     if words.target.keeps and not any(mark in bytes(given) for mark in _THOUGHTS):
         return
     items = read(given, RAWS) or []
@@ -142,7 +159,7 @@ def _own(words: _Words) -> None:
     after = mended(items, lambda place, one: _item(one, f"input[{place}]", words, nameless=nameless))
     left = None if after is None else [one for one in after if one is not None]
     if left is not None and (left or words.target.keeps):  # a request for nothing is no way out
-        words.put("input", left)
+        words.put(_INPUT, left)
 
 
 def _item(raw: Raw, path: str, words: _Words, *, nameless: bool) -> Raw | None:
