@@ -102,6 +102,7 @@ OfModel = Literal[
     "system_turns",
     "developers",
     "texts",
+    "nulls",
     "answers",
     "plain_ids",
     "short_ids",

@@ -127,6 +127,7 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "echoes": "thoughts",
     "emptiness": "words",
     "texts": "plain texts",
+    "nulls": "no null",
     "bounds": "unbounded tools",
     "strictness": "loose tools",
 }

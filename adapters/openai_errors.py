@@ -177,6 +177,13 @@ _UNANSWERED: Final = (
     "number of function response parts",  # Google's own OpenAI API
     "not the same number of function calls and responses",  # Mistral
 )
+# A message says nothing, or calls nothing.
+_NO_NULL: Final = (
+    "content: expected a string, got null",  # OpenAI
+    "content: expected one of a string or array of objects, but got null",
+    "tool_calls: empty array",
+    "[] is too short - messages.",  # OpenAI, Azure: older models
+)
 # An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (
     "supports at most",  # OpenAI, Azure
@@ -245,6 +252,7 @@ CAUSES: Final = Causes(
         (_BAD, "without its required reasoning item", "untied"),
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
         *((_BAD, words, "texts") for words in _NO_PARTS),
+        *((_BAD, words, "nulls") for words in _NO_NULL),
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "unexpected role system after role", "system_turns"),  # Mistral

@@ -52,6 +52,7 @@ Demand = Literal[
     "thoughts",
     "words",
     "plain texts",
+    "no null",
     "unbounded tools",
     "loose tools",
 ]

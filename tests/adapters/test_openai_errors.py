@@ -179,6 +179,13 @@ def test_published_refusals(name: str) -> None:
         ("No tool call found for custom tool call output with call_id call_1.", "unanswered"),
         ("Item 'rs_1' of type 'reasoning' was provided without its required following item.", "unanswered"),
         ("Item 'fc_1' of type 'function_call' was provided without its required 'reasoning' item: 'rs_1'.", "untied"),
+        ("Invalid value for 'content': expected a string, got null.", "nulls"),
+        ("Invalid 'messages[1].tool_calls': empty array. Expected an array with minimum length 1, but …", "nulls"),
+        ("[] is too short - 'messages.1.tool_calls'", "nulls"),
+        (
+            "Invalid type for 'messages[1].content': expected one of a string or array of objects, but got null …",
+            "nulls",
+        ),
         ("`tool_use` ids were found without `tool_result` blocks immediately after: toolu_1", "unanswered"),  # Claude
         ("unexpected `tool_use_id` found in `tool_result` blocks: toolu_1.", "unanswered"),
         ("Please ensure that the number of function response parts is equal to …", "unanswered"),  # Google

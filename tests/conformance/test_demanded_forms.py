@@ -90,6 +90,20 @@ async def test_a_server_that_takes_texts_only_gets_no_parts_and_no_null(message:
         ]
 
 
+async def test_a_message_that_says_nothing_at_all_is_an_empty_text_for_openai(tmp_path: Path) -> None:
+    silent: Json = {"role": "assistant", "content": None}
+    others = [silent | {"tool_calls": [CALLED]}, {"role": "tool", "tool_call_id": "c1", "content": PARTS}]
+    others += [silent | {"refusal": "No."}, USER]
+    body: Json = {"model": "gpt-4.1", "messages": [USER, silent, USER, silent | {"tool_calls": []}, USER, *others]}
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, ["gpt-4.1"]) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        said = {"role": "assistant", "content": ""}
+        assert messages(fake) == [USER, said, USER, said, USER, *others]
+
+
 async def test_callers_of_other_dialects_get_the_same_from_such_a_server(tmp_path: Path) -> None:
     use = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}

@@ -5,6 +5,7 @@ system, system, user, system ─► system, user    one message of the system's,
 assistant ─► assistant with reasoning_content   thoughts with each answer                   DeepSeek, Moonshot
 tool, without content ─► (empty)                words in each message                       MiniMax, Zhipu, Moonshot
 parts of text, null ─► one text                 texts that are no lists                     Groq, Cloudflare
+null, no calls ─► (an empty text)               a text, or calls                            OpenAI
 tool, user ─► tool, assistant, user             an answer behind the results of calls       Mistral
 call_1 ─► 8cb542c67, functions.f:0              ids of calls in a form of its own           Mistral, Kimi
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
@@ -21,6 +22,7 @@ from gateway.dialects.gemini.history import EMPTY, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand, OpenAITarget
 from gateway.dialects.patterns import BOUNDS, unbounded
+from gateway.dialects.raw import NULL
 
 from .call_ids import IDS, renamed
 
@@ -35,6 +37,8 @@ _OF_MISTRAL: Final[tuple[Demand, ...]] = ("plain ids", "answers")
 _USER: Final = "user"
 _THOUGHTS: Final = "reasoning_content"
 _NONE: Final = " "  # an empty thought counts as none
+_INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")  # what a message may have in place of words
+_NOTHING: Final = (None, NULL, Raw(b"[]"))
 _NOTED: Final = "OK."
 _LOOSE: Final = "this upstream holds no call to the schema of its tool, or each"
 
@@ -58,6 +62,8 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
         after = [*map(_worded, after)]
     if "plain texts" in demands:
         after = [*map(_plain, after)]
+    if "no null" in demands:
+        after = [*map(_texted, after)]
     return [*map(_thoughtful, after)] if "thoughts" in demands else after
 
 
@@ -109,6 +115,15 @@ def _plain(message: Message) -> Message:
     texts = [part.get("text") for part in content if is_object(part)]
     said = [text for text in texts if isinstance(text, str)]
     return {**message, "content": "\n\n".join(said)} if len(said) == len(content) else message
+
+
+def _texted(message: Message) -> Message:
+    """Let what says nothing else say an empty text, and no empty list of calls."""
+    said = message
+    if "tool_calls" in message and message["tool_calls"] in _NOTHING:
+        said = {name: value for name, value in message.items() if name != "tool_calls"}
+    silent = said.get("content") is None and all(said.get(name) in _NOTHING for name in _INSTEAD)
+    return {**said, "content": ""} if silent else said
 
 
 _OF_TOOLS: Final[Mapping[Demand, tuple[Callable[[object], object], str]]] = {
