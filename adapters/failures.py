@@ -103,6 +103,7 @@ OfModel = Literal[
     "developers",
     "texts",
     "nulls",
+    "remnants",
     "answers",
     "plain_ids",
     "short_ids",

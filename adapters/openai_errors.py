@@ -182,7 +182,16 @@ _NO_NULL: Final = (
     "content: expected a string, got null",  # OpenAI
     "content: expected one of a string or array of objects, but got null",
     "tool_calls: empty array",
+    "tool_calls: expected an array",  # but got null
     "[] is too short - messages.",  # OpenAI, Azure: older models
+)
+# What clients send back of an answer, and how a server says that it does not know it.
+_REMNANTS: Final = ("annotations", "refusal", "audio", "function_call", "provider_specific_fields")
+_NO_REMNANT: Final = (
+    "property {} is unsupported",  # Groq
+    "assistant.{} is unsupported",  # Cerebras
+    "assistant,{}]",  # Mistral
+    "].{}",  # Fireworks: messages[1].refusal
 )
 # An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (
@@ -253,6 +262,7 @@ CAUSES: Final = Causes(
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
         *((_BAD, words, "texts") for words in _NO_PARTS),
         *((_BAD, words, "nulls") for words in _NO_NULL),
+        *((_BAD, words.format(name), "remnants") for name in _REMNANTS for words in _NO_REMNANT),
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "unexpected role system after role", "system_turns"),  # Mistral

@@ -16,6 +16,7 @@ __all__ = [
     "IDENTITY",
     "ITEM_METADATA",
     "REFUSED",
+    "REMNANTS",
     "RESTING",
     "RESULTS",
     "ROOM",
@@ -72,6 +73,7 @@ ROOM: Final = "room"  # stands for the limit of the answer: there is no room for
 REFUSED: Final = "this upstream has rejected the field for this model, or calls without results"
 RESULTS: Final = "results"  # stands for calls without results, results without calls, thoughts without an answer
 TIES: Final = "ties"  # stands for ids that tie what Responses hold to thoughts which are not there
+REMNANTS: Final = "remnants"  # stands for what clients send back of an answer beside its words and calls
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}

@@ -182,10 +182,17 @@ def test_published_refusals(name: str) -> None:
         ("Invalid value for 'content': expected a string, got null.", "nulls"),
         ("Invalid 'messages[1].tool_calls': empty array. Expected an array with minimum length 1, but …", "nulls"),
         ("[] is too short - 'messages.1.tool_calls'", "nulls"),
+        ("Invalid type for 'messages[1].tool_calls': expected an array of objects, but got null instead.", "nulls"),
         (
             "Invalid type for 'messages[1].content': expected one of a string or array of objects, but got null …",
             "nulls",
         ),
+        (
+            "'messages.2' : … must be satisfied[('messages.2' : property 'annotations' is unsupported)]",
+            "remnants",
+        ),  # Groq
+        ("property 'messages.1.assistant.refusal' is unsupported", "remnants"),  # Cerebras
+        ("Extra inputs are not permitted, field: 'messages[1].function_call', value: None", "remnants"),  # Fireworks
         ("`tool_use` ids were found without `tool_result` blocks immediately after: toolu_1", "unanswered"),  # Claude
         ("unexpected `tool_use_id` found in `tool_result` blocks: toolu_1.", "unanswered"),
         ("Please ensure that the number of function response parts is equal to …", "unanswered"),  # Google
@@ -280,6 +287,12 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
             422,
             {"detail": [{"type": "extra_forbidden", "loc": ["body", "messages", 1, "assistant", "reasoning_content"]}]},
             "thoughts",
+            UpstreamRejected,
+        ),
+        (
+            422,
+            {"detail": [{"type": "extra_forbidden", "loc": ["body", "messages", 1, "assistant", "refusal"]}]},
+            "remnants",
             UpstreamRejected,
         ),
         # llama.cpp

@@ -4,6 +4,7 @@ All else of a request and of its answer passes byte for byte.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -33,6 +34,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.outbound import (
     REFUSED,
+    REMNANTS,
     RESTING,
     RESULTS,
     ROOM,
@@ -51,6 +53,7 @@ from .ended_calls import EndedCalls, may_call
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 from .outbound_models import abilities_of, effort_of
+from .remnants import clear
 from .results import answer
 from .room import shorten
 from .tools import NO_TOOLS
@@ -121,16 +124,8 @@ def _defaults(words: _Words) -> None:
 def _refused(words: _Words) -> None:
     """Leave out what this upstream or model has refused before."""
     for name in words.target.refused:
-        if name == SPELLED:
-            _spell(words)
-        elif name == ROOM:
-            shorten(words, next(filter(words.has, _LIMITS), words.target.max_tokens_field))
-        elif name == RESTING:
-            _rouse(words)
-        elif name == RESULTS:
-            answer(words)
-        elif name == _OTHERS:
-            _count_only(words)
+        if name in _OTHERWISE:
+            _OTHERWISE[name](words)
         elif words.has(name):
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
@@ -173,6 +168,21 @@ def _rests(said: object) -> bool:
     if is_object(said):
         return any(said.get(name) == value for name, value in _OFF)
     return said is False or said == "none"
+
+
+def _shorten(words: _Words) -> None:
+    shorten(words, next(filter(words.has, _LIMITS), words.target.max_tokens_field))
+
+
+# what stands for more than a field that is left out
+_OTHERWISE: Final[Mapping[str, Callable[[_Words], None]]] = {
+    SPELLED: _spell,
+    RESTING: _rouse,
+    ROOM: _shorten,
+    RESULTS: answer,
+    REMNANTS: clear,
+    _OTHERS: _count_only,
+}
 
 
 def _count(words: _Words) -> None:

@@ -1,0 +1,54 @@
+"""What clients send back of an answer beside its words and calls, where a server refuses it: another one wrote it.
+
+refusal, in the place of words ─► the words      annotations, provider_specific_fields ─►      null and empty ones ─►
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.edits import Words, mended
+from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.place import is_null
+from gateway.dialects.raw import FIELDS, NOTHING, NULL, RAWS, TEXT, Fields, read
+
+__all__ = ["clear"]
+
+_Words = Words[OpenAITarget]
+
+_ASIDE: Final = ("annotations", "provider_specific_fields")
+_INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call")  # of words
+_NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def clear(words: _Words) -> None:
+    """Leave the words and calls of answers; what else may be all that one says stays."""
+    messages: list[Raw] = words.get("messages", RAWS) or []
+    after = mended(messages, lambda place, one: _cleared(one, f"messages[{place}]", words))
+    if after is not None:
+        words.put("messages", after)
+
+
+def _cleared(raw: Raw, path: str, words: _Words) -> Raw:
+    fields = read(raw, FIELDS)
+    if fields is None or read(fields.get("role", NULL), TEXT) != "assistant":
+        return raw
+    kept = {name: value for name, value in fields.items() if not _is_aside(name, value)}
+    for name in _ASIDE:
+        if name in fields and bytes(fields[name]) not in NOTHING:
+            words.lose(f"{path}.{name}", _NOT_THERE)
+    refusal = read(kept.get("refusal", NULL), TEXT)
+    if refusal and is_null(kept.get("content", NULL)):
+        kept = _said(kept, refusal)
+    return raw if kept == fields else Raw(_encode(kept))
+
+
+def _is_aside(name: str, value: Raw) -> bool:
+    return name in _ASIDE or (name in _INSTEAD and bytes(value) in NOTHING)
+
+
+def _said(fields: Fields, refusal: str) -> Fields:
+    others = {name: value for name, value in fields.items() if name not in ("refusal", "content")}
+    return {**others, "content": Raw(_encode(refusal))}

@@ -1,0 +1,38 @@
+"""Answers of one model, as clients send them back, to a server that takes their words and calls alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.test_demanded import AGAIN, CALLED, USER, before, messages, statuses
+from tests.fakes.openai_api import FakeOpenAI
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+# as `message.model_dump()` of OpenAI's client writes it
+DUMPED: Json = {"annotations": [], "refusal": None, "audio": None, "function_call": None, "tool_calls": None}
+CITED: Json = {"type": "url_citation", "url_citation": {"url": "https://example.com", "start_index": 0, "end_index": 3}}
+SAID: Json = {"role": "assistant", "content": "yes"}
+FIELDS = {"provider_specific_fields": {"a": 1}}
+CALLING: Json = {"role": "assistant", "content": None, "tool_calls": [CALLED]}
+RESULT: Json = {"role": "tool", "tool_call_id": "c1", "content": "ok"}
+REFUSED: Json = {"role": "assistant", "content": None, "refusal": "I cannot."}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_answers_go_back_without_what_is_not_known_of_them(strict: bool, tmp_path: Path) -> None:
+    over: Json = {"translate": {"lossy": "strict"}} if strict else {}
+    given = [USER, SAID | DUMPED | FIELDS, USER, CALLING | {"annotations": [CITED]}, RESULT, USER, REFUSED, AGAIN]
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path, **over) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json={"model": "ep-1", "messages": given})
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers  # hints
+        assert statuses(fake) == [400, 400, 200, 200]  # null for calls, and the rest
+        refused = {"role": "assistant", "content": "I cannot."}
+        assert messages(fake) == [USER, SAID, USER, CALLING, RESULT, USER, refused, AGAIN]
