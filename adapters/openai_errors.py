@@ -186,12 +186,20 @@ _NO_NULL: Final = (
     "[] is too short - messages.",  # OpenAI, Azure: older models
 )
 # What clients send back of an answer, and how a server says that it does not know it.
-_REMNANTS: Final = ("annotations", "refusal", "audio", "function_call", "provider_specific_fields")
+_REMNANTS: Final = (
+    "annotations",
+    "refusal",
+    "audio",
+    "function_call",
+    "provider_specific_fields",
+    "parsed",  # of a message or a function; with parsed_arguments, by OpenAI's SDKs
+    "status",  # of items
+)
 _NO_REMNANT: Final = (
     "property {} is unsupported",  # Groq
     "assistant.{} is unsupported",  # Cerebras
     "assistant,{}]",  # Mistral
-    "].{}",  # Fireworks: messages[1].refusal
+    "].{}",  # Fireworks: messages[1].refusal; OpenAI: input[1].status
 )
 # An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (

@@ -192,6 +192,9 @@ def test_published_refusals(name: str) -> None:
             "remnants",
         ),  # Groq
         ("property 'messages.1.assistant.refusal' is unsupported", "remnants"),  # Cerebras
+        ("Unknown parameter: 'input[1].status'.", "remnants"),
+        ("Unknown parameter: 'input[1].parsed_arguments'.", "remnants"),
+        ("Unknown parameter: 'input[1].content[0].parsed'.", "remnants"),
         ("Extra inputs are not permitted, field: 'messages[1].function_call', value: None", "remnants"),  # Fireworks
         ("`tool_use` ids were found without `tool_result` blocks immediately after: toolu_1", "unanswered"),  # Claude
         ("unexpected `tool_use_id` found in `tool_result` blocks: toolu_1.", "unanswered"),

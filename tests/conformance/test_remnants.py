@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.conformance.test_demanded import AGAIN, CALLED, USER, before, messages, statuses
-from tests.fakes.openai_api import FakeOpenAI
+from tests.conformance.test_unanswered_calls import MODEL, by_responses
+from tests.fakes.openai_api import RESPONSES, FakeOpenAI
 
 pytestmark = pytest.mark.anyio
 
@@ -36,3 +37,26 @@ async def test_answers_go_back_without_what_is_not_known_of_them(strict: bool, t
         assert statuses(fake) == [400, 400, 200, 200]  # null for calls, and the rest
         refused = {"role": "assistant", "content": "I cannot."}
         assert messages(fake) == [USER, SAID, USER, CALLING, RESULT, USER, refused, AGAIN]
+
+
+async def test_what_an_sdk_has_read_in_items_is_not_sent_back(tmp_path: Path) -> None:
+    call: Json = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    said: Json = {"type": "output_text", "text": "yes", "annotations": []}
+    item: Json = {"type": "message", "role": "assistant", "content": [said]}
+    result: Json = {"type": "function_call_output", "call_id": "c1", "output": "ok"}
+    search: Json = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+    given = [
+        USER,
+        item | {"content": [said | {"parsed": {"a": 1}}], "status": "completed"},
+        call | {"parsed_arguments": None, "status": "completed"},
+        result | {"status": None},
+        search,
+        AGAIN,
+    ]
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, **by_responses(fake)) as http:
+        for _ in range(2):
+            response = await http.post("/v1/responses", json={"model": MODEL, "store": False, "input": given})
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+        assert [call.status for call in fake.calls(RESPONSES)] == [400, 200, 200]
+        assert fake.calls(RESPONSES)[-1].request["input"] == [USER, item, call, result, search, AGAIN]

@@ -17,7 +17,7 @@ __all__ = ["clear"]
 
 _Words = Words[OpenAITarget]
 
-_ASIDE: Final = ("annotations", "provider_specific_fields")
+_ASIDE: Final = ("annotations", "provider_specific_fields", "parsed")
 _INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call")  # of words
 _NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
 _encode: Final = msgspec.json.Encoder().encode

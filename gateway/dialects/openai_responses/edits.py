@@ -226,7 +226,8 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
     RequestEdit(
         name="items",
-        why="this upstream has rejected what Codex adds to the input: tools and settings are declared with the request",
+        why="this upstream has rejected what Codex or an SDK adds to the input: tools and settings are declared with "
+        "the request",
         apply=rephrase,
     ),
     RequestEdit(name="refused", why=REFUSED, apply=_refused),

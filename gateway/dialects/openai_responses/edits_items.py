@@ -1,7 +1,7 @@
-"""What Codex and newer callers put into an input, for a server that has refused it: said as older servers know it.
+"""What Codex, newer callers and SDKs put into an input, for a server that has refused it: as older servers know it.
 
 additional_tools ─► among the tools      configuration_update ─► among the options      metadata of an item ─► nowhere
-an empty description of a tool ─► its name
+an empty description of a tool ─► its name         parsed_arguments, parsed, status ─► nowhere
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.edits import Words
-from gateway.dialects.outbound import ADDED_TOOLS, ITEM_METADATA, UNDESCRIBED, UPDATES, OpenAITarget
-from gateway.dialects.raw import FIELDS, NO_TEXT, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.outbound import ADDED_TOOLS, ITEM_METADATA, REMNANTS, UNDESCRIBED, UPDATES, OpenAITarget
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 
 __all__ = ["rephrase"]
 
@@ -25,6 +25,15 @@ _UPDATED: Final = (("reasoning", "effort"), ("text", "format"))  # what an updat
 _JOINED: Final = "this upstream has no tools that join later: they are declared from the beginning"
 _SET: Final = "this upstream has no settings within a conversation: the last ones are those of the request"
 _NOT_KNOWN: Final = "this upstream does not know it"
+_ASIDE: Final = ("status", "parsed_arguments")
+_PARSED: Final = "parsed"
+# those that need no status
+_PLAIN: Final = (
+    None,
+    "message",
+    "reasoning",
+    *(f"{call}{of}" for call in ("function_call", "custom_tool_call") for of in ("", "_output")),
+)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -38,6 +47,8 @@ def rephrase(words: _Words) -> None:
         described = [*map(_described, tools)]
         if described != tools:
             words.put(_TOOLS, described)
+    if REMNANTS in refused:
+        items = [*map(_cleared, items)]
     left_out = {place for kind, say in _OTHERWISE.items() if kind in refused for place in say(words, items)}
     mend = _bare if ITEM_METADATA in refused else _as_it_is
     kept = [mend(raw, place, words) for place, raw in enumerate(items) if place not in left_out]
@@ -58,6 +69,19 @@ def _described(raw: Raw, of: str = "") -> Raw:
     if tools != within:
         said[_TOOLS] = tools
     return Raw(_encode({**fields, **said})) if said else raw
+
+
+def _cleared(raw: Raw) -> Raw:
+    """Take out what an SDK has written beside an item, and how far the item came."""
+    fields = read(raw, FIELDS)
+    if fields is None or read(fields.get("type", NULL), TEXT) not in _PLAIN:
+        return raw
+    kept = {name: value for name, value in fields.items() if name not in _ASIDE}
+    parts: list[Fields] = read(kept.get("content", NULL), MANY) or []
+    if any(_PARSED in part for part in parts):
+        said = [{name: value for name, value in part.items() if name != _PARSED} for part in parts]
+        kept["content"] = Raw(_encode(said))
+    return raw if kept == fields else Raw(_encode(kept))
 
 
 def _joined(words: _Words, items: Sequence[Raw]) -> Collection[int]:
