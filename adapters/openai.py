@@ -138,6 +138,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "resting": (RESTING,),
     "unanswered": (RESULTS,),
     "untied": (TIES,),
+    "short_ids": (TIES,),  # of items
     "remnants": (REMNANTS,),
     "room": (ROOM,),
     "limit": (ROOM,),

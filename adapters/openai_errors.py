@@ -267,6 +267,7 @@ CAUSES: Final = Causes(
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
         *((_BAD, words, "unanswered") for words in _UNANSWERED),
         (_BAD, "without its required reasoning item", "untied"),
+        (_BAD, "expected an id that begins with", "untied"),  # another server has given it
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
         *((_BAD, words, "texts") for words in _NO_PARTS),
         *((_BAD, words, "nulls") for words in _NO_NULL),

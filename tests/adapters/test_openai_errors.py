@@ -192,6 +192,7 @@ def test_published_refusals(name: str) -> None:
             "remnants",
         ),  # Groq
         ("property 'messages.1.assistant.refusal' is unsupported", "remnants"),  # Cerebras
+        ("Invalid 'input[1].id': 'call_1'. Expected an ID that begins with 'fc'.", "untied"),
         ("Unknown parameter: 'input[1].status'.", "remnants"),
         ("Unknown parameter: 'input[1].parsed_arguments'.", "remnants"),
         ("Unknown parameter: 'input[1].content[0].parsed'.", "remnants"),

@@ -197,3 +197,14 @@ async def test_what_a_client_sends_without_its_thoughts_is_not_tied_to_them(tmp_
         assert (refused.status, refused.request["input"]) == (400, [HI, said, DONE])
         unnamed = {name: value for name, value in said.items() if name != "id"}
         assert mended.request["input"] == [HI, unnamed, DONE]
+
+
+@pytest.mark.parametrize("ident", ["chatcmpl-tool-1", "fc_" + "1" * 80])
+async def test_ids_that_another_server_has_given_to_items_are_left_out(ident: str, tmp_path: Path) -> None:
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, **by_responses(fake)) as http:
+        body: Json = {"model": MODEL, "store": True}
+        items = [HI, call("c1") | {"id": ident}, output("c1"), DONE]
+        response = await http.post("/v1/responses", json=body | {"input": items})
+        assert response.status_code == 200, response.text
+        assert [call.status for call in fake.calls(RESPONSES)] == [400, 200]
+        assert fake.calls(RESPONSES)[-1].request["input"] == [HI, call("c1"), output("c1"), DONE]

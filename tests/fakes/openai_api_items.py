@@ -24,6 +24,7 @@ __all__ = ["FIELDS"]
 words = text()
 name_64 = text(64, NAME, 1)
 call_id = text(64, shortest=1)
+item_id = text(64)
 _status = optional(word("in_progress", "completed", "incomplete"))
 _CACHED = {"prompt_cache_breakpoint": anything}
 _input_text = obj({"type": words, "text": words}, _CACHED)
@@ -51,7 +52,7 @@ def _content(parts: dict[str, Shape]) -> Shape:
     return either("one of a string or array of objects", string=words, array=array(tagged(parts)))
 
 
-_about = {"type": word("message"), "id": optional(words), "status": _status, "phase": anything}
+_about = {"type": word("message"), "id": optional(item_id), "status": _status, "phase": anything}
 _message = tagged(
     {
         "user": obj({"role": words, "content": _content(_parts)}, _about),
@@ -61,7 +62,7 @@ _message = tagged(
     },
     "role",
 )
-_also = {"id": optional(words), "status": _status, "caller": anything}
+_also = {"id": optional(item_id), "status": _status, "caller": anything}
 _output = either("one of a string or array of objects", string=words, array=array(tagged(_parts)))
 _summary = array(obj({"type": word("summary_text"), "text": words}))
 _thought = array(obj({"type": word("reasoning_text"), "text": words}))
@@ -78,7 +79,7 @@ _ITEMS: dict[str, Shape] = {
     "custom_tool_call_output": obj({"type": words, "call_id": call_id, "output": _output}, _also),
     "reasoning": obj(
         {"type": words, "summary": _summary},
-        {"id": words, "content": optional(_thought), "encrypted_content": optional(words), "status": _status},
+        {"id": item_id, "content": optional(_thought), "encrypted_content": optional(words), "status": _status},
     ),
     "agent_message": obj(
         {

@@ -87,6 +87,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
             "parsed."
         ),
     ),
+    "long id": (
+        responses("a", {**CALL, "id": "fc_" + "1" * 62}, OUTPUT),
+        (
+            "Invalid 'input[1].id': string too long. Expected a string with maximum length 64, but got a string with "
+            "length 65 instead."
+        ),
+    ),
     "thoughts before nothing": (
         responses("a", {**THOUGHT, "id": "rs_1", "encrypted_content": "SEALED"}),
         "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
