@@ -18,7 +18,10 @@ OWN = ("role", "content", "tool_calls")
 
 
 class ChatClient(Client):
-    """It. `faithful`: it gives back all of an answer; others give back what OpenAI has described."""
+    """It. `faithful`: it gives back all of an answer; others give back what OpenAI has described.
+
+    `dumps`: it gives back what is null and empty, too.
+    """
 
     dialect: ClassVar = "openai-chat"
     history: ClassVar = "messages"
@@ -27,6 +30,7 @@ class ChatClient(Client):
     def __init__(self, luck: Luck) -> None:
         super().__init__(luck)
         self.faithful = luck.hits(0.5)
+        self.dumps = self.faithful and luck.hits(0.3)
         if luck.hits(0.6):
             self.system()
 
@@ -109,7 +113,7 @@ class ChatClient(Client):
 
     def keep(self, answer: bytes, *, stream: bool) -> None:
         message = _gathered(answer)[0] if stream else json.loads(answer)["choices"][0]["message"]
-        kept = {name: value for name, value in message.items() if value or name == "content"}
+        kept = {name: value for name, value in message.items() if value or name == "content" or self.dumps}
         if not self.faithful:
             kept = {name: kept[name] for name in OWN if name in kept}
             for call in kept.get("tool_calls", ()):

@@ -105,7 +105,8 @@ class Walk:
             assert (response.status_code, place in self.body) == (400, True), f"refused without a path: {message}"
             return
         assert SPOKEN[said[-1].method] == self.client.dialect, f"what was written here is refused: {message}"
-        bodies = [self.body] if self.client.interrupted else [self.body, self.asked()]
+        unmended = self.client.interrupted and self.client.dialect == "gemini"
+        bodies = [self.body] if unmended else [self.body, self.asked()]
         for body in bodies:
             straight = await self.site.straight(self.upstream, said[-1], body)
             assert straight.status_code >= 400, f"refused behind the gateway alone: {message}"
