@@ -11,6 +11,7 @@ from inspect import Parameter, signature
 from operator import attrgetter
 from typing import Literal, Protocol, cast
 
+from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from gateway.config import Config, ConfigError, KeyPath, Loaded, PipelineConfig, Problem
@@ -46,7 +47,7 @@ def resolve(config: Config) -> dict[str, type]:
 
 def misordered(loaded: Loaded) -> list[Problem]:
     """Say what is wrong with the configured order, with an order that works; [] = it works."""
-    config, problems, order, whole = loaded.config, list[Problem](), dict[str, type](), True
+    config, problems, order, whole = _without_tables_of_ours(loaded.config), list[Problem](), dict[str, type](), True
     for index, name in enumerate(config.pipeline.order):
         try:
             if name in config.pipeline.order[:index]:
@@ -68,6 +69,11 @@ def misordered(loaded: Loaded) -> list[Problem]:
             where = _place(name, config, "options")
             problems += [loaded.problem(where, text) for text in _misfits(name, order[name], config)]
     return problems
+
+
+def _without_tables_of_ours(config: Config) -> Config:
+    """Leave out each [middleware.NAME] of a built-in one: loading refuses it, and the order means ours all the same."""
+    return replace(config, middleware={name: own for name, own in config.middleware.items() if name not in _DEFAULT})
 
 
 def _is_known(name: str, config: Config) -> bool:

@@ -121,6 +121,16 @@ def test_it_is_told_with_what_is_wrong_elsewhere() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", DEFAULT)
+@pytest.mark.parametrize("use", ["nowhere.at_all:C", f"{__name__}:Shout"])
+def test_a_table_that_a_built_in_middleware_may_not_have_is_all_that_is_told(name: str, use: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        create_app({"middleware": {name: {"use": use, "options": {"accept": []}}}})
+    assert [problem.message for problem in caught.value.problems] == [
+        f"middleware.{name}: is a built-in middleware, configured by its own section"
+    ]
+
+
 def test_where_everybody_may_come_no_auth_is_proposed() -> None:
     with pytest.raises(ConfigError) as caught:
         app_of(
