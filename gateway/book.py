@@ -52,7 +52,7 @@ class Book:
         usage = context.usage or _NOTHING
         upstream, model = context.answerer
         refused = how == "error" and not isinstance(context.error, UpstreamTimeout)
-        unknown = context.usage is None and bool(model) and not refused
+        unknown = context.usage is None and bool(model) and not refused and (how == "error" or not context.in_vain)
         started = context.started
         ended = Ended(
             id=opened.id,

@@ -86,9 +86,10 @@ class RequestContext(Struct):
 
     `root`: the mount point below which the path led to `route`. `own`: the request as the caller's own words have it;
     where a middleware has changed `request`, these words do not go on. `passed`: the upstream's come
-    back. `tried`: the target of the last upstream call; `retries`: the upstreams that were called in vain before it,
-    and why. `streams`: the answer comes in pieces, of which `on_stream` heard. `on_answer` hear when an upstream has
-    said its first word, `on_last` before the last byte goes out: all that is known of the request then is known.
+    back. `tried`: the target of the last upstream call; `failed`: how many calls there had been when the last one
+    failed; `retries`: the upstreams that were called in vain before it, and why. `streams`: the answer comes in pieces,
+    of which `on_stream` heard. `on_answer` hear when an upstream has said its first word, `on_last` before the last
+    byte goes out: all that is known of the request then is known.
     `credential`: the id of the one that answers, failed last or was given up, "" = none.
     `usd`: what it has cost, once it was reckoned; see `gateway.costs.cost_of`.
     `reserve`: to be called once what is asked for and who is to answer are known, before an upstream is called; raises
@@ -119,6 +120,7 @@ class RequestContext(Struct):
     upstream: str = ""
     attempts: int = 0
     tried: Target | None = None
+    failed: int = 0
     retries: tuple[tuple[str, str], ...] = ()
     losses: tuple[ir.Loss, ...] = ()
     usage: ir.Usage | None = None
@@ -148,6 +150,11 @@ class RequestContext(Struct):
         self.end = "cancelled" if self.admitted and isinstance(error, Cancelled | Draining) else "error"
 
     @property
+    def in_vain(self) -> bool:
+        """Whether no upstream answers or may do so: all that were called have failed."""
+        return self.failed == self.attempts and not self.upstream
+
+    @property
     def answerer(self) -> tuple[str, str]:
         """The upstream that has answered, and its model; else those that were asked last; empty where nobody was."""
         tried = self.tried
@@ -175,7 +182,10 @@ class RequestContext(Struct):
         None: it is given up before there is an answer.
         """
         self.credential = credential
-        if error is not None and self.trace is not None:
+        if error is None:
+            return
+        self.failed = self.attempts
+        if self.trace is not None:
             self.trace.fails(error)
 
     def begins(self) -> None:

@@ -55,14 +55,14 @@ class Costs:
         """Say what it has used, once it has ended; None = nothing.
 
         That is what the upstream has counted so far; what was expected, where an answer began and the upstream says
-        nothing, or nobody knows, because the caller has left.
+        nothing, or nobody knows, because the caller has left while one was asked.
         """
         if context.usage is not None:
             return context.usage
         if context.route.operation == "native":
             began = context.status is None or context.status < 400
         else:
-            began = bool(context.upstream) or context.error is None
+            began = bool(context.upstream) or (context.error is None and not context.in_vain)
         return expected if began and context.attempts else None
 
     def at_most(self, context: RequestContext, usage: ir.Usage) -> int:
