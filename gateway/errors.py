@@ -39,9 +39,10 @@
 The class says the cause; `gateway.dialects` says how each dialect spells it.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 __all__ = [
+    "UNCALLED",
     "BodyTooLarge",
     "CallerError",
     "Cancelled",
@@ -80,6 +81,8 @@ __all__ = [
     "UpstreamUnavailable",
 ]
 
+UNCALLED: Final = "cooling"
+
 
 class GatewayError(Exception):
     """An error with all that its answer needs.
@@ -91,7 +94,7 @@ class GatewayError(Exception):
     `headers`: further reply headers, such as `allow`.
     `own`: what an upstream's error says of itself, for a caller of its dialect: `type`, `code`, `param`, `status`,
     `details`.
-    `cause`: what an adapter takes it for, in one of its few words.
+    `cause`: what an adapter takes it for, in one of its few words; `UNCALLED`: no credential could be used.
     """
 
     status: int = 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from tests.fakes.openai_api import FakeOpenAI
+from tests.fakes.openai_api import CHAT, FakeOpenAI
 from tests.patience import patient
 from tests.serving import serve
 
@@ -75,6 +76,13 @@ async def leave(http: httpx.AsyncClient, when: Callable[[], Awaitable[Any]]) -> 
     await until(nothing_runs)
 
 
+async def line(folder: Path) -> Json:
+    """Give the line of the last request for an answer."""
+    said = [json.loads(one) for one in (folder / "log").read_text("utf-8").splitlines()]
+    found: Json = [one for one in said if one["event"] == "request" and one["method"] == "POST"][-1]
+    return found
+
+
 async def costs_nothing(http: httpx.AsyncClient) -> None:
     """Hold that all is left of each limit, and that no cost is unknown."""
     own = (await http.get("/usage", headers=KEY)).json()
@@ -94,3 +102,31 @@ async def test_who_leaves_in_the_pause_after_a_refusal_has_used_nothing(
     async with before(tmp_path, fake_openai) as http:
         await leave(http, is_refused)
         await costs_nothing(http)
+
+
+async def test_who_leaves_while_a_key_cools_down_has_called_nobody(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    fake_openai.fail("429_bare")
+
+    async def cools() -> bool:
+        return any(one["cooling"] for one in await shown(http, "credentials"))
+
+    async def waits() -> bool:
+        return any(one["upstream"] == "up0/gpt-4.1" for one in await shown(http, "live"))
+
+    async with before(tmp_path, fake_openai) as http:
+        await leave(http, cools)
+        await leave(http, waits)
+        assert len(fake_openai.calls(CHAT)) == 1
+        assert (await line(tmp_path))["attempts"] == 0
+        await costs_nothing(http)
+
+
+async def test_a_member_without_a_usable_key_is_no_failed_call(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    fake_openai.fail("401_invalid_key")
+    async with FakeOpenAI() as other, before(tmp_path, fake_openai, other) as http:
+        for _ in range(3):
+            assert (await http.post("/v1/chat/completions", json=ASKED, headers=KEY)).status_code == 200
+        assert (len(fake_openai.calls(CHAT)), len(other.calls(CHAT))) == (1, 3)
+        assert (await line(tmp_path))["attempts"] == 1
+        retries = [one for one in (await http.get("/metrics")).text.splitlines() if "gateway_retries_total{" in one]
+        assert retries == ['gateway_retries_total{reason="key",upstream="up0"} 1.0']
