@@ -27,6 +27,7 @@ __all__ = [
     "SCHEMAS",
     "SIGNED",
     "TWOFOLD",
+    "UNANSWERED",
     "UNPAID",
     "Draft",
     "Lacks",
@@ -112,6 +113,11 @@ SIGNED: Final[Words] = (
     (_400, "invalid signature", "signatures"),
     (_400, "signature: field required", "signatures"),
 )
+# Of calls without results, and results without calls, also where Google speaks OpenAI's API.
+UNANSWERED: Final[Words] = (
+    (_400, "number of function response parts", "unanswered"),
+    (_400, "function response turn comes immediately", "unanswered"),
+)
 # Of an account with Google that has no money left, also where it speaks OpenAI's API.
 UNPAID: Final[Words] = (
     (_429, "prepayment credits", "quota"),
@@ -153,6 +159,7 @@ REFUSED: Final[Words] = (
     (_400, "image part is missing a thought_signature", "unsigned_parts"),
     (_400, "text part is missing a thought_signature", "unsigned_parts"),
     *SIGNED,
+    *UNANSWERED,
     (_400, "thinking_level", "level"),
     (_400, "thinking level", "level"),
     (_400, "thinkinglevel", "level"),

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from gateway.adapters.amendments import SIGNED, TWOFOLD, UNPAID
+from gateway.adapters.amendments import SIGNED, TWOFOLD, UNANSWERED, UNPAID
 from gateway.adapters.failures import (
     COMMON,
     KEYED,
@@ -174,7 +174,6 @@ _UNANSWERED: Final = (
     "without its required following item",
     "ids were found without tool_result blocks",  # of Claude, whoever serves it
     "unexpected tool_use_id found in tool_result",
-    "number of function response parts",  # Google's own OpenAI API
     "not the same number of function calls and responses",  # Mistral
 )
 # A message says nothing, or calls nothing.
@@ -265,6 +264,7 @@ CAUSES: Final = Causes(
         (_BAD, ".thinking_blocks", "thoughts"),
         (_BAD, "].reasoning", "thoughts"),  # messages[1].reasoning
         (_BAD, "assistant,reasoning_content]", "thoughts"),  # Mistral
+        *UNANSWERED,
         *((_BAD, words, "unanswered") for words in _UNANSWERED),
         (_BAD, "without its required reasoning item", "untied"),
         (_BAD, "expected an id that begins with", "untied"),  # another server has given it

@@ -62,7 +62,6 @@ class Client(ABC):
         self.luck = luck
         self.said: list[Json] = []
         self.pending: list[Call] = []
-        self.interrupted = False
         self.effort: str | None = luck.choice(EFFORTS)
         self.tools: dict[str, Json] = {
             name: luck.choice(SCHEMAS) for name in luck.sample(NAMES, luck.choice((0, 1, 2, 3, 5)))
@@ -136,7 +135,6 @@ class Client(ABC):
         if self.luck.hits(0.95):
             self.bring(self.pending)
         else:
-            self.interrupted = True
             self.bring(self.luck.sample(self.pending, self.luck.randrange(len(self.pending))))
             self.ask()
         self.pending = []

@@ -105,9 +105,7 @@ class Walk:
             assert (response.status_code, place in self.body) == (400, True), f"refused without a path: {message}"
             return
         assert SPOKEN[said[-1].method] == self.client.dialect, f"what was written here is refused: {message}"
-        unmended = self.client.interrupted and self.client.dialect == "gemini"
-        bodies = [self.body] if unmended else [self.body, self.asked()]
-        for body in bodies:
+        for body in (self.body, self.asked()):
             straight = await self.site.straight(self.upstream, said[-1], body)
             assert straight.status_code >= 400, f"refused behind the gateway alone: {message}"
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import (
@@ -27,12 +27,14 @@ from gateway.dialects.edits import (
     table_of,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
+from .edits_answers import answer
 from .history import SAID, SAID_BACK
 from .inbound_signatures import opened
 from .inbound_wire import camel
+from .own import Own, several
 from .signatures import SENTINEL
 from .thinking import is_latest, plan
 
@@ -40,25 +42,12 @@ __all__ = [
     "REPLIES",
     "RESULTS",
     "TABLE",
-    "Own",
     "config_of",
     "mend_parts",
     "pass_on",
-    "several",
     "together",
     "without_empty",
 ]
-
-
-class Own(Struct, frozen=True):
-    """Whom the words are for: the upstream's name of the model.
-
-    `refused`: the causes of refusals that have come. `limit`: of the model's tokens, where a request may be above it.
-    """
-
-    model: str
-    refused: Collection[str] = frozenset()
-    limit: int | None = None
 
 
 _Words = Words[Own]
@@ -208,6 +197,8 @@ def _refused(words: _Words) -> None:
         _lead(words)
     if "unsigned_parts" in words.target.refused:
         _hand_over(words)
+    if "unanswered" in words.target.refused:
+        answer(words)
     _settings(words)
 
 
@@ -379,21 +370,16 @@ def _is_empty(part: Fields) -> bool:
     return part.get("text") == NO_TEXT and part.keys() <= _WORDS
 
 
-def several(raw: Raw) -> list[Fields]:
-    """Give the elements of a repeated field; a single one may stand without its brackets."""
-    many = read(raw, MANY)
-    if many is not None:
-        return many
-    one = read(raw, FIELDS)
-    return [] if one is None else [one]
-
-
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the model is that of the path, by its name at this upstream", apply=_model),
     RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
     RequestEdit(name="speaker", why="newer models reject `function` and `tool` as roles of results", apply=_speaker),
     RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=_own),
-    RequestEdit(name="refused", why="this upstream has rejected these signatures or settings", apply=_refused),
+    RequestEdit(
+        name="refused",
+        why="this upstream has rejected these signatures or settings, or calls without results",
+        apply=_refused,
+    ),
     RequestEdit(name="alone", why="Gemini 3 requires results of calls in a content of their own", apply=_alone),
     RequestEdit(name="results", why="Google requires the results of a turn's calls in one content", apply=_results),
 )

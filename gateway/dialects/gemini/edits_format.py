@@ -9,9 +9,10 @@ from gateway.dialects.edits import RequestEdit, Words
 from gateway.dialects.place import Place, is_null
 from gateway.dialects.raw import Fields
 
-from .edits import Own, config_of
+from .edits import config_of
 from .inbound_config import FORM, JSON, SCHEMAS, Text, text_of
 from .inbound_wire import camel
+from .own import Own
 
 __all__ = ["FORMAT", "LIMIT"]
 

@@ -8,8 +8,9 @@ from msgspec import Raw
 from gateway.dialects.edits import RequestEdit, Words
 from gateway.dialects.raw import FIELDS, NULL, Fields, read
 
-from .edits import Own, mend_parts
+from .edits import mend_parts
 from .inbound_wire import camel
+from .own import Own
 
 __all__ = ["PARTS"]
 

@@ -8,8 +8,8 @@ from gateway.dialects.edits import RequestEdit, Words
 from gateway.dialects.place import Place
 from gateway.dialects.raw import FIELDS
 
-from .edits import Own
 from .inbound_wire import camel, fields_of, items
+from .own import Own
 
 __all__ = ["SERVICES"]
 

@@ -11,11 +11,12 @@ from gateway import ir
 from gateway.dialects.edits import Edited, RequestEdit, Words, edited, table_of
 from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 
-from .edits import REQUESTS, RESULTS, Own, several, together, without_empty
+from .edits import REQUESTS, RESULTS, together, without_empty
 from .edits_parts import PARTS
 from .edits_services import SERVICES
 from .history import EMPTY
 from .inbound_wire import camel
+from .own import Own, several
 from .vertex import numbers
 
 __all__ = ["TABLE", "pass_on"]
