@@ -117,6 +117,8 @@ SIGNED: Final[Words] = (
 UNANSWERED: Final[Words] = (
     (_400, "number of function response parts", "unanswered"),
     (_400, "function response turn comes immediately", "unanswered"),
+    (_400, "function call turn comes immediately", "unanswered"),
+    (_400, "multiturn requests begin with a user turn", "unanswered"),
 )
 # Of an account with Google that has no money left, also where it speaks OpenAI's API.
 UNPAID: Final[Words] = (

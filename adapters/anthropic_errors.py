@@ -74,6 +74,14 @@ _CAUSES: Final = Causes(
         (_400, "invalid data in redacted_thinking", "signatures"),
         (_400, "thinking or redacted_thinking blocks in the latest assistant message cannot be modified", "signatures"),
         (_400, "expected thinking or redacted_thinking", "thinking"),
+        # what is left in a conversation
+        (_400, "unexpected tool_use_id found in tool_result", "unanswered"),
+        (_400, "first message must use the user role", "unanswered"),
+        (_400, "text content blocks must ", "blanks"),  # be non-empty, contain non-whitespace text
+        (_400, "must have non-empty content", "blanks"),
+        (_400, "cannot be set for empty text blocks", "blanks"),
+        (_400, "content cannot be empty if is_error is true", "blanks"),
+        (_400, "blocks with cache_control may be provided", "crowded"),
         # how much is thought
         (_400, "tool_choice forces tool use", "choice"),
         (_400, "between_tools} instead of {type: disabled", "between"),

@@ -125,6 +125,8 @@ OfRequest = Literal[
     "unsigned",
     "unanswered",
     "untied",
+    "blanks",
+    "crowded",
     "thinking",
     "ids",
     "room",

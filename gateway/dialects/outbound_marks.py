@@ -13,12 +13,12 @@ from msgspec import Struct
 
 from gateway import ir
 
-__all__ = ["ANTHROPIC", "CONTROL", "OPENAI", "Form", "Marks"]
+__all__ = ["ANTHROPIC", "CONTROL", "OPENAI", "TOO_MANY", "Form", "Marks"]
 
 JSON = dict[str, object]
 
 _MOST: Final = 4
-_TOO_MANY: Final = (
+TOO_MANY: Final = (
     f"Anthropic takes {_MOST} cache marks per request: the last ones were kept, which include what comes before them"
 )
 _NOWHERE: Final = "the block that it marked is not sent as a block of its own"
@@ -92,7 +92,7 @@ class Marks:
         form = self._form
         for mark in self._given:
             if mark.path not in self._written:
-                yield ir.Loss(mark.path, form.nowhere if mark.path in self._lives else _TOO_MANY, "hint")
+                yield ir.Loss(mark.path, form.nowhere if mark.path in self._lives else TOO_MANY, "hint")
             elif mark.path in self._late:
                 yield ir.Loss(f"{mark.path}.ttl", _TOO_LATE, "hint")
             elif mark.ttl is not None and mark.ttl in form.shorter:

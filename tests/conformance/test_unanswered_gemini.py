@@ -49,6 +49,11 @@ CONVERSATIONS: dict[str, tuple[list[Json], list[Json], str]] = {
         [HI, called("f"), user(result("f")), user({"text": '[tool result f] {"a":1}'}), DONE],
         "1",
     ),
+    "cut": (
+        [called("f"), user(result("f")), DONE],
+        [user({"text": "(conversation continues)"}), called("f"), user(result("f")), DONE],
+        "",
+    ),
     "of no call": ([HI, user(result("f")), DONE], [HI, user({"text": '[tool result f] {"output":"ok"}'}), DONE], "1"),
 }
 

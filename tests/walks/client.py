@@ -128,7 +128,7 @@ class Client(ABC):
     def go_on(self) -> None:
         """Do what comes after an answer: bring the results, interrupt, or ask again, maybe of a compacted history."""
         if not self.pending:
-            if self.luck.hits(0.06):
+            if self.luck.hits(0.12):
                 self.compact()
             self.ask()
             return
@@ -140,9 +140,10 @@ class Client(ABC):
         self.pending = []
 
     def compact(self) -> None:
-        """Forget what came before one of the user's turns."""
+        """Forget what came before one of the user's turns, or, without care, before a result."""
         head = [one for one in self.said[:1] if one.get("role") in ("system", "developer")]
-        if starts := [place for place, one in enumerate(self.said) if self.opens(one)][1:]:
+        careless = self.luck.hits(0.3)
+        if starts := [place for place, one in enumerate(self.said) if self.opens(one) or (careless and place)][1:]:
             self.said[:] = head + self.said[self.luck.choice(starts) :]
 
     def choose(self, *choices: str) -> ToolUse:

@@ -38,6 +38,7 @@ from .edits_ids import legal
 from .edits_messages import even, filled, headed, led, shown, thoughtful, unmarked, unsealed
 from .edits_refused import bared, loosened, rethought, shortened, spelt
 from .edits_results import answered, ordered
+from .edits_strays import adrift, crowded, worded
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING, UNFORCED
 from .outbound_thinking import Thinking
@@ -160,6 +161,9 @@ _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a r
     "unknown": bared,
     "drawing": lambda words: _undrawn(words, _DRAWING, _DRAWN),
     "both": _alone,
+    "unanswered": adrift,
+    "blanks": worded,
+    "crowded": crowded,
 }
 
 
@@ -207,7 +211,11 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="blank", why="Anthropic rejects blank text of the model, also at the end", apply=filled),
     RequestEdit(name="shown", why="images of another model cannot stand in a model's message", apply=shown),
     RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic requires", apply=_defaults),
-    RequestEdit(name="refused", why="this upstream has rejected the field for this model", apply=_refused),
+    RequestEdit(
+        name="refused",
+        why="this upstream has rejected the field for this model, results without calls, blank texts or many marks",
+        apply=_refused,
+    ),
     RequestEdit(name="budget", why="translate.thinking_conflict: a budget below max_tokens", apply=_fitted),
     RequestEdit(name="drawing", why="Claude rejects sampling settings while it thinks", apply=_untuned),
     RequestEdit(

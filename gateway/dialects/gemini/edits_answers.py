@@ -3,6 +3,7 @@
 model [call], user [text]            ─► model [call], user [result], user [text]   it was interrupted
 model [call], user [text, result]    ─► model [call], user [result], user [text]   it stood elsewhere
 user [result] without a call         ─► user [text]                                in words
+model …                              ─► user [text], model …                       its beginning was cut off
 """
 
 from collections import deque
@@ -16,7 +17,7 @@ from msgspec import Raw
 from gateway.dialects.edits import Words
 from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 
-from .history import INTERRUPTED, NO_CALL, orphaned
+from .history import CONTINUED, INTERRUPTED, NO_CALL, orphaned
 from .inbound_wire import camel
 from .own import Own, several
 
@@ -30,9 +31,11 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def answer(words: _Words) -> None:
-    """Put one result for each call of a turn behind it, in one content."""
+    """Put one result for each call of a turn behind it, in one content, and let the user begin."""
     given = several(words.fields.get("contents", NULL))
     after: list[Fields] = []
+    if given and given[0].get("role") == _MODEL:
+        after.append({"role": _USER, "parts": Raw(_encode([{"text": CONTINUED.text}]))})
     calls: list[Fields] = []
     for by_model, run in groupby(given, lambda one: one.get("role") == _MODEL):
         said = [*run]

@@ -1,0 +1,143 @@
+"""What an Anthropic caller's conversation may be left with, once Anthropic has refused it: it was cut, or grew.
+
+tool_result of no call ─► words         blank text ─► nowhere
+assistant … ─► user, assistant …        cache_control, more than four ─► the last four
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.gemini.history import CONTINUED, EMPTY, NO_CALL, orphaned
+from gateway.dialects.marks import CONTROL
+from gateway.dialects.outbound_marks import ANTHROPIC, TOO_MANY
+from gateway.dialects.place import is_null
+from gateway.dialects.raw import MANY, NULL, TEXT, Fields, read
+
+from .edits_walk import Conversed, blocks_of, kind_of, mend_messages, name_of, role_of
+
+__all__ = ["adrift", "crowded", "worded"]
+
+_Mend = Callable[[Fields, str], Fields]
+
+_CONTENT: Final = "content"
+_RESULT: Final = "tool_result"
+_PROMPT: Final = ("tools", "system", "messages")  # in the order in which a prompt is cached
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def adrift(words: Conversed) -> None:
+    """Say in words what the result of a call says that the model has not made before it, and let the user begin."""
+    calls: set[str] = set()
+    last = ""
+
+    def mend(place: int, message: Fields) -> Fields:
+        nonlocal calls, last
+        blocks, before, last = blocks_of(message), last, role_of(message)
+        if last == "assistant":
+            made = {name_of(block, "id") for block in blocks if kind_of(block) == "tool_use"}
+            calls = calls | made if before == last else made
+            return message
+        said: list[object] = []
+        for at, block in enumerate(blocks):
+            if kind_of(block) != _RESULT or name_of(block, "tool_use_id") in calls:
+                said.append(block)
+            else:
+                words.lose(f"messages[{place}].content[{at}]", NO_CALL, "change")
+                said += _in_words(block)
+        return message if said == blocks else {**message, _CONTENT: Raw(_encode(said))}
+
+    mend_messages(words, mend)
+    messages = words.many("messages")
+    if messages and role_of(messages[0]) == "assistant":
+        words.put("messages", [{"role": "user", "content": CONTINUED.text}, *messages])
+
+
+def _in_words(result: Fields) -> Sequence[object]:
+    content, ident = result.get(_CONTENT, NULL), name_of(result, "tool_use_id")
+    blocks = read(content, MANY)
+    if blocks is None:
+        return [{"type": "text", "text": orphaned(ident, read(content, TEXT) or "")}]
+    return [{"type": "text", "text": orphaned(ident)}, *blocks]
+
+
+def worded(words: Conversed) -> None:
+    """Leave out blank texts of the user's, of results and of the system's; who has said nothing else says so."""
+    system = words.get("system", MANY)
+    if system is not None and (kept := _unblank(system)) != system:
+        words.put("system", kept)
+    mend_messages(words, lambda _, message: _worded(message) if role_of(message) == "user" else message)
+
+
+def _worded(message: Fields) -> Fields:
+    text = read(message.get(_CONTENT, NULL), TEXT)
+    if text is not None:
+        return message if text.strip() else {**message, _CONTENT: Raw(_encode(EMPTY.text))}
+    blocks = blocks_of(message)
+    kept = [_answering(block) if kind_of(block) == _RESULT else block for block in _unblank(blocks)]
+    if kept == blocks and kept:
+        return message
+    return {**message, _CONTENT: Raw(_encode(kept or EMPTY.text))}
+
+
+def _answering(result: Fields) -> Fields:
+    """Leave blanks out of a result; an error may not be empty."""
+    content = result.get(_CONTENT, NULL)
+    blocks = read(content, MANY)
+    kept = _unblank(blocks or [])
+    if blocks and kept:
+        return result if kept == blocks else {**result, _CONTENT: Raw(_encode(kept))}
+    if (read(content, TEXT) or "").strip():
+        return result
+    others = {name: value for name, value in result.items() if name != _CONTENT}
+    return {**others, _CONTENT: Raw(_encode(EMPTY.text))}
+
+
+def _unblank(blocks: Sequence[Fields]) -> list[Fields]:
+    return [block for block in blocks if kind_of(block) != "text" or name_of(block, "text").strip()]
+
+
+def crowded(words: Conversed) -> None:
+    """Keep as many marks of the prompt cache as Anthropic takes: the last ones, which include what comes before."""
+    found = count()
+    _walk(words, lambda block, _: block if not _is_marked(block) else (next(found), block)[1])
+    most = (ANTHROPIC.most or 0) - words.has(CONTROL)
+    left = next(found) - most
+
+    def mend(block: Fields, path: str) -> Fields:
+        nonlocal left
+        if left <= 0 or not _is_marked(block):
+            return block
+        left -= 1
+        words.lose(f"{path}.{CONTROL}", TOO_MANY)
+        return {name: value for name, value in block.items() if name != CONTROL}
+
+    _walk(words, mend)
+
+
+def _is_marked(block: Fields) -> bool:
+    return not is_null(block.get(CONTROL, NULL))
+
+
+def _walk(words: Conversed, mend: _Mend) -> None:
+    """Mend every block that may be marked, in the order in which a prompt is cached."""
+    for name in _PROMPT:
+        given = words.get(name, MANY) or []
+        if name == "messages":
+            after = [_within(one, f"{name}[{place}]", mend) for place, one in enumerate(given)]
+        else:
+            after = [mend(one, f"{name}[{place}]") for place, one in enumerate(given)]
+        if after != given:
+            words.put(name, after)
+
+
+def _within(holder: Fields, path: str, mend: _Mend) -> Fields:
+    """Mend the blocks of a message or a result, and those within them."""
+    blocks = blocks_of(holder)
+    after = [
+        _within(mend(one, at), at, mend) for at, one in ((f"{path}.content[{n}]", b) for n, b in enumerate(blocks))
+    ]
+    return holder if after == blocks else {**holder, _CONTENT: Raw(_encode(after))}
