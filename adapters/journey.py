@@ -29,7 +29,7 @@ from gateway.adapters.strategies import Session, no_session
 from gateway.clock import Clock
 from gateway.config import RetryConfig
 from gateway.config.problems import did_you_mean
-from gateway.errors import UNCALLED, GatewayError, ModelNotFound, NoCredential, UpstreamCredential
+from gateway.errors import GatewayError, ModelNotFound, NoCredential, UpstreamCredential
 from gateway.redact import MASK
 from gateway.sessions import conversation
 from gateway.transport import Response, Transport
@@ -226,7 +226,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if lease is None:
             shortage = pool.shortage(self._model, self._only)
             assert shortage is not None, "the pool lends none, but has one"
-            raise Failure(shortage, UNCALLED)
+            raise Failure(shortage, shortage.UNCALLED)
         self._lent = lease.credential.id
         self._used.add(self._lent)
         return lease.credential

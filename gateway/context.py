@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway import ir
 from gateway.clock import Clock, System
-from gateway.errors import UNCALLED, Cancelled, Draining, GatewayError
+from gateway.errors import Cancelled, Draining, GatewayError
 from gateway.frames import bare
 from gateway.routes import Route, match
 from gateway.trace_context import Carrier
@@ -169,7 +169,7 @@ class RequestContext(Struct):
 
     def tries(self, target: Target, failure: GatewayError | None) -> None:
         """Note an upstream call, and the failure of the one before it, if there was one."""
-        if failure is not None and self.tried is not None and failure.cause != UNCALLED:
+        if failure is not None and self.tried is not None and failure.cause != failure.UNCALLED:
             self.retries += ((self.tried.adapter.name, reason_of(failure)),)
         self.attempts += 1
         self.tried = target
@@ -184,7 +184,7 @@ class RequestContext(Struct):
         self.credential = credential
         if error is None:
             return
-        if error.cause == UNCALLED:
+        if error.cause == error.UNCALLED:
             self.attempts -= 1
         self.failed = self.attempts
         if self.trace is not None:

@@ -42,7 +42,6 @@ The class says the cause; `gateway.dialects` says how each dialect spells it.
 from typing import ClassVar, Final, Self
 
 __all__ = [
-    "UNCALLED",
     "BodyTooLarge",
     "CallerError",
     "Cancelled",
@@ -81,8 +80,6 @@ __all__ = [
     "UpstreamUnavailable",
 ]
 
-UNCALLED: Final = "cooling"
-
 
 class GatewayError(Exception):
     """An error with all that its answer needs.
@@ -96,6 +93,8 @@ class GatewayError(Exception):
     `details`.
     `cause`: what an adapter takes it for, in one of its few words; `UNCALLED`: no credential could be used.
     """
+
+    UNCALLED: Final = "cooling"
 
     status: int = 500
     code: str | None = None

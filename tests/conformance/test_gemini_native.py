@@ -130,12 +130,14 @@ async def test_nothing_counts_as_lost_in_strict_mode(fake_v1internal: FakeV1Inte
     assert fake_v1internal.calls()[-1].request["contents"][0]["parts"] == [given]
 
 
-async def test_unanswered_results_stay_where_they_are(served: Served) -> None:
-    """Towards another dialect they would become text."""
+async def test_results_without_calls_stay_where_they_are_until_they_are_refused(served: Served) -> None:
+    """Towards another dialect they become text at once."""
     orphan = {"functionResponse": {"name": "f", "response": {"output": "x"}}}
     response = await ask(served, "hi", user(orphan))
-    assert response.status_code == 400
-    assert served.contents[1]["parts"] == [orphan]
+    assert response.status_code == 200
+    first, second = served.fake.calls()
+    assert (first.status, first.request["contents"][1]["parts"]) == (400, [orphan])
+    assert second.request["contents"][1]["parts"] == [{"text": '[tool result f] {"output":"x"}'}]
 
 
 @pytest.mark.parametrize("form", FORMS)
