@@ -18,8 +18,9 @@ PLACES: Final = (
     TESTS / "gateway" / "test_pipeline.py",
     TESTS / "gateway" / "store" / "test_limits_alike.py",
     TESTS / "adapters" / "test_pool_machine.py",
-    # conversations left to chance, of which more are had, too
+    # conversations and requests left to chance, of which more are had, too
     TESTS / "walks",
+    TESTS / "agreement",
 )
 
 
