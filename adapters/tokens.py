@@ -31,7 +31,7 @@ class RefreshFailed(Exception):
     """
 
     def __init__(self, reason: str, *, told: str = "", revoked: bool = False, misconfigured: bool = False) -> None:
-        self.reason = mask(reason)[:_MAX_REASON]
+        self.reason = mask(reason)[:_MAX_REASON].rstrip()  # told again, it is the same
         self.told = told or self.reason
         super().__init__(self.reason)
         self.revoked = revoked

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.tokens import Tokens
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.clock import System
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
@@ -204,6 +204,13 @@ async def test_where_the_credentials_are_is_for_the_log_alone(
     (credential,) = adapter.views()
     checked = await adapter.check(credential.id)
     assert str(path) in str(checked.last_error)
+
+
+@pytest.mark.parametrize("length", range(3, 9))
+def test_a_long_reason_is_the_same_when_it_is_told_again(length: int) -> None:
+    """Else the log would have it twice, wherever a blank is the last that has room."""
+    reason = RefreshFailed("x" * length + " five" * 200).reason
+    assert RefreshFailed(reason).reason == reason
 
 
 async def test_before_anything_is_asked_the_log_says_so(vertex: VertexSite, capsys: pytest.CaptureFixture[str]) -> None:
