@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-__all__ = ["FIELDS", "MANY", "NOTHING", "NO_TEXT", "NULL", "RAWS", "TEXT", "Fields", "read", "require"]
+__all__ = ["FIELDS", "MANY", "NOTHING", "NO_TEXT", "NULL", "RAWS", "TEXT", "Fields", "name_of", "read", "require"]
 
 _T = TypeVar("_T")
 
@@ -36,3 +36,8 @@ def require(data: Raw | bytes | str, decoder: msgspec.json.Decoder[_T]) -> _T:
         return decoder.decode(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def name_of(fields: Fields, name: str) -> str:
+    """Read a member that is text; "" when it is something else."""
+    return read(fields.get(name, NULL), TEXT) or ""

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.gemini.names import map_id
-from gateway.dialects.raw import Fields
+from gateway.dialects.raw import Fields, name_of
 from gateway.dialects.renaming import Renaming, counts_calls, recounted
 
-from .edits_walk import Conversed, blocks_of, has_tools, kind_of, mend_blocks, name_of
+from .edits_walk import Conversed, blocks_of, has_tools, kind_of, mend_blocks
 from .outbound_target import PLAIN
 
 __all__ = ["legal"]

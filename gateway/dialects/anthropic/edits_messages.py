@@ -11,7 +11,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
-from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, TEXT, Fields, name_of, read
 from gateway.dialects.shown import OPENING, without_pictures
 
 from .edits_walk import (
@@ -21,7 +21,6 @@ from .edits_walk import (
     kind_of,
     mend_blocks,
     mend_messages,
-    name_of,
     role_of,
     said_in,
 )

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.gemini.history import ANSWERED_LATER, INTERRUPTED
-from gateway.dialects.raw import Fields
+from gateway.dialects.raw import Fields, name_of
 
-from .edits_walk import Conversed, blocks_of, given_in, has_tools, kind_of, mend_messages, name_of, role_of, said_in
+from .edits_walk import Conversed, blocks_of, given_in, has_tools, kind_of, mend_messages, role_of, said_in
 
 __all__ = ["answered", "ordered"]
 

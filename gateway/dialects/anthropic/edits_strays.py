@@ -5,19 +5,19 @@ assistant … ─► user, assistant …        cache_control, more than four �
 """
 
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Final
 
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.gemini.history import CONTINUED, EMPTY, NO_CALL, orphaned
+from gateway.dialects.gemini.history import CONTINUED, EMPTY, NO_CALL
 from gateway.dialects.marks import CONTROL
+from gateway.dialects.openai_chat.results import in_words
 from gateway.dialects.outbound_marks import ANTHROPIC, TOO_MANY
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import MANY, NULL, TEXT, Fields, read
+from gateway.dialects.raw import MANY, NULL, TEXT, Fields, name_of, read
 
-from .edits_walk import Conversed, blocks_of, kind_of, mend_messages, name_of, role_of
+from .edits_walk import Conversed, blocks_of, kind_of, mend_messages, role_of
 
 __all__ = ["adrift", "crowded", "worded"]
 
@@ -57,11 +57,8 @@ def adrift(words: Conversed) -> None:
 
 
 def _in_words(result: Fields) -> Sequence[object]:
-    content, ident = result.get(_CONTENT, NULL), name_of(result, "tool_use_id")
-    blocks = read(content, MANY)
-    if blocks is None:
-        return [{"type": "text", "text": orphaned(ident, read(content, TEXT) or "")}]
-    return [{"type": "text", "text": orphaned(ident)}, *blocks]
+    said = in_words(name_of(result, "tool_use_id"), result.get(_CONTENT, NULL), "text")
+    return [{"type": "text", "text": said}] if isinstance(said, str) else said
 
 
 def worded(words: Conversed) -> None:
@@ -102,24 +99,23 @@ def _unblank(blocks: Sequence[Fields]) -> list[Fields]:
 
 def crowded(words: Conversed) -> None:
     """Keep as many marks of the prompt cache as Anthropic takes: the last ones, which include what comes before."""
-    found = count()
-    _walk(words, lambda block, _: block if not _is_marked(block) else (next(found), block)[1])
-    most = (ANTHROPIC.most or 0) - words.has(CONTROL)
-    left = next(found) - most
+    marked: list[str] = []
+
+    def note(block: Fields, path: str) -> Fields:
+        if not is_null(block.get(CONTROL, NULL)):
+            marked.append(path)
+        return block
 
     def mend(block: Fields, path: str) -> Fields:
-        nonlocal left
-        if left <= 0 or not _is_marked(block):
+        if path not in early:
             return block
-        left -= 1
         words.lose(f"{path}.{CONTROL}", TOO_MANY)
         return {name: value for name, value in block.items() if name != CONTROL}
 
+    _walk(words, note)
+    most = (ANTHROPIC.most or 0) - words.has(CONTROL)
+    early = {*marked[: max(0, len(marked) - most)]}
     _walk(words, mend)
-
-
-def _is_marked(block: Fields) -> bool:
-    return not is_null(block.get(CONTROL, NULL))
 
 
 def _walk(words: Conversed, mend: _Mend) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.edits import Words, mended
-from gateway.dialects.raw import MANY, NULL, TEXT, Fields, read
+from gateway.dialects.raw import MANY, NULL, TEXT, Fields, name_of, read
 
 __all__ = [
     "Conversed",
@@ -17,7 +17,6 @@ __all__ = [
     "kind_of",
     "mend_blocks",
     "mend_messages",
-    "name_of",
     "role_of",
     "said_in",
 ]
@@ -86,11 +85,6 @@ def role_of(message: Fields) -> str:
 def kind_of(block: Fields) -> str:
     """Give the type of a block."""
     return name_of(block, "type")
-
-
-def name_of(fields: Fields, name: str) -> str:
-    """Read a member that is text; "" when it is something else."""
-    return read(fields.get(name, NULL), TEXT) or ""
 
 
 def given_in(message: Fields) -> Sequence[object]:

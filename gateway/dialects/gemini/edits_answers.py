@@ -6,8 +6,7 @@ user [result] without a call         ─► user [text]                         
 model …                              ─► user [text], model …                       its beginning was cut off
 """
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -15,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.edits import Words
-from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, Fields, name_of, read
 
 from .history import CONTINUED, INTERRUPTED, NO_CALL, orphaned
 from .inbound_wire import camel
@@ -53,8 +52,8 @@ def answer(words: _Words) -> None:
 
 def _answered(calls: Sequence[Fields], said: Sequence[Fields], words: _Words) -> Iterator[Fields]:
     """Give the results of these calls, and what else the user says."""
-    left = deque(calls)
-    results: list[tuple[Fields, Raw]] = []
+    left = dict(enumerate(calls))
+    results: dict[int, Fields] = {}
     others: list[Fields] = []
     for content in said:
         kept: list[object] = []
@@ -62,33 +61,29 @@ def _answered(calls: Sequence[Fields], said: Sequence[Fields], words: _Words) ->
             result = _within(part, _RESULT)
             if result is None:
                 kept.append(part)
-            elif (call := _taken(left, result)) is not None:
-                results.append((call, Raw(_encode(part))))
+            elif (place := _call_of(result, left)) is not None:
+                results[place] = part
+                del left[place]
             else:
                 words.lose("contents", NO_CALL, "change")
-                kept.append({"text": orphaned(_name(result), bytes(result.get("response", NULL)).decode())})
+                kept.append({"text": orphaned(name_of(result, "name"), bytes(result.get("response", NULL)).decode())})
         if kept:
             others.append({**content, "parts": Raw(_encode(kept))})
     if calls:
-        found = {id(call): part for call, part in results}
-        parts = [found.get(id(call)) or _interrupted(call) for call in calls]
+        parts = [results.get(place) or _interrupted(call) for place, call in enumerate(calls)]
         yield {"role": _USER, "parts": Raw(_encode(parts))}
     yield from others
 
 
-def _taken(left: deque[Fields], result: Fields) -> Fields | None:
-    """Take the call that this is the result of: the one of its id, else the first of its name."""
-    ident = _text(result, "id")
-    fits = [call for call in left if (_text(call, "id") == ident if ident else _name(call) == _name(result))]
-    if not fits:
-        return None
-    left.remove(fits[0])
-    return fits[0]
+def _call_of(result: Fields, calls: Mapping[int, Fields]) -> int | None:
+    """Give the place of the call that this is the result of: the one of its id, else the first of its name."""
+    by = "id" if name_of(result, "id") else "name"
+    return next((place for place, call in calls.items() if name_of(call, by) == name_of(result, by)), None)
 
 
-def _interrupted(call: Fields) -> Raw:
+def _interrupted(call: Fields) -> Fields:
     named = {name: call[name] for name in ("id", "name") if name in call}
-    return Raw(_encode({_RESULT: {**named, "response": {"error": INTERRUPTED.text}}}))
+    return {_RESULT: Raw(_encode({**named, "response": {"error": INTERRUPTED.text}}))}
 
 
 def _held(contents: Sequence[Fields], kind: str) -> Iterator[Fields]:
@@ -101,11 +96,3 @@ def _held(contents: Sequence[Fields], kind: str) -> Iterator[Fields]:
 
 def _within(part: Fields, kind: str) -> Fields | None:
     return next((read(value, FIELDS) for name, value in part.items() if camel(name) == kind), None)
-
-
-def _name(of: Fields) -> str:
-    return _text(of, "name")
-
-
-def _text(fields: Fields, name: str) -> str:
-    return read(fields.get(name, NULL), TEXT) or ""

@@ -49,6 +49,7 @@ from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
 from .demanded import REMINDED, equipped, met
 from .edits_shown import shown
+from .edits_walk import mend_answers
 from .ended_calls import EndedCalls, may_call
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
@@ -212,25 +213,19 @@ def _own(words: _Words) -> None:
     given = bytes(words.fields.get("messages", NULL))
     if not any(map(given.__contains__, _MARKS)):
         return
-    messages = read(Raw(given), RAWS) or []
-    after = mended(messages, lambda place, one: _message(one, f"messages[{place}]", words))
-    if after is not None:
-        words.put("messages", after)
+    mend_answers(words, lambda fields, path: _bare(fields, path, words))
 
 
-def _message(raw: Raw, path: str, words: _Words) -> Raw:
-    before = read(raw, FIELDS)
-    if before is None or read(before.get("role", NULL), TEXT) != "assistant":
-        return raw
+def _bare(message: Fields, path: str, words: _Words) -> Fields:
     signed = _Signed(words)
-    fields = signed.taken(before, path)
+    fields = signed.taken(message, path)
     calls = read(fields.get("tool_calls", NULL), MANY)
     after = mended(calls or [], lambda place, one: signed.taken(one, f"{path}.tool_calls[{place}]"))
     if after is not None:
         fields = {**fields, "tool_calls": Raw(_encode(after))}
     if signed.ours or words.target.thoughtless:
         fields = _without_thoughts(fields, path, words)
-    return raw if fields is before else Raw(_encode(fields))
+    return fields
 
 
 def _without_thoughts(fields: Fields, path: str, words: _Words) -> Fields:

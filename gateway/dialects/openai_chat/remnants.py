@@ -8,10 +8,12 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.edits import Words, mended
+from gateway.dialects.edits import Words
 from gateway.dialects.outbound import OpenAITarget
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, NOTHING, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import NOTHING, NULL, Fields, name_of
+
+from .edits_walk import mend_answers
 
 __all__ = ["clear"]
 
@@ -25,24 +27,18 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def clear(words: _Words) -> None:
     """Leave the words and calls of answers; what else may be all that one says stays."""
-    messages: list[Raw] = words.get("messages", RAWS) or []
-    after = mended(messages, lambda place, one: _cleared(one, f"messages[{place}]", words))
-    if after is not None:
-        words.put("messages", after)
+    mend_answers(words, lambda fields, path: _cleared(fields, path, words))
 
 
-def _cleared(raw: Raw, path: str, words: _Words) -> Raw:
-    fields = read(raw, FIELDS)
-    if fields is None or read(fields.get("role", NULL), TEXT) != "assistant":
-        return raw
+def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
     kept = {name: value for name, value in fields.items() if not _is_aside(name, value)}
     for name in _ASIDE:
         if name in fields and bytes(fields[name]) not in NOTHING:
             words.lose(f"{path}.{name}", _NOT_THERE)
-    refusal = read(kept.get("refusal", NULL), TEXT)
+    refusal = name_of(kept, "refusal")
     if refusal and is_null(kept.get("content", NULL)):
         kept = _said(kept, refusal)
-    return raw if kept == fields else Raw(_encode(kept))
+    return fields if kept == fields else kept
 
 
 def _is_aside(name: str, value: Raw) -> bool:

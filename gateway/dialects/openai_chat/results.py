@@ -16,7 +16,7 @@ from msgspec import Raw
 from gateway.dialects.edits import Words
 from gateway.dialects.gemini.history import ANSWERED_LATER, INTERRUPTED, NO_CALL, orphaned
 from gateway.dialects.outbound import OpenAITarget
-from gateway.dialects.raw import MANY, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import MANY, NULL, RAWS, TEXT, Fields, name_of, read
 
 __all__ = ["answer", "in_words"]
 
@@ -45,7 +45,7 @@ def answer(words: _Words) -> None:
 
 
 def _is_models(placed: _Placed) -> bool:
-    return _text(placed[1], "role") == "assistant"
+    return name_of(placed[1], "role") == "assistant"
 
 
 def _answered(said: Sequence[_Placed], others: Iterable[_Placed], words: _Words) -> Iterator[Fields]:
@@ -55,8 +55,8 @@ def _answered(said: Sequence[_Placed], others: Iterable[_Placed], words: _Words)
     results: dict[str, _Placed] = {}
     rest: list[Fields] = []
     for place, message in others:
-        call = _text(message, _ID)
-        if _text(message, "role") != "tool":
+        call = name_of(message, _ID)
+        if name_of(message, "role") != "tool":
             rest.append(message)
         elif call not in known:
             words.lose(f"messages[{place}]", NO_CALL, "change")
@@ -73,7 +73,7 @@ def _answered(said: Sequence[_Placed], others: Iterable[_Placed], words: _Words)
 
 
 def _called(message: Fields) -> list[str]:
-    return [_text(call, "id") for call in read(message.get("tool_calls", NULL), MANY) or ()]
+    return [name_of(call, "id") for call in read(message.get("tool_calls", NULL), MANY) or ()]
 
 
 def _interrupted(call: str) -> Fields:
@@ -81,13 +81,9 @@ def _interrupted(call: str) -> Fields:
     return {name: Raw(_encode(value)) for name, value in said.items()}
 
 
-def in_words(call: str, content: Raw, kind: str) -> object:
+def in_words(call: str, content: Raw, kind: str) -> str | list[object]:
     """Give what the user says in the place of a result without a call; `kind`: of a part that is text."""
     parts = read(content, RAWS)
     if parts is None:
         return orphaned(call, read(content, TEXT) or "")
     return [{"type": kind, "text": orphaned(call)}, *parts]
-
-
-def _text(fields: Fields, name: str) -> str:
-    return read(fields.get(name, NULL), TEXT) or ""

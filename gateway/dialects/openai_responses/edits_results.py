@@ -15,7 +15,7 @@ from gateway.dialects.edits import Words
 from gateway.dialects.gemini.history import INTERRUPTED, NO_CALL
 from gateway.dialects.openai_chat.results import in_words
 from gateway.dialects.outbound import OpenAITarget
-from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, RAWS, Fields, name_of, read
 
 __all__ = ["answer"]
 
@@ -47,11 +47,11 @@ def answer(words: _Words) -> None:
 def _answered(given: Sequence[Raw], before: Iterable[Raw], words: _Words, *, knows_all: bool) -> Iterator[Raw]:
     """Give the items with what is missing; `before`: those of a response that the upstream keeps, if they are known."""
     said, items = ([read(raw, FIELDS) or {} for raw in those] for those in (before, given))
-    results = {_text(item, "call_id") for item in (*said, *items) if _text(item, "type") in _OUTPUTS}
+    results = {name_of(item, "call_id") for item in (*said, *items) if name_of(item, "type") in _OUTPUTS}
     yield from (_interrupted(item) for item in said if _waits(item, results))
-    calls = {_text(item, "call_id") for item in said if _text(item, "type") in _CALLS}
+    calls = {name_of(item, "call_id") for item in said if name_of(item, "type") in _CALLS}
     for place, (raw, item, leads) in enumerate(zip(given, items, _leading(items), strict=True)):
-        kind, call = _text(item, "type"), _text(item, "call_id")
+        kind, call = name_of(item, "type"), name_of(item, "call_id")
         if kind == _THOUGHTS and not leads:
             words.lose(f"{_INPUT}[{place}]", _LEADS_NOWHERE)
         elif kind in _OUTPUTS and call not in calls and knows_all:
@@ -67,11 +67,11 @@ def _answered(given: Sequence[Raw], before: Iterable[Raw], words: _Words, *, kno
 
 def _waits(item: Fields, results: Collection[str]) -> bool:
     """Tell whether it is a call without a result."""
-    return _text(item, "type") in _CALLS and _text(item, "call_id") not in results
+    return name_of(item, "type") in _CALLS and name_of(item, "call_id") not in results
 
 
 def _interrupted(call: Fields) -> Raw:
-    said = {"type": _text(call, "type") + _OUTPUT, "call_id": call.get("call_id"), "output": INTERRUPTED.text}
+    said = {"type": name_of(call, "type") + _OUTPUT, "call_id": call.get("call_id"), "output": INTERRUPTED.text}
     return Raw(_encode(said))
 
 
@@ -80,9 +80,9 @@ def _leading(items: Sequence[Fields]) -> list[bool]:
     leading: list[bool] = []
     leads = False
     for item in reversed(items):
-        kind = _text(item, "type")
+        kind = name_of(item, "type")
         if kind != _THOUGHTS:
-            leads = _text(item, "role") == "assistant" if kind in _SAID else kind not in _OUTPUTS
+            leads = name_of(item, "role") == "assistant" if kind in _SAID else kind not in _OUTPUTS
         leading.append(leads)
     return leading[::-1]
 
@@ -90,7 +90,3 @@ def _leading(items: Sequence[Fields]) -> list[bool]:
 def _in_words(call: str, item: Fields) -> Raw:
     said = in_words(call, item.get("output", NULL), "input_text")
     return Raw(_encode({"type": "message", "role": "user", "content": said}))
-
-
-def _text(fields: Fields, name: str) -> str:
-    return read(fields.get(name, NULL), TEXT) or ""
