@@ -1,5 +1,6 @@
 """Write the pages: Jinja2 templates, escaped unless they say otherwise. Loaded when the first page is asked for."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
@@ -34,6 +35,7 @@ _WORDS: Final[Mapping[str, object]] = {
     "words": words,
     "zip": zip,
 }  # what every template knows
+_SLICE: Final = 256  # pieces of a page, of some words each, which take a few milliseconds
 
 
 class Pages:
@@ -50,8 +52,13 @@ class Pages:
         )
 
     async def write(self, name: str, values: Mapping[str, object]) -> str:
-        """Write a page as a whole."""
-        return await self._templates.get_template(f"{name}.html").render_async({**_WORDS, **values})
+        """Write a page as a whole; while a long one is written, others are served."""
+        pieces: list[str] = []
+        async for piece in self.stream(name, values):
+            pieces.append(piece)
+            if len(pieces) % _SLICE == 0:
+                await asyncio.sleep(0)
+        return "".join(pieces)
 
     def stream(self, name: str, values: Mapping[str, object]) -> AsyncIterator[str]:
         """Write a page piece by piece, as far as its values are known."""

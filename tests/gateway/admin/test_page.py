@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from pathlib import Path
 from subprocess import run
 
+import anyio
 import pytest
 
 from gateway.adapters.shortage import until
+from gateway.admin.pages import Pages
 from gateway.admin.wording import iso, percent, span, utc
 from gateway.app import lifespan
 from tests.gateway.admin.accounts import ADMIN, Accounts, account, configured, log_in, made, visiting
@@ -157,6 +160,25 @@ def test_nothing_is_loaded_before_a_page_is_asked_for() -> None:
     code = "import sys, gateway; gateway.create_app({}); print(*{'jinja2', 'sqlalchemy'} & sys.modules.keys())"
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=patient(30))
     assert done.stdout.strip() == ""
+
+
+async def test_others_have_their_turns_while_a_long_page_is_written() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    values = {"models": list(range(10_000)), "asked": {"dialect": "", "model": "", "prompt": "", "stream": ""}}
+    around = {"base": "", "path": "", "operator": None, "csrf": "x", "error": None, "dialects": (), "events": None}
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(others)
+        page = await Pages().write("playground", {**values, **around})
+        tasks.cancel_scope.cancel()
+    assert page.count("<option") == 10_000
+    assert turns > 50
 
 
 # words
