@@ -12,7 +12,6 @@ from starlette.responses import Response
 from gateway.admin.places import Place, reading
 from gateway.admin.series import Series, window_of
 from gateway.admin.visit import Visit
-from gateway.admin.wording import iso
 from gateway.admin.writing import Writing
 from gateway.errors import GatewayError
 from gateway.periods import read_moment
@@ -79,8 +78,7 @@ class Overview:
             points = await self._series.points(window, {})
         except GatewayError as error:
             return {"why": error.message}
-        query = {"since": iso(window.since), "until": iso(window.until)}
-        return {"points": points, "sums": _summed(points), "step_s": window.step_s, "query": query}
+        return {"points": points, "sums": _summed(points), "step_s": window.step_s}
 
 
 def _summed(points: list[Point]) -> Point:

@@ -7,6 +7,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway import __version__
+from gateway.admin.series import columns_of
 from gateway.admin.wording import amount, held, iso, money, percent, seconds, span, utc, words
 
 __all__ = ["Pages"]
@@ -23,6 +24,7 @@ _PAGES: Final = (
 )
 _WORDS: Final[Mapping[str, object]] = {
     "amount": amount,
+    "columns_of": columns_of,
     "held": held,
     "iso": iso,
     "money": money,

@@ -1,6 +1,6 @@
 """What requests came to over time, for charts and for the tables beside them.
 
-GET /admin/usage/series?since=&until=&caller=&model=&upstream=    JSON, a column for each number
+GET /admin/usage/series?since=&until=&caller=&model=&upstream=    JSON, a column for each number, as pages have them
 
 `caller` is the name of a key: `key` would be one.
 """
@@ -20,7 +20,7 @@ from gateway.errors import InvalidRequest
 from gateway.services import Services
 from gateway.store.reports import Only, Point
 
-__all__ = ["Series", "Window", "asked_for", "only_of", "window_of"]
+__all__ = ["Series", "Window", "asked_for", "columns_of", "only_of", "window_of"]
 
 _PATH: Final = "/admin/usage/series"
 _DAY_S: Final = 86_400
@@ -69,9 +69,7 @@ class Series:
         since, until = (read_time(visit.query, name, clock) for name in ("since", "until"))
         window = window_of(since, until, clock.time())
         points = await self.points(window, only_of(visit.query))
-        columns = {name: [getattr(point, name) for point in points] for name in _COLUMNS}
-        said = {"step_s": window.step_s, "at": [round(point.at) for point in points], **columns}
-        return Response(msgspec.json.encode(said), media_type="application/json")
+        return Response(msgspec.json.encode(columns_of(points, window.step_s)), media_type="application/json")
 
 
 def window_of(since: float | None, until: float | None, now: float) -> Window:
@@ -82,6 +80,12 @@ def window_of(since: float | None, until: float | None, now: float) -> Window:
         raise InvalidRequest("since: must be before until", param="since")
     step_s = next((step for step in _STEPS_S if (end - begin) / step <= _MOST_STEPS), _STEPS_S[-1])
     return Window(begin, end, step_s)
+
+
+def columns_of(points: Sequence[Point], step_s: int) -> dict[str, object]:
+    """Give a column for each number, as charts are drawn from it."""
+    columns = {name: [getattr(point, name) for point in points] for name in _COLUMNS}
+    return {"step_s": step_s, "at": [round(point.at) for point in points], **columns}
 
 
 def asked_for(only: Only) -> dict[str, str]:

@@ -165,6 +165,16 @@ async def test_the_usage_is_filtered_and_drawn(page: Page, url: str) -> None:
     await expect(page.get_by_role("table", name="Requests, tokens, cost and latency over time")).to_be_visible()
 
 
+async def test_the_charts_are_drawn_from_the_page_itself(page: Page, url: str) -> None:
+    """To ask the ledger once more took as long as the page, and what had ended meanwhile stood in one of both."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await enter(page, url, "/admin/usage")
+    await expect(page.locator(".uplot")).to_have_count(4)
+    assert await page.evaluate("drawn[0].plot.data[1].reduce((sum, top) => sum + top)") == 5
+    assert [one for one in asked if "series" in one] == []
+
+
 async def test_the_charts_say_what_their_steps_are(page: Page, url: str) -> None:
     await enter(page, url, "/admin/usage%3Fsince=90d")
     legends = page.locator(".u-legend .u-series:first-child .u-label")
