@@ -175,6 +175,15 @@ async def test_the_charts_are_drawn_from_the_page_itself(page: Page, url: str) -
     assert [one for one in asked if "series" in one] == []
 
 
+async def test_a_legend_is_read_where_the_system_forces_its_colours(page: Page, url: str) -> None:
+    await page.emulate_media(forced_colors="active")
+    await enter(page, url, "/admin/usage")
+    await expect(page.locator(".uplot")).to_have_count(4)
+    marks = (await page.locator("figure").filter(has_text="Latency").locator(".u-marker").all())[1:]  # behind time's
+    colours = {await mark.evaluate("it => getComputedStyle(it).borderColor") for mark in marks}
+    assert (len(marks), len(colours)) == (2, 2)
+
+
 async def test_the_charts_say_what_their_steps_are(page: Page, url: str) -> None:
     await enter(page, url, "/admin/usage%3Fsince=90d")
     legends = page.locator(".u-legend .u-series:first-child .u-label")
