@@ -1,5 +1,6 @@
 """Write moments, durations and parts, for programs and for people."""
 
+import math
 from datetime import UTC, datetime
 from typing import Final
 
@@ -7,6 +8,7 @@ from gateway.periods import whole_minute
 
 __all__ = ["amount", "held", "iso", "iso_or_none", "money", "percent", "seconds", "span", "utc", "words"]
 
+_LEAST_USD: Final = 0.000001  # what few tokens of a cheap model cost
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -55,10 +57,16 @@ def amount(number: float) -> str:
 
 
 def money(usd: float | None) -> str:
-    """Write USD; what is not nothing is not written as nothing."""
+    """Write USD, small sums to two digits that are not 0; what is not nothing is not written as nothing."""
     if usd is None:
         return "not known"
-    return f"${usd:,.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else "< $0.0001"
+    if usd >= 1 or usd == 0:
+        return f"${usd:,.2f}"
+    if usd < _LEAST_USD:
+        return f"< ${_LEAST_USD:f}"
+    decimals = 1 - math.floor(math.log10(usd))
+    whole, _, part = f"{usd:.{decimals}f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
 def seconds(duration: float | None) -> str:

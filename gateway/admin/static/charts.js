@@ -4,15 +4,23 @@
 const COLOURS = ["--line-1", "--line-2"];
 const HEIGHT = 180;
 const WHOLE = [...Array(13).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)); // steps of counts
+const SMALL = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
 let drawn = [];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function short(unit, value) {
   if (value === null || value === undefined) return "";
-  if (unit === "$" && value < 10000) return `$${value >= 1 || value === 0 ? value.toFixed(value < 10 ? 2 : 0) : value.toPrecision(2)}`;
+  if (unit === "$" && value < 10000) return `$${value >= 0.1 || value === 0 ? value.toFixed(value < 10 ? 2 : 0) : SMALL.format(value)}`;
   if (unit === "s") return value < 1 ? `${Number((value * 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(3))} s`;
   return unit + new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+
+// as the table has it: an axis is short
+function exact(unit, value) {
+  if (unit === "s" || value === null || value === undefined || (unit && value < 1)) return short(unit, value);
+  const decimals = unit ? 2 : 0;
+  return unit + value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
 function moment(at, step) {
@@ -55,7 +63,7 @@ function options(figure, columns, width) {
         width: line ? 2 : 0,
         paths: line ? undefined : bars,
         points: { show: line, size: 6 },
-        value: (_, _drawn, _place, at) => short(unit, at === null ? null : columns[names[place]][at]),
+        value: (_, _drawn, _place, at) => exact(unit, at === null ? null : columns[names[place]][at]),
       })),
     ],
   };

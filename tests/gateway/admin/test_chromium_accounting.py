@@ -184,6 +184,20 @@ async def test_a_legend_is_read_where_the_system_forces_its_colours(page: Page, 
     assert (len(marks), len(colours)) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("value", "tick", "legend"),
+    [("2453, ''", "2.5K", "2,453"), ("85.746, '$'", "$86", "$85.75"), ("0.0249, '$'", "$0.025", "$0.025"),
+     ("0.000001, '$'", "$0.000001", "$0.000001"), ("12345.6, '$'", "$12.3K", "$12,345.60"), ("null, '$'", "", "")],
+)  # fmt: skip
+async def test_a_legend_says_what_the_table_says(page: Page, url: str, value: str, tick: str, legend: str) -> None:
+    await enter(page, url, "/admin/usage")
+    await expect(page.locator(".uplot")).to_have_count(4)
+    assert await page.evaluate(f"((value, unit) => [short(unit, value), exact(unit, value)])({value})") == [
+        tick,
+        legend,
+    ]
+
+
 async def test_the_charts_say_what_their_steps_are(page: Page, url: str) -> None:
     await enter(page, url, "/admin/usage%3Fsince=90d")
     legends = page.locator(".u-legend .u-series:first-child .u-label")

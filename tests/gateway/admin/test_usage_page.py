@@ -181,8 +181,10 @@ async def test_without_a_ledger_the_pages_say_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("usd", "text"),
-    [(None, "not known"), (0.0, "$0.00"), (1234.5, "$1,234.50"), (0.0042, "$0.0042"), (1e-9, "< $0.0001")],
-)
+    [(None, "not known"), (0.0, "$0.00"), (1234.5, "$1,234.50"), (0.0042, "$0.0042"), (1e-9, "< $0.000001"),
+     (0.000001, "$0.000001"), (0.0000758, "$0.000076"), (0.0249, "$0.025"), (0.05, "$0.05"), (0.5, "$0.50"),
+     (0.999, "$1.00"), (12_345_678.9, "$12,345,678.90")],
+)  # fmt: skip
 def test_what_is_not_nothing_is_not_written_as_nothing(usd: float | None, text: str) -> None:
     assert money(usd) == text
 
