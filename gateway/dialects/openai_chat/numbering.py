@@ -1,10 +1,10 @@
 """Number the pieces of calls where an upstream does not, or numbers all alike: Gemini's own OpenAI API is one.
 
 SDKs put the pieces of a call together by `index`, and fail on one without it; ids and names that several say they put
-together, too.
+together, too. A call without an id, as NVIDIA's and vLLM's may be, gets one: the AI SDK fails on that.
 """
 
-from collections import defaultdict
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -64,21 +64,26 @@ class Numbers:
 
     def __init__(self) -> None:
         self.moved = False
-        self._choices: defaultdict[int, Blocks] = defaultdict(lambda: Blocks(""))
+        self._choices: dict[int, Blocks] = {}
 
-    def __call__(self, fields: Fields, _: Answering) -> Fields:
+    def __call__(self, fields: Fields, answering: Answering) -> Fields:
         """Number the pieces in one chunk."""
-        return each_choice(fields, self._choice)
+        return each_choice(fields, partial(self._choice, answering))
 
-    def _choice(self, choice: Fields) -> Fields:
+    def _choice(self, answering: Answering, choice: Fields) -> Fields:
         delta = choice.get("delta", NULL)
         if not (PIECES in bytes(delta) if self.moved else tells_of_calls(delta)):
             return choice
-        blocks = self._choices[index_of(choice)]
+        blocks = self._blocks(answering, index_of(choice))
         said = read(delta, FIELDS) or {}
         given = read(said.get("tool_calls", NULL), RAWS) or []  # words may be spelt so, too
         pieces = mended(given, lambda _, one: self._piece(one, blocks))
         return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
+
+    def _blocks(self, answering: Answering, choice: int) -> Blocks:
+        if choice not in self._choices:
+            self._choices[choice] = Blocks(f"{answering.id}/{choice}", answering.request.turns)
+        return self._choices[choice]
 
     def _piece(self, raw: Raw, blocks: Blocks) -> Raw:
         piece, given = read(raw, _CALL), read(raw, FIELDS)
@@ -87,11 +92,14 @@ class Numbers:
         named = piece.function or piece.custom
         of = piece.index, piece.id or "", (named and named.name) or ""
         before = blocks.known(*of)
-        said = ("", "") if before is None else (before.given, before.called)
+        said = ("", "") if before is None else (before.given or before.id, before.called)
         call = blocks.call(*of)
         if piece.function is not None:
             call.argue(arguments_of(piece.function.arguments))
         fields = _once(given, *said)
+        if before is None and not piece.id:
+            call.id = blocks.new_id()
+            fields = {**fields, "id": Raw(_encode(call.id))}
         if call.number != piece.index:
             self.moved = True
             fields = {**fields, "index": Raw(_encode(call.number))}

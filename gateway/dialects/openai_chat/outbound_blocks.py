@@ -238,7 +238,7 @@ class Blocks:
             if not block.open:
                 block.open = True
                 if isinstance(block, CallBlock):
-                    block.id = self._new_id(block.given)
+                    block.id = self.new_id(block.given)
                 yield block.opening()
             yield from block.held
             block.held = []
@@ -309,7 +309,7 @@ class Blocks:
             if self._known.get(key, call).place <= call.place:
                 self._known[key] = call
 
-    def _new_id(self, given: str) -> str:
+    def new_id(self, given: str = "") -> str:
         """Make the id legal, and unlike the others of the conversation: always the same for the same answer."""
         if self._before is None:
             self._before = call_ids(self._turns)

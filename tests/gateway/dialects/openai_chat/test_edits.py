@@ -87,3 +87,25 @@ def test_words_that_are_spelt_like_a_field_pass_behind_a_call_that_is_numbered_a
     assert b'"index":1' in passage.feed([ir.Passed(b"data: %b\n\n" % json.dumps(begun).encode())])
     event = b"data: %b\n\n" % json.dumps(said).encode()
     assert passage.feed([ir.Passed(event)]) == event
+
+
+def test_a_call_without_an_id_gets_one_of_its_own_once() -> None:
+    """anomalyco/opencode#12585: NVIDIA, Chutes and vLLM leave it out, and the AI SDK fails on the call."""
+    pieces = [
+        {"index": 0, "function": {"name": "look", "arguments": ""}},
+        {"index": 0, "id": "late", "function": {"arguments": "{}"}},
+        {"index": 1, "id": None, "function": {"name": "look", "arguments": "{}"}},
+        {"index": 2, "id": "call_own", "function": {"name": "look", "arguments": "{}"}},
+    ]
+    passage = OpenAIChat().passage(answering(include_usage=True))
+    said = list[dict[str, object]]()
+    for piece in pieces:
+        event = {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]}
+        out = passage.feed([ir.Passed(b"data: %b\n\n" % json.dumps(event).encode())])
+        said += json.loads(out.removeprefix(b"data: "))["choices"][0]["delta"]["tool_calls"]
+    first, late, second, own = said
+    assert isinstance(first["id"], str)
+    assert isinstance(second["id"], str)
+    assert len({first["id"], second["id"], own["id"]}) == 3
+    assert "id" not in late
+    assert own == pieces[3]
