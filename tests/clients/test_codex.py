@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,3 +236,14 @@ def test_an_answer_that_breaks_off_is_a_failure(codex: Codex, google: Google) ->
     done = codex.ask(GEMINI, "!fixture 26_cut_no_finish")
     assert done.returncode != 0
     assert json.loads(done.stdout.splitlines()[-1])["type"] == "turn.failed"
+
+
+def test_the_list_of_models_is_understood(codex: Codex, google: Google) -> None:
+    """BerriAI/litellm#36854: Codex asks for it where a command gives the key, and tells an error at each start."""
+    config = codex.home / ".codex" / "config.toml"
+    command = f'[model_providers.gateway.auth]\ncommand = "echo"\nargs = ["{KEY}"]\n'
+    config.write_text(re.sub(r"env_key = .*\n", "", config.read_text()) + command)
+    done = codex.ask(GEMINI, "!say hi")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert google.calls
+    assert "failed to refresh available models" not in done.stderr

@@ -61,7 +61,7 @@ class OpenAIChat:
 
     def write_models(self, models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
         """Write the model list."""
-        return write_models(models)
+        return write_models(models, query)
 
     def write_model(self, name: str, info: ModelInfo) -> bytes:
         """Write one model."""

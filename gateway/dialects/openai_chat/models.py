@@ -1,10 +1,10 @@
 """The small answers: model lists and token counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gateway.upstream import ModelInfo
 
@@ -23,6 +23,7 @@ class _Model(Struct, kw_only=True):
 class _Models(Struct, kw_only=True):
     object: str = "list"
     data: list[_Model]
+    models: list[None] | UnsetType = UNSET
 
 
 class _Count(Struct, kw_only=True):
@@ -33,9 +34,13 @@ class _Count(Struct, kw_only=True):
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def write_models(models: Sequence[tuple[str, ModelInfo]]) -> bytes:
-    """Write the list; this dialect does not page it."""
-    return _encode(_Models(data=[_model(name) for name, _ in models]))
+def write_models(models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
+    """Write the list; this dialect does not page it.
+
+    Codex, which tells its version, looks for the prompts and tools that OpenAI has for each model; here are none.
+    """
+    codex: list[None] | UnsetType = [] if "client_version" in query else UNSET
+    return _encode(_Models(data=[_model(name) for name, _ in models], models=codex))
 
 
 def write_model(name: str) -> bytes:

@@ -125,6 +125,13 @@ def test_one_model() -> None:
     }
 
 
+@pytest.mark.parametrize(("query", "more"), [({}, {}), ({"client_version": "0.171.0"}, {"models": []})])
+def test_the_list_has_a_catalogue_for_codex_alone(query: dict[str, str], more: dict[str, object]) -> None:
+    listed = json.loads(OpenAIChat().write_models([("m", ModelInfo(id="m"))], query))
+    assert [one["id"] for one in listed.pop("data")] == ["m"]
+    assert listed == {"object": "list", **more}
+
+
 def test_a_count() -> None:
     body = json.loads(OpenAIChat().write_count(12))
     assert body == {"object": "response.input_tokens", "input_tokens": 12}
