@@ -12,6 +12,7 @@ from gateway.arrival import SILENCE_S, Pace
 from gateway.config import Config, PipelineConfig
 from gateway.context import RequestContext, attach
 from gateway.dialects import Dialect, Passing
+from gateway.dialects.content import HALVES, without_halves
 from gateway.dialects.counting import read_uncertain
 from gateway.dialects.openai_making import read_making
 from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, UndeclaredTool, UnsupportedMediaType
@@ -105,6 +106,9 @@ class Protocol:
         try:
             request = dialect.read_request(body, counting=counting, route=route)
         except InvalidRequest as error:
+            if (mended := without_halves(body)) != body:
+                read = self._request(dialect, mended, route)
+                return replace(read, losses=(*read.losses, HALVES))
             if counting:
                 return read_uncertain(body, route, error)
             if route.dialect in self._unread and isinstance(dialect, Passing) and not isinstance(error, UndeclaredTool):

@@ -12,9 +12,9 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.raw import FIELDS, RAWS
 from gateway.errors import InvalidRequest
-from gateway.sse import sound
+from gateway.sse import sound, sound_escapes
 
-__all__ = ["IMAGES", "MAX_DEPTH", "arguments", "decode", "is_whole", "media", "wrapped"]
+__all__ = ["HALVES", "IMAGES", "MAX_DEPTH", "arguments", "decode", "is_whole", "media", "without_halves", "wrapped"]
 
 MAX_DEPTH: Final = 200
 IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})  # that every model is shown
@@ -39,6 +39,7 @@ _MAGIC: Final = (  # the first bytes of a file, as they look in base64
     ("UklGR", "image/webp"),
     ("JVBERi0", "application/pdf"),
 )
+HALVES: Final = ir.Loss("body", "half of a character is no JSON: it became U+FFFD", "hint")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _STEP: Final = 1 << 16
@@ -143,6 +144,16 @@ def _nested_deeper(value: bytes, levels: int) -> bool:
             return False
         left = left.replace(b"{}", b"")
     return bool(left)
+
+
+def without_halves(body: bytes) -> bytes:
+    """Give a body with U+FFFD for halves of characters, as slices of a text end in: no JSON reader takes them."""
+    if not _SURROGATE.search(body):
+        return body
+    try:
+        return sound_escapes(body.decode()).encode()
+    except UnicodeDecodeError:
+        return body
 
 
 def arguments(raw: str | bytes | dict[str, Raw] | None) -> Raw:
