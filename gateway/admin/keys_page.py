@@ -22,7 +22,7 @@ from gateway.admin.wording import iso
 from gateway.admin.writing import Writing
 from gateway.config import LIMIT_KEYS
 from gateway.errors import GatewayError
-from gateway.keyring import KeyRow
+from gateway.keyring import Keyring, KeyRow
 from gateway.plans import Left
 from gateway.services import Services
 from gateway.store.reports import Sums
@@ -47,7 +47,9 @@ class KeysPage:
     """The page of one app. `keys`: gives the JSON, and does it."""
 
     def __init__(self, services: Services, keys: CallerKeys, writing: Writing) -> None:
+        assert services.keyring is not None, "an app has its keys"
         self._services = services
+        self._keyring: Keyring = services.keyring
         self._keys = keys
         self._writing = writing
 
@@ -65,8 +67,12 @@ class KeysPage:
     async def _list(self, visit: Visit, error: GatewayError | None = None) -> Response:
         form: Mapping[str, str] = visit.form if error is not None and visit.path == _PATH else {}
         done = visit.query.get("done", "")
+        find = visit.query.get("find", "") or visit.form.get("find", "")
+        rows = await self._keyring.rows()
         values = {
-            "keys": await self._known(),
+            "keys": await self._known([row for row in rows if find.casefold() in row.name.casefold()]),
+            "count": len(rows),
+            "find": find,
             "closed": self._is_closed(),
             "hindrance": self._services.hindrance() if self._services.has_limits else "",
             "month": iso(self._month())[:10],
@@ -95,16 +101,15 @@ class KeysPage:
             await self._keys.revoke(name, visit.by)
         except GatewayError as error:
             return await self._list(visit, error)
-        return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?{urlencode({'done': name})}"})
+        query = urlencode({"done": name, **{word: value for word, value in visit.form.items() if word == "find"}})
+        return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?{query}"})
 
     def _is_closed(self) -> bool:
         anyway = self._services.loaded.config.auth.allow_anonymous == "always"
-        return bool(self._services.keyring) and not anyway
+        return bool(self._keyring) and not anyway
 
-    async def _known(self) -> list[_Key]:
-        keyring, ledger = self._services.keyring, self._services.ledger
-        assert keyring is not None, "an app has its keys"
-        rows = await keyring.rows()
+    async def _known(self, rows: Sequence[KeyRow]) -> list[_Key]:
+        ledger = self._services.ledger
         used: Mapping[str | None, Sums] = {}
         if ledger is not None:
             try:
@@ -116,8 +121,7 @@ class KeysPage:
         return [_Key(row, await self._left(row), used.get(row.id, none)) for row in rows]
 
     async def _left(self, row: KeyRow) -> Sequence[Left]:
-        keyring, limiter = self._services.keyring, self._services.limiter
-        key = keyring.by_id(row.id) if keyring is not None else None
+        limiter, key = self._services.limiter, self._keyring.by_id(row.id)
         if limiter is None or key is None:
             return ()
         return await limiter.left(key[0], self._services.loaded.config.limits)

@@ -64,6 +64,7 @@ class Overview:
             "upstreams": upstreams,
             "periods": _PERIODS,
             "since": since,
+            "demo": all(upstream.type == "demo" for upstream in upstreams),
             "points": None,
             "why": "",
         }

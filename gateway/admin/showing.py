@@ -1,6 +1,7 @@
 """What operators see and do of the credentials."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Final, cast
@@ -55,6 +56,7 @@ class Showing:
 
     async def _do(self, action: Action, id_: str, visit: Visit) -> Response:
         upstream = visit.query.get("upstream") or visit.form.get("upstream", "")
+        state = visit.form.get("state", "")
         try:
             view = await self._credentials.do(action, id_, upstream)
         except GatewayError as error:
@@ -63,19 +65,22 @@ class Showing:
             return await self._list(visit, error)
         self._logger.info("credential changed", action=action, credential=id_[:8], by=visit.by)
         if visit.html:
-            query = urlencode({"done": action, "id": id_})
+            query = urlencode({"done": action, "id": id_, **({"state": state} if state else {})})
             return Response(status_code=303, headers={"location": f"{visit.base}{_LIST}?{query}"})
         return Response(as_json(view), media_type=_JSON) if view is not None else Response(status_code=204)
 
     async def _list(self, visit: Visit, error: GatewayError | None = None) -> Response:
         pools = list(self._credentials.pools())
         done = _DONE.get(visit.query.get("done", ""), "")
-        views = (view for pool in pools for view in pool.credentials)
+        views = [view for pool in pools for view in pool.credentials]
         about = next((view for view in views if view.id == visit.query.get("id")), None)
+        state = visit.query.get("state", "") or visit.form.get("state", "")
         values = {
             "pools": pools,
             "done": done if about is not None or done == _DONE["remove"] else "",
             "about": about,
+            "state": state,
+            "states": Counter(view.state for view in views),
             "redirect_uri": redirect_uri(visit, self._public_url),
         }
         return await self._writing.page(visit, "credentials", values, error)

@@ -8,6 +8,7 @@ import csv
 import io
 import math
 from collections.abc import AsyncGenerator, Mapping
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -34,6 +35,8 @@ _CSV: Final = "/admin/usage/requests.csv"
 _SHOWN: Final = 50  # requests on one page
 _BATCH: Final = 500  # rows that are read at a time, and written without a pause
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a table calculation would compute
+# by which name rows are, and by what those of one of them are grouped then
+_NARROWED: Final = {"key": ("caller", "model"), "model": ("model", "key"), "upstream": ("upstream", "model")}
 _COLUMNS: Final = tuple(name for name in Ended.__struct_fields__ if name not in ("key_id", "started_at"))
 
 
@@ -94,6 +97,7 @@ class UsagePage:
             "rows": shown,
             "last": f"{shown[-1].started_at!r},{shown[-1].id}" if len(rows) > _SHOWN else "",
             "query": _query(since, until, only),
+            "narrowed": partial(_narrowed, asked),
         }
 
     def _times(self, asked: _Asked) -> tuple[Window, tuple[float, float]]:
@@ -111,7 +115,8 @@ class UsagePage:
         ledger = ledger_of(self._services)  # raises where there is none, before the answer begins
         name = f"usage-{iso(since)[:10]}-{iso(until)[:10]}.csv"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(_lines(ledger, since, until, asked.only), headers=headers, media_type="text/csv")
+        lines = _lines(ledger, since, until, asked.only)
+        return StreamingResponse(lines, headers=headers, media_type="text/csv")
 
 
 async def _lines(ledger: Ledger, since: float, until: float, only: Only) -> AsyncGenerator[bytes]:
@@ -129,6 +134,17 @@ def _asked(query: Mapping[str, str]) -> _Asked:
     if since not in _PERIODS:  # a link of ours, or of a program's
         begin, since, end = begin or since, "7d", end or query.get("until", "")
     return _Asked(query.get("by", "key"), since, begin, end, only_of(query))
+
+
+def _narrowed(asked: _Asked, name: str | None) -> dict[str, str]:
+    """Give the parameters that ask for the requests of one row alone; {} where none do."""
+    here = {"since": asked.since, "begin": asked.begin, "end": asked.end, **asked_for(asked.only)}
+    if name and asked.by == "day":
+        return {**here, "begin": name, "end": name, "by": "key"}
+    if not name or asked.by not in _NARROWED:
+        return {}
+    parameter, by = _NARROWED[asked.by]
+    return {**here, parameter: name, "by": by}
 
 
 def _place(after: str) -> tuple[float, str] | None:

@@ -240,6 +240,22 @@ async def test_a_button_leads_back_with_a_message(tmp_path: Path) -> None:
     assert "There are no credentials yet." in words(empty.text)
 
 
+async def test_the_credentials_in_a_state_are_shown_alone_also_when_one_has_left_it(tmp_path: Path) -> None:
+    upstream = Accounts(account(1), account(2, state="disabled", enabled=False), account(3, state="disabled"))
+    async with visiting(made(tmp_path, upstream)) as http:
+        token = await log_in(http)
+        whole = (await http.get(LIST)).text
+        closed = (await http.get(f"{LIST}?state=disabled")).text
+        back = await http.post(f"{LIST}/{TWO}/enable", data={"csrf": token, "state": "disabled"})
+        rest = (await http.get(back.headers["location"])).text
+        none = (await http.get(f"{LIST}?state=cooling")).text
+    shown = [re.findall(r'<span class="name">(person\d)', page) for page in (whole, closed, rest, none)]
+    assert shown == [["person1", "person2", "person3"], ["person2", "person3"], ["person3"], []]
+    assert '<a href="/admin/credentials?state=disabled" aria-current="true">2 disabled</a>' in closed
+    assert "person2@example.com is active" in rest
+    assert "None of its credentials is in this state." in none
+
+
 async def test_a_button_that_cannot_be_pressed_says_why(tmp_path: Path) -> None:
     async with visiting(made(tmp_path, Accounts(account(source="config")))) as http:
         token = await log_in(http)

@@ -116,6 +116,23 @@ async def test_programs_get_json(tmp_path: Path) -> None:
     assert gone.status_code == 204
 
 
+async def test_keys_are_found_by_a_part_of_their_name(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        token = await log_in(http)
+        for name in ("Team a", "team b", "other"):
+            await http.post("/admin/keys", data={"csrf": token, "name": name, "scopes": "chat"})
+        found = await http.get("/admin/keys?find=TEAM")
+        gone = await http.post("/admin/keys/Team%20a/revoke", data={"csrf": token, "find": "TEAM"})
+        rest = await http.get(gone.headers["location"])
+        none = await http.get("/admin/keys?find=%3Cb%3E")
+    names = [re.findall(r'<span class="name">([^<]+)</span>', page.text) for page in (found, rest, none)]
+    assert names == [["Team a", "team b"], ["team b"], []]
+    assert "2 of 3 keys" in found.text
+    assert "The key Team a is revoked." in rest.text
+    assert 'value="&lt;b&gt;"' in none.text
+    assert "There are no keys" not in none.text
+
+
 async def test_a_small_limit_on_money_is_not_written_as_nothing(tmp_path: Path) -> None:
     limits = {"usd_per_month": 0.0025, "requests_per_minute": 60}
     async with visiting(made(tmp_path, key=[{"name": "bob", "secret": "sk-bob", "limits": limits}])) as http:

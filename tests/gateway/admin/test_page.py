@@ -66,8 +66,21 @@ async def test_the_overview_names_what_runs(tmp_path: Path) -> None:
         origin = str(http.base_url).rstrip("/")
     assert f"<code>{origin}</code>" in page
     assert "<h3>google</h3>" in page
-    assert '<span class="badge cooling">1 cooling</span>' in page
+    assert '<a class="badge cooling" href="/admin/credentials?state=cooling">1 cooling</a>' in page
     assert "person" not in page
+
+
+async def test_an_overview_without_requests_says_what_to_do(tmp_path: Path) -> None:
+    async with visiting(configured(tmp_path)) as http:
+        new = (await http.get("/", auth=ADMIN)).text
+        body = {"model": "demo", "messages": [{"role": "user", "content": "x"}]}
+        await http.post("/v1/chat/completions", json=body)
+        used = (await http.get("/", auth=ADMIN)).text
+    upstream = {"openai": {"api_key": "sk-1", "models": ["gpt"], "base_url": "http://127.0.0.1:9/v1"}}
+    async with visiting(configured(tmp_path / "other", upstream=upstream)) as http:
+        real = (await http.get("/", auth=ADMIN)).text
+    said = [["No requests in this time" in page, "Only the demo answers" in page] for page in (new, used, real)]
+    assert said == [[True, True], [False, False], [True, False]]
 
 
 async def test_a_page_without_credentials_says_how_to_have_some(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -114,6 +115,29 @@ async def test_a_sum_of_money_says_what_is_not_in_it(tmp_path: Path) -> None:
     assert [page.count("+ 2 not priced") for page in pages] == [3, 2]
 
 
+@pytest.mark.parametrize(
+    ("by", "linked"),
+    [
+        ("key", {"since": "24h", "upstream": "google", "caller": "anonymous", "by": "model"}),
+        ("model", {"since": "24h", "upstream": "google", "model": "x", "by": "key"}),
+        ("upstream", {"since": "24h", "upstream": "google", "by": "model"}),
+        ("day", {"since": "24h", "upstream": "google", "begin": "2027-01-15", "end": "2027-01-15", "by": "key"}),
+        ("credential", None),
+    ],
+)
+async def test_a_row_leads_to_its_requests(tmp_path: Path, by: str, linked: dict[str, str] | None) -> None:
+    clock = FakeClock()
+    async with visiting(made(tmp_path, clock=clock)) as http:
+        await ask(http, "google/x")
+        await clock.advance(1)
+        page = (await http.get(f"/admin/usage?since=24h&upstream=google&by={by}", auth=ADMIN)).text
+        found = re.search(r'scope="row"><a href="([^"]+)"', page)
+        asked = dict(parse_qsl(urlsplit(unescape(found[1])).query)) if found else None
+        of_row = (await http.get(unescape(found[1]), auth=ADMIN)).text if found else "Requests</dt><dd>1<"
+    assert asked == linked
+    assert "Requests</dt><dd>1<" in of_row
+
+
 async def test_an_upstream_that_is_there_no_more_stays_chosen(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         gone = (await http.get("/admin/usage?upstream=%3Cgone%3E", auth=ADMIN)).text
@@ -130,7 +154,7 @@ async def test_the_csv_has_each_request_and_no_formula(tmp_path: Path, monkeypat
     async with visiting(made(tmp_path)) as http:
         for model in FORMULAS:
             await ask(http, model)
-        answer = await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)
+        answer = await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN, headers=PROGRAM)
     rows: list[dict[str, Any]] = list(csv.DictReader(answer.text.splitlines()))
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert [row["asked"] for row in rows] == [f"'{model}" for model in reversed(FORMULAS)]
@@ -142,7 +166,7 @@ async def test_a_row_has_the_id_by_which_the_log_knows_the_request(tmp_path: Pat
     async with visiting(made(tmp_path)) as http:
         body = {"model": "demo", "messages": [{"role": "user", "content": "!error 500"}]}
         failed = await http.post("/v1/chat/completions", json=body, headers={"x-request-id": "my-request-7"})
-        table = (await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)).text
+        table = (await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN, headers=PROGRAM)).text
         page = (await http.get("/admin/usage", auth=ADMIN)).text
     assert failed.headers["x-request-id"] == "my-request-7"
     assert [row["request_id"] for row in csv.DictReader(table.splitlines())] == ["my-request-7"]
