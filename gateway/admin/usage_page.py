@@ -7,6 +7,7 @@ GET /admin/usage/requests.csv    a line for each request, newest first, as it is
 import csv
 import io
 import math
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Final
@@ -115,13 +116,14 @@ class UsagePage:
         ledger = ledger_of(self._services)  # raises where there is none, before the answer begins
         name = f"usage-{iso(since)[:10]}-{iso(until)[:10]}.csv"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
-        lines = _lines(ledger, since, until, asked.only)
+        begin = BOM_UTF8 if visit.html else b""  # by which Excel knows that names are in UTF-8
+        lines = _lines(ledger, since, until, asked.only, begin)
         return StreamingResponse(lines, headers=headers, media_type="text/csv")
 
 
-async def _lines(ledger: Ledger, since: float, until: float, only: Only) -> AsyncGenerator[bytes]:
+async def _lines(ledger: Ledger, since: float, until: float, only: Only, begin: bytes) -> AsyncGenerator[bytes]:
     """Write all requests of a time, some at a time."""
-    yield _csv([("started_at", *_COLUMNS)])
+    yield begin + _csv([("started_at", *_COLUMNS)])
     after: tuple[float, str] | None = None
     while rows := await ledger.rows(since, until, _BATCH, only=only, after=after):
         yield _csv([(iso(row.started_at), *map(_cell, (getattr(row, name) for name in _COLUMNS))) for row in rows])

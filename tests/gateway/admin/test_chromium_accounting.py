@@ -227,7 +227,7 @@ async def test_the_requests_are_downloaded_as_csv(page: Page, url: str) -> None:
     async with page.expect_download() as waiting:
         await page.get_by_role("link", name="Download the requests as CSV").click()
     download = await waiting.value
-    rows = list(csv.DictReader((await download.path()).read_text("utf-8").splitlines()))
+    rows = list(csv.DictReader((await download.path()).read_text("utf-8-sig").splitlines()))
     assert re.fullmatch(r"usage-\d{4}-\d\d-\d\d-\d{4}-\d\d-\d\d\.csv", download.suggested_filename)
     assert [row["key"] for row in rows] == ["alice"] * 5
     ended = [(row["upstream"], row["model"], row["status"], row["end"]) for row in rows]

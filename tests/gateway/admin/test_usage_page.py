@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from codecs import BOM_UTF8
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,9 @@ async def test_the_csv_has_each_request_and_no_formula(tmp_path: Path, monkeypat
         for model in FORMULAS:
             await ask(http, model)
         answer = await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN, headers=PROGRAM)
+        of_browser = await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)
     rows: list[dict[str, Any]] = list(csv.DictReader(answer.text.splitlines()))
+    assert of_browser.content == BOM_UTF8 + answer.content  # by which Excel knows what it is
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert [row["asked"] for row in rows] == [f"'{model}" for model in reversed(FORMULAS)]
     assert len({row["id"] for row in rows}) == 5
