@@ -5,6 +5,8 @@ day that is over, and a new file begins. The first process to notice does that, 
 steps: a link under the new name, which fails where it exists, then a new file in the place of the old one. The others
 see that the file is another one, and open it. A file that has the name of its day already keeps it: the next day's has
 the name that `file` gives then.
+
+Within a second of its being moved away or removed, as logrotate does it, a new file begins, too.
 """
 
 import errno
@@ -40,6 +42,7 @@ _DAILY: Final = ".%Y-%m-%d"
 _MODE: Final = 0o600
 _DAY: Final = timedelta(days=1)
 _AGAIN: Final = timedelta(hours=1)
+_LOOK: Final = timedelta(seconds=1)
 
 
 def path_of(file: str, folder: Path, now: Callable[[], datetime] = datetime.now) -> Path:
@@ -69,13 +72,14 @@ class LogFile:
         self._open()
         self._day = self._begun()
         self._due = self._day + _DAY
+        self._looks = self._day
         self._failing = False
 
     def write(self, line: bytes) -> None:
         """Add a line."""
         try:
-            if self._now() >= self._due:
-                self._turn()
+            if (now := self._now()) >= self._looks:
+                self._look(now)
             os.write(self._file, line + b"\n")
         except OSError as error:
             if not self._failing:
@@ -105,9 +109,19 @@ class LogFile:
         moment = datetime.fromtimestamp(stat.st_mtime) if stat.st_size else self._now()  # noqa: DTZ006 (local midnight)
         return datetime.combine(moment.date(), time())
 
-    def _turn(self) -> None:
+    def _look(self, now: datetime) -> None:
+        """Begin a new file where the day is over, or where the file is not there any more."""
+        if now >= self._due:
+            self._turn(now)
+        elif self._file < 0 or not self._is_mine():
+            self.close()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._open()
+        self._looks = min(self._due, now + _LOOK)
+
+    def _turn(self, now: datetime) -> None:
         """Begin a new file, unless another process has."""
-        now, failed = self._now(), False
+        failed = False
         if self._file >= 0:
             try:
                 if sys.platform != "win32":

@@ -6,6 +6,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -81,6 +82,30 @@ def test_at_midnight_the_day_gets_its_name(
     clock.time = datetime.combine(NOON.date() + DAY, datetime.min.time())
     file.write(b"after")
     assert texts(tmp_path) == {"logs/gateway.log": "after\n", name: "before\n"}
+
+
+def test_a_file_that_was_moved_away_begins_anew(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
+    """As logrotate does it; the lines went into what it packs or removes, until midnight."""
+    file = opened()
+    file.write(b"one")
+    file.path.rename(tmp_path / "logs/gateway.log.1")
+    clock.time += timedelta(seconds=1)
+    file.write(b"two")
+    file.write(b"three")
+    assert texts(tmp_path) == {"logs/gateway.log": "two\nthree\n", "logs/gateway.log.1": "one\n"}
+
+
+def test_a_file_whose_folder_was_removed_begins_anew_and_is_rotated(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    file = opened()
+    file.write(b"one")
+    shutil.rmtree(tmp_path / "logs")
+    clock.time += timedelta(seconds=1)
+    file.write(b"two")
+    clock.time = datetime.combine(NOON.date() + DAY, datetime.min.time())
+    file.write(b"three")
+    assert texts(tmp_path) == {"logs/gateway.log": "three\n", "logs/gateway.log.2026-11-20": "two\n"}
 
 
 def test_a_restart_after_midnight_rotates_what_it_finds(
