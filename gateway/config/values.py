@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, TypeAlias
+from unicodedata import category
 from urllib.parse import quote, urlsplit
 
 from msgspec import Meta, Struct
@@ -54,6 +55,7 @@ OLD_LEVELS: Final = {"warn": "warning", "fatal": "critical"}  # which Python's o
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what is later is no moment of a calendar everywhere
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_UNSEEN: Final = "Cf"  # the category of Unicode
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
@@ -222,6 +224,9 @@ def _key(value: object) -> Secret:
     key = _secret(value).reveal().strip()
     if not key:
         raise ValueError("is empty")
+    unseen = next((one for one in key if category(one) == _UNSEEN), None)
+    if unseen is not None:  # pages have them where a line may break, and so has what is copied from there
+        raise ValueError(f"contains U+{ord(unseen):04X}, which is invisible: copy the key without it")
     return Secret(key)
 
 

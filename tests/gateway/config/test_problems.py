@@ -68,6 +68,10 @@ TYPOS = [
     ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: contains a NUL character"),
     ('[auth]\nkeys = ["a\\nb"]', "gateway.toml:2: auth.keys[0]: contains a line break or another control character"),
     (
+        '[upstream.openai]\napi_key = "sk-\u200babc"',
+        "gateway.toml:2: upstream.openai.api_key: contains U+200B, which is invisible: copy the key without it",
+    ),
+    (
         '[upstream.google]\ntype = "v1internal"\nuser_agent = "me\\r"',
         "gateway.toml:3: upstream.google.user_agent: contains a line break or another control character",
     ),
