@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from gateway.config import ModelsConfig, VariantConfig, allows
 from gateway.upstream import Adapter, ModelInfo
 
-__all__ = ["is_glob", "listing", "varied"]
+__all__ = ["is_glob", "is_name", "listing", "varied"]
 
 Find = Callable[[str], tuple[str, ModelInfo] | None]
 
@@ -24,6 +24,8 @@ def listing(
     bases: dict[str, ModelInfo] = {}
     for adapter in adapters:
         for name, info in adapter.models().items():
+            if not is_name(name):
+                continue
             if name not in listed and adapter.name not in plain:
                 bases[name] = info
             listed.setdefault(name, info)
@@ -41,6 +43,11 @@ def varied(info: ModelInfo, suffix: str, variant: VariantConfig) -> ModelInfo:
     shown = info.display_name and f"{info.display_name} ({suffix.lstrip('-')})"
     thinking = info.thinking if variant.thinking is None else variant.thinking != "off"
     return replace(info, id=info.id + suffix, display_name=shown, thinking=thinking)
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a model can be asked for under this; what an upstream lists may be anything."""
+    return text.isprintable()
 
 
 def is_glob(name: str) -> bool:

@@ -32,7 +32,7 @@ from gateway.config import (
     targets_of,
 )
 from gateway.errors import InvalidRequest, ModelNotFound, ModelsAwaited
-from gateway.listing import is_glob, listing, varied
+from gateway.listing import is_glob, is_name, listing, varied
 from gateway.upstream import Adapter, Awaited, Describing, ModelInfo, Renaming, Target
 
 __all__ = ["Decision", "Resolution", "Resolver"]
@@ -76,7 +76,7 @@ class Resolver:
 
         `among`: the names of upstreams; of what is drawn by chance, only what leads to one of them is in the draw.
         """
-        if not name.isprintable():
+        if not is_name(name):
             raise InvalidRequest("model: a name may not contain control characters or line breaks", param="model")
         try:
             return self._resolve(name, self._pick, among)

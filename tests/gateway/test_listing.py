@@ -55,6 +55,14 @@ def test_exact_aliases_of_an_upstream_are_listed_where_no_upstream_lists_the_nam
     assert listing["gpt-4o"] == ModelInfo(id="gpt-4o", max_output=65535, thinking=True)
 
 
+def test_what_nobody_can_ask_for_is_not_listed() -> None:
+    local = Scripted([], name="local", models=["llama", "a\nb", "\x1b[31mred", "\u202eback"])
+    config = load({"upstream": {"local": {"type": "v1internal"}}}, environ={}).config
+    names = list(Resolver(config, {"local": local}).listing())
+    assert names == ["llama", "llama-search"]
+    assert all(Resolver(config, {"local": local}).resolve(name) for name in names)
+
+
 def test_variants_are_not_listed_where_list_variants_is_off() -> None:
     assert list(resolver(list_variants=False).listing()) == ["gemini-2.5-flash", "claude-x", "demo"]
 

@@ -90,6 +90,17 @@ async def test_a_list_is_fetched_and_kept(run: Run, write: Write, folder: Path, 
     assert (folder / "data" / "gateway.db").exists()
 
 
+async def test_a_listed_name_that_nobody_can_ask_for_hides_no_other(
+    run: Run, write: Write, fake_gemini: FakeGemini
+) -> None:
+    write(gemini(fake_gemini))
+    del fake_gemini.models[1:]
+    fake_gemini.models.append("two\nlines")
+    done, said = await json_of(run)
+    bare = [one["name"] for one in said["models"] if not one["variants"]]
+    assert (done.code, bare) == (0, fake_gemini.models[:1])
+
+
 async def test_anthropics_list_is_fetched_with_its_limits(
     run: Run, write: Write, fake_anthropic: FakeAnthropic
 ) -> None:
