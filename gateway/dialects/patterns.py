@@ -23,11 +23,13 @@ BOUNDS: Final = "how long text and lists may be, and patterns, became part of th
 _BOUNDS: Final = ("pattern", "minLength", "maxLength", "minItems", "maxItems")
 # what re reads a pattern with: to compile one takes a millisecond for each class of characters, and callers write them
 _read: Final[Callable[[str], object]] = import_module("re._parser").parse
+# the parser's time grows with the square of what alternatives begin with, and a number may have 4,300 digits at most
+_LONGEST: Final = 4096
 
 
 def is_pattern(value: object) -> bool:
-    """Tell whether Python's `re` reads a regular expression."""
-    if not isinstance(value, str):
+    """Tell whether Python's `re` reads a regular expression, which takes no longer than such things are."""
+    if not isinstance(value, str) or len(value) > _LONGEST:
         return False
     with warnings.catch_warnings(action="ignore"):
         try:
