@@ -76,7 +76,7 @@ class Keyring(Keys):
         self._waiting = 0
         self._unread = False
         self._failing_since: float | None = None
-        self._told = False
+        self.problem = ""  # why the store cannot be read, as it was told; "" = it can
         self._count: Count = uncounted
 
     def __bool__(self) -> bool:
@@ -86,7 +86,7 @@ class Keyring(Keys):
     def count_by(self, count: Count) -> None:
         """Learn how to count how often the store began to fail."""
         self._count = count
-        if self._told:
+        if self.problem:
             count(*_FAILS)
 
     def load(self, before: "Keyring | None" = None) -> None:
@@ -318,19 +318,19 @@ class Keyring(Keys):
         if self._failing_since is None:
             self._failing_since = now
         patience_s = 0.0 if self._file is None or self._unread else _MOMENT_S
-        if not self._told and now - self._failing_since >= patience_s:
-            self._told = True
+        if not self.problem and now - self._failing_since >= patience_s:
+            self.problem = reason_of(error) or type(error).__name__
             self._count(*_FAILS)
             said = "the key store fails; known keys keep working"
             if not self._by_digest:
                 said = "the key store fails; it may have keys, so nobody is admitted without one"
-            self._logger.error(said, reason=reason_of(error))
+            self._logger.error(said, reason=self.problem)
 
     def _works(self) -> None:
         self._unread = False
         self._failing_since = None
-        if self._told:
-            self._told = False
+        if self.problem:
+            self.problem = ""
             self._logger.info("the key store works again")
 
 

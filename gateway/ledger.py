@@ -82,7 +82,8 @@ class Ledger:
         self._news = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._unsaid = self._due = False
-        self._failing = self._told = False
+        self.problem = ""  # why the database cannot be written, "" = it could be when it was written last
+        self._told = False
         self.count: Count = uncounted
 
     @classmethod
@@ -288,16 +289,16 @@ class Ledger:
         except _PROBLEMS as error:
             self._tell(error)
         else:
-            if self._failing:
-                self._failing = False
+            if self.problem:
+                self.problem = ""
                 self._logger.info("the ledger can be written again")
 
     def _tell(self, error: Exception) -> None:
-        if not self._failing:
-            self._failing = True
+        if not self.problem:
+            self.problem = reason_of(error) or type(error).__name__
             self.count("store_failures", "usage")
             said = "the ledger cannot be written; the journals are kept until it can"
-            self._logger.error(said, reason=reason_of(error))
+            self._logger.error(said, reason=self.problem)
 
     def _tell_journal(self) -> None:
         problem = self.journal.problem

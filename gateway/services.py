@@ -53,6 +53,18 @@ class Services(Struct, kw_only=True):
         """Whether anything has limits: everybody, or some key."""
         return bool(self.loaded.config.limits or (self.keyring is not None and self.keyring.limited))
 
+    @property
+    def database_problem(self) -> str:
+        """Say why the database cannot be read or written, as far as is known, "" = it can."""
+        keys = self.keyring.problem if self.keyring is not None else ""
+        return keys or (self.ledger.problem if self.ledger is not None else "")
+
+    @property
+    def counts_alone(self) -> bool:
+        """Whether each process counts against limits by itself, since what they count in together is away."""
+        limiter = self.counting
+        return limiter is not None and limiter.together is not None and not limiter.is_shared
+
     def hindrance(self) -> str:
         """Say why no request of a key with limits would be served, and what to do; "" = it would be."""
         return self.counting.hindrance() if self.counting is not None else ""

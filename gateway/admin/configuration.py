@@ -104,7 +104,9 @@ class Configuration:
         yield "Process", f"{os.getpid()} on {platform.node()}"
         data = legible(str(self._data_dir()))
         yield "Data", f"{data}: nothing can be stored there: {problem}" if problem else data
-        yield "Database", "PostgreSQL" if store.database else "SQLite in the data folder"
+        database = "PostgreSQL" if store.database else "SQLite in the data folder"
+        fails = self._services.database_problem
+        yield "Database", f"{database} fails: {legible(fails)}" if fails else database
         yield "Credentials", "encrypted" if store.encryption_key else "unencrypted; set store.encryption_key"
         limits = self._limits()
         if limits:
@@ -116,7 +118,8 @@ class Configuration:
         if limiter is None or not self._services.has_limits:
             return ""
         if limiter.together is not None:
-            return "counted in Redis" if limiter.is_shared else "Redis is away: each process counts by itself"
+            alone = self._services.counts_alone
+            return "Redis is away: each process counts by itself" if alone else "counted in Redis"
         return limiter.hindrance() or "counted in this process"
 
     def _json(self, readiness: Mapping[str, str], rows: list[Row], disk: _OnDisk) -> dict[str, object]:

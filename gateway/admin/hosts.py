@@ -98,6 +98,11 @@ class Hosts:
         """Whether there is a Redis, which may be away."""
         return self._notices is not None
 
+    @property
+    def is_away(self) -> bool:
+        """Whether that Redis is away."""
+        return self._notices is not None and self._notices.is_away
+
     async def ask(self, words: bytes, near: Collection[str]) -> list[bytes]:
         """Give what each process says that is not named among those near, as far as it does."""
         notices, question = self._notices, _Question()

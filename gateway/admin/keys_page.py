@@ -75,6 +75,7 @@ class KeysPage:
             "find": find,
             "closed": self._is_closed(),
             "hindrance": self._services.hindrance() if self._services.has_limits else "",
+            "alone": self._services.counts_alone and self._services.has_limits,
             "month": iso(self._month())[:10],
             "done": done if visit.method == "GET" else "",
             "form": form,

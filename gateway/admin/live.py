@@ -65,6 +65,7 @@ class Live:
         values = {
             "running": rows,
             "hosts": self._running.sees_hosts,
+            "missing": self._running.misses_hosts,
             "several": len({one.host for one in rows}) > 1,
             "done": done if _CANCEL.fullmatch(f"{_PATH}/{done}/cancel") else "",
             "still": visit.query.get("refresh") == "off",

@@ -86,6 +86,11 @@ class RunningRequests:
         """Whether other hosts are asked, too."""
         return self._hosts.listens
 
+    @property
+    def misses_hosts(self) -> bool:
+        """Whether they cannot be asked now."""
+        return self._hosts.is_away
+
     async def rows(self) -> list[Running]:
         """List what runs, the oldest first."""
         said = await self._ask(_Asked("list"))

@@ -94,6 +94,11 @@ class Notices:
         self._words.put_nowait((words, reached))
         return True
 
+    @property
+    def is_away(self) -> bool:
+        """Whether nobody can be told, as far as is known."""
+        return self._away
+
     async def _say_all(self) -> None:
         client = self._connected()
         try:

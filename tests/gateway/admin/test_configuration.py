@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from starlette.applications import Starlette
 
 from gateway.app import create_app
 from gateway.config import load
-from tests.gateway.admin.accounts import ADMIN, HTML, visiting
+from tests.gateway.admin.accounts import ADMIN, HTML, configured, visiting
 from tests.gateway.store.test_sole import another
+from tests.patience import patient
+from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.anyio
 
@@ -92,6 +95,23 @@ async def test_a_configuration_without_a_file_is_never_edited(tmp_path: Path) ->
     async with visiting(create_app(given)) as http:
         said, _ = await shown(http)
     assert said == {"problems": [], "changed": [], "waiting": {}}
+
+
+async def test_a_database_that_is_away_is_said(
+    tmp_path: Path, postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    app = configured(tmp_path, store={"database": postgres_url}, log={"level": "critical"})
+    async with visiting(app) as http:
+        _, before = await shown(http)
+        postgres_server.stop()
+        with anyio.fail_after(patient(20)):
+            while "<dd>PostgreSQL fails: " not in (await shown(http))[1]:  # noqa: ASYNC110 - the keyring looks twice a second
+                await anyio.sleep(0.05)
+        postgres_server.start()
+        with anyio.fail_after(patient(20)):
+            while "<dd>PostgreSQL</dd>" not in (await shown(http))[1]:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+    assert "<dd>PostgreSQL</dd>" in before
 
 
 # limits

@@ -110,3 +110,27 @@ async def test_the_page_names_the_hosts_it_shows(tmp_path: Path, redis: RedisSer
     async with visiting(host(tmp_path, "a", redis.url)) as http:
         page = (await http.get("/admin/live", auth=ADMIN)).text
     assert "of every other host with the same Redis" in page
+    assert "Redis is away" not in page
+
+
+async def test_pages_say_what_is_missing_while_redis_is_away(tmp_path: Path, redis: RedisServer) -> None:
+    app = made(tmp_path, store={"redis": redis.url}, limits={"requests_per_minute": 5}, log={"level": "critical"})
+    said = {"live": "what other hosts do is missing here", "keys": "these are the counts of one"}
+    async with visiting(app) as http:
+        for path, words in said.items():
+            await shows(http, path, words, wanted=False)
+        redis.stop()
+        for path, words in said.items():
+            await shows(http, path, words)
+        redis.start()
+        for path, words in said.items():
+            await shows(http, path, words, wanted=False)
+
+
+async def shows(http: httpx.AsyncClient, path: str, words: str, *, wanted: bool = True) -> None:
+    """Wait until a page says something, or says it no more."""
+    body = {"model": "demo", "messages": [{"role": "user", "content": "x"}]}
+    with anyio.fail_after(patient(10)):
+        while (words in (await http.get(f"/admin/{path}", auth=ADMIN)).text) != wanted:
+            await http.post("/v1/chat/completions", json=body)  # by which it is seen that the limits are not shared
+            await anyio.sleep(0.05)
