@@ -28,7 +28,7 @@ from gateway.adapters.failures import (
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamRateLimited, UpstreamUnavailable
 
-__all__ = ["OF_KEY", "RULES", "of_named", "read_failure"]
+__all__ = ["OF_KEY", "RULES", "astray", "of_named", "read_failure"]
 
 RULES: Final[Rules] = {
     **KEYED,
@@ -84,6 +84,7 @@ _TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
     ),
     "location": (UpstreamUnavailable, NOT_HERE),
 }
+_ADDRESS: Final = "there is nothing at this URL of the upstream; base_url is given without /v1beta"
 
 
 @of_service
@@ -110,6 +111,16 @@ def of_named(status: int, body: bytes, headers: Mapping[str, str], now: float) -
         return failure
     error = _told("resource", read_details(body).message)
     return Failure(error, "resource", status=failure.status, reason=failure.reason)
+
+
+def astray(failure: Failure, body: bytes) -> Failure:
+    """Say where an answer was asked for at no address of the service: that 404 is a page, or knows of no model."""
+    details = read_details(body)
+    if failure.cause != "missing" or details.status or details.code is not None:
+        return failure
+    if "model" in details.message.lower() and not body.lstrip().startswith(b"<"):  # pages repeat the path
+        return failure
+    return Failure(UpstreamUnavailable(f"{_ADDRESS}: {details.message or failure.status}"), "address", status=404)
 
 
 def _told(cause: Cause, said: str) -> GatewayError:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure
-from gateway.adapters.gemini_errors import of_named
+from gateway.adapters.gemini_errors import astray, of_named
 from gateway.adapters.gemini_owners import Owners, named_in, referred_to, refers
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
 from gateway.adapters.journey import Backend, PoolJourney
@@ -58,7 +58,7 @@ class GeminiJourney(PoolJourney[Credential, Written]):
 
     def _read_failure(self, status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
         named = self._model.startswith(_TUNED) or refers(bytes(self.body()))
-        return (of_named if named else self._backend.read_failure)(status, body, headers, now)
+        return astray((of_named if named else self._backend.read_failure)(status, body, headers, now), body)
 
 
 def model_path(model: str) -> str:

@@ -19,6 +19,8 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from tests.adapters.site import GEMINI_2, GEMINI_3, GeminiSite
+from tests.conformance.raw import Raw as Server
+from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -205,6 +207,16 @@ async def test_an_unknown_model_is_tried_with_one_other_key(gemini: GeminiSite) 
         await gemini.ask(model="gemini-9")
     assert len(gemini.seen()) == 2
     assert adapter.state() == "usable: 3 of 3 credentials"
+
+
+async def test_a_wrong_base_url_is_the_operators(gemini: GeminiSite) -> None:
+    raw = Server()
+    raw.says(b"404 page not found", status=404, kind="text/plain")
+    async with serve(raw) as url:
+        adapter = await gemini.open(base_url=f"{url}/v1beta")
+        with pytest.raises(UpstreamUnavailable, match="base_url is given without /v1beta: 404 page not found"):
+            await gemini.ask()
+    assert adapter.usable
 
 
 async def test_a_place_that_is_not_served_is_the_gateways_trouble(gemini: GeminiSite) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.adapters import failures, openai_errors
 from gateway.adapters.failures import AMENDED, Cause, Failure
-from gateway.adapters.gemini_errors import RULES, of_named, read_failure
+from gateway.adapters.gemini_errors import RULES, astray, of_named, read_failure
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
@@ -166,3 +166,28 @@ def test_what_is_left_out_is_left_out_once() -> None:
 def test_every_cause_that_needs_no_answer_has_a_rule() -> None:
     below = {"server", "unreachable", "broken", "malformed", "final", "cooling"}
     assert below <= RULES.keys() <= set(typing.get_args(failures.Cause))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html><p>/v1beta/v1beta/models/m was not found</html>", b"404 page not found", b'{"detail":"Not Found"}', b""],
+)
+def test_a_404_that_knows_of_no_model_is_of_the_address(body: bytes) -> None:
+    """musistudio/claude-code-router#651: base_url had the version in it, and callers were told of a model."""
+    failure = astray(read_failure(404, body, {}, NOW), body)
+    assert (failure.cause, type(failure.error)) == ("address", UpstreamUnavailable)
+    assert "base_url is given without /v1beta" in str(failure.error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"code":404,"message":"models/m is not found for API version v1beta","status":"NOT_FOUND"}}',
+        b'{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}',
+        b'{"error":{"message":"unknown model m","type":"invalid_request_error"}}',
+    ],
+)
+def test_a_404_of_the_service_or_of_a_model_stays_what_it_is(body: bytes) -> None:
+    failure = read_failure(404, body, {}, NOW)
+    assert astray(failure, body) is failure
+    assert failure.cause == "missing"
