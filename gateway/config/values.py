@@ -55,6 +55,10 @@ OLD_LEVELS: Final = {"warn": "warning", "fatal": "critical"}  # which Python's o
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what is later is no moment of a calendar everywhere
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# as other programs write it in their configurations, and as it is written where env: was forgotten
+_NAMED: Final = re.compile(
+    r"\$\{(\w+)\}|\$([A-Z][A-Z0-9]*_[A-Z0-9_]+)|\{env:(\w+)\}|%(\w+)%|os\.environ/(\w+)|([A-Z][A-Z0-9_]*_API_KEY)"
+)
 _UNSEEN: Final = "Cf"  # the category of Unicode
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -224,6 +228,8 @@ def _key(value: object) -> Secret:
     key = _secret(value).reveal().strip()
     if not key:
         raise ValueError("is empty")
+    if (named := _NAMED.fullmatch(key)) is not None:
+        raise ValueError(f'is the name of a variable, not its value: write "env:{named[named.lastindex or 0]}"')
     unseen = next((one for one in key if category(one) == _UNSEEN), None)
     if unseen is not None:  # pages have them where a line may break, and so has what is copied from there
         raise ValueError(f"contains U+{ord(unseen):04X}, which is invisible: copy the key without it")

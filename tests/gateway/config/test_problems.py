@@ -67,6 +67,26 @@ TYPOS = [
     ('[record]\ndir = "a\\u0000b"', "gateway.toml:2: record.dir: contains a NUL character"),
     ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: contains a NUL character"),
     ('[auth]\nkeys = ["a\\nb"]', "gateway.toml:2: auth.keys[0]: contains a line break or another control character"),
+    *(
+        (
+            f'[upstream.openai]\napi_key = "{key}"',
+            (
+                "gateway.toml:2: upstream.openai.api_key: is the name of a variable, not its value: "
+                'write "env:OPENAI_API_KEY"'
+            ),
+        )
+        for key in (
+            "OPENAI_API_KEY",
+            "$OPENAI_API_KEY",
+            "${OPENAI_API_KEY}",
+            "%OPENAI_API_KEY%",
+            "{env:OPENAI_API_KEY}",
+        )
+    ),
+    (
+        '[auth]\nkeys = ["os.environ/MASTER"]',
+        'gateway.toml:2: auth.keys[0]: is the name of a variable, not its value: write "env:MASTER"',
+    ),
     (
         '[upstream.openai]\napi_key = "sk-\u200babc"',
         "gateway.toml:2: upstream.openai.api_key: contains U+200B, which is invisible: copy the key without it",
