@@ -134,6 +134,8 @@ class _Said:
 
     def add(self, part: ir.Part, place: Place) -> None:
         """Add a part; what a model streams comes back in pieces, and what signs them behind the last one."""
+        if isinstance(part, ir.Text) and self.role == "assistant" and _of_thought(part.signature):
+            part = self._told_apart(part, place)
         where = _marked(part, place)
         whole = self._continued(part)
         if whole is not None:
@@ -142,6 +144,20 @@ class _Said:
         else:
             self.parts.append(part)
             self._places.append(where)
+
+    def _told_apart(self, words: ir.Text, place: Place) -> ir.Text | ir.Thinking:
+        """Tell thoughts that litellm sends as text from text to which it moves what signs the thoughts before it."""
+        thoughts = [one for one in self.parts if isinstance(one, ir.Thinking)]
+        if words.text and any(one.signature == words.signature for one in thoughts):
+            return ir.Text(text=words.text)
+        last = self.parts[-1] if self.parts else None
+        if not isinstance(last, ir.Thinking) or last.signature is not None:
+            return ir.Thinking(text=words.text, signature=words.signature)
+        if words.text in ("", last.text):  # said twice: unsigned, and signed
+            return ir.Thinking(text="", signature=words.signature)
+        self.parts[-1] = replace(last, signature=words.signature)
+        self._places[-1] += (f"{place.path}.thoughtSignature",)
+        return ir.Text(text=words.text)
 
     def _continued(self, part: ir.Part) -> ir.Part | None:
         """Give the last part of the model's with what is a piece of it, too."""
@@ -222,8 +238,7 @@ class Conversation:
         if thought and (role == "user" or kind == "functionCall"):
             place.lose("thought", "only parts of the model can be thoughts")
         if kind == "text":
-            thought = role == "assistant" and (thought or _of_thought(signature))
-            return _words(fields, place, signature, thought=thought)
+            return _words(fields, place, signature, thought=thought and role == "assistant")
         if kind == "functionCall":
             return self._call(fields[kind], place.at(kind), signature)
         if kind == "functionResponse":
@@ -336,7 +351,7 @@ def _signature(fields: Fields, kind: str, place: Place) -> ir.Signature | None:
 
 
 def _of_thought(signature: ir.Signature | None) -> bool:
-    """Tell a thought that litellm sends as text: only Gemini signs words."""
+    """Tell what signs a thought, wherever it stands: only Gemini signs words."""
     return signature is not None and signature.issuer in ("claude", "openai")
 
 

@@ -65,6 +65,29 @@ def test_a_thought_is_known_by_its_signature(issuer: ir.Family) -> None:
     assert part(given) == ir.Thinking(text="hm", signature=signature)
 
 
+@pytest.mark.parametrize("issuer", ["claude", "openai"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_words_that_have_what_signs_the_thoughts_before_them_stay_words(issuer: ir.Family, twice: bool) -> None:
+    """litellm moves it there; before, it said the thoughts twice: unsigned, and as text."""
+    signature = ir.Signature(issuer, "QUJD")
+    signs: dict[str, Any] = {"thoughtSignature": write_signature(signature, sealed=True)}
+    said: list[Any] = [{"thought": True, "text": "hm"}, *([{"text": "hm"} | signs] if twice else [])]
+    (turn,) = contents({"role": "model", "parts": [*said, {"text": "So."} | signs, CALL]})
+    thought, words, call = turn.parts
+    assert thought == ir.Thinking(text="hm", signature=signature)
+    assert words == ir.Text(text="So.")
+    assert isinstance(call, ir.ToolCall)
+    told, *_ = turn.places
+    assert told[-1].endswith("parts[1].thoughtSignature" if not twice else "parts[1]")
+
+
+def test_what_signs_thoughts_behind_them_may_stand_at_no_words() -> None:
+    signature = ir.Signature("claude", "QUJD")
+    signs = {"text": "", "thoughtSignature": write_signature(signature, sealed=True)}
+    (turn,) = contents({"role": "model", "parts": [{"thought": True, "text": "hm"}, signs]})
+    assert turn.parts == (ir.Thinking(text="hm", signature=signature),)
+
+
 def test_gemini_signs_words_too() -> None:
     signature = ir.Signature("gemini", "QUJD")
     given = {"text": "hm", "thoughtSignature": write_signature(signature, sealed=True)}
