@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admin import Administration
-from gateway.context import attach, route_path
+from gateway.context import RequestContext, attach, route_path
 from gateway.errors import GatewayError, InternalError
 from gateway.middleware.cors import Cors
 from gateway.proxies import Proxies
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gateway.app import Gateway
 
 __all__ = ["Outermost"]
+
+_CLIENT_CLOSED: Final = 499  # nginx's; servers drop it
 
 
 async def _apart(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,6 +74,7 @@ class Outermost:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, and answer every error in the caller's dialect."""
+        outside = send
         context, send = attach(scope, send, self._gateway.clock)
         scope = self._proxies.seen_through(scope, context.headers)
         own = self._own_app(route_path(scope))
@@ -84,10 +87,8 @@ class Outermost:
         try:
             context.admitted = self._is_open
             await (own or self._pipeline)(scope, receive, send)
-            if context.status is None and context.end != "client_closed" and not await _has_left(receive):
-                reason = "a middleware has returned without an answer"
-                self._gateway.logger.error("defect", request_id=context.request_id, reason=reason)
-                raise InternalError.of_defect()
+            if context.status is None:
+                await self._tell_outside(context, receive, outside)
         except GatewayError as error:
             if context.status is not None:
                 raise
@@ -104,6 +105,18 @@ class Outermost:
             context.on_last = ()  # who has heard nothing, for the caller has left, holds the context
             if followed is not None:
                 self._gateway.tracing.end(followed, context)
+
+    async def _tell_outside(self, context: RequestContext, receive: Receive, send: Send) -> None:
+        """Say to the host that the caller has left: Starlette's BaseHTTPMiddleware fails without an answer.
+
+        Raise InternalError where the caller is still there.
+        """
+        if context.end != "client_closed" and not await _has_left(receive):
+            reason = "a middleware has returned without an answer"
+            self._gateway.logger.error("defect", request_id=context.request_id, reason=reason)
+            raise InternalError.of_defect()
+        await send({"type": "http.response.start", "status": _CLIENT_CLOSED, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
     def _own_app(self, path: str) -> ASGIApp | None:
         """Give the operators' endpoint of this path, if it is one."""

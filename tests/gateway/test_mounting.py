@@ -18,7 +18,7 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -243,6 +243,35 @@ async def test_a_gateway_without_auth_takes_the_principal_of_its_host(capsys: py
         await http.post("/ai/v1/chat/completions", json=CHAT)
     *_, line = capsys.readouterr().err.splitlines()
     assert json.loads(line)["key"] == "alice"
+
+
+async def test_whoever_leaves_before_an_answer_is_no_error_of_the_host(caplog: pytest.LogCaptureFixture) -> None:
+    asked = anyio.Event()
+
+    async def silence() -> None:
+        asked.set()
+        await anyio.sleep_forever()
+
+    app = app_of(Scripted([silence]))
+    host = FastAPI(lifespan=life_of(app, helper=True))
+    host.mount("/ai", app)
+
+    @host.middleware("http")
+    async def stamped(request: Request, call_next: Callable[[Request], Any]) -> Response:
+        answer: Response = await call_next(request)
+        answer.headers["x-host"] = "mine"
+        return answer
+
+    async with serve(host) as url, httpx.AsyncClient(base_url=url) as http:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: http.post("/ai/v1/chat/completions", json=CHAT))
+            await asked.wait()
+            tasks.cancel_scope.cancel()
+        while app.state.gateway.is_busy:  # noqa: ASYNC110 - it tells nobody
+            await anyio.sleep(0.01)
+        answer = await http.get("/ai/health")
+    assert answer.headers["x-host"] == "mine"
+    assert not caplog.records
 
 
 async def test_a_middleware_in_a_mount_sees_the_path_below_it() -> None:
