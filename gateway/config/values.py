@@ -57,7 +57,8 @@ _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # as other programs write it in their configurations, and as it is written where env: was forgotten
 _NAMED: Final = re.compile(
-    r"\$\{(\w+)\}|\$([A-Z][A-Z0-9]*_[A-Z0-9_]+)|\{env:(\w+)\}|%(\w+)%|os\.environ/(\w+)|([A-Z][A-Z0-9_]*_API_KEY)"
+    r"\$\{(\w+)\}|\$([A-Z][A-Z0-9]*_[A-Z0-9_]+)|\{env:(\w+)\}|%(\w+)%|os\.environ/(\w+)"
+    r"|((?:AZURE_)?(?:OPENAI|ANTHROPIC|GEMINI|GOOGLE)_API_KEY)"  # others may be keys that somebody has made up
 )
 _UNSEEN: Final = "Cf"  # the category of Unicode
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
