@@ -24,6 +24,8 @@ def is_public(address: str) -> bool:
 
 
 def _is_global(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and address.is_site_local:  # what fc00::/7 was before; ipaddress says global
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address in _PROTOCOLS)
 
 
