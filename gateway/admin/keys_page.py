@@ -31,6 +31,7 @@ __all__ = ["KeysPage"]
 
 _PATH: Final = "/admin/keys"
 _REVOKE: Final = re.compile(rf"{_PATH}/[^/]+?/revoke")
+_SHOWN: Final = 100  # keys on one page: what each has left may have to be read
 _COMMON: Final = ("requests_per_minute", "tokens_per_minute", "usd_per_month", "concurrent")
 _SCOPES: Final = {"chat": "ask models", "admin": "administer this gateway", "metrics": "read the metrics"}
 
@@ -67,12 +68,17 @@ class KeysPage:
     async def _list(self, visit: Visit, error: GatewayError | None = None) -> Response:
         form: Mapping[str, str] = visit.form if error is not None and visit.path == _PATH else {}
         done = visit.query.get("done", "")
-        find = visit.query.get("find", "") or visit.form.get("find", "")
+        find, begin = _chosen({**visit.query, **visit.form})
         rows = await self._keyring.rows()
+        found = [row for row in rows if find.casefold() in row.name.casefold()]
+        begin = begin if begin < len(found) else 0
         values = {
-            "keys": await self._known([row for row in rows if find.casefold() in row.name.casefold()]),
+            "keys": await self._known(found[begin : begin + _SHOWN]),
             "count": len(rows),
+            "found": len(found),
             "find": find,
+            "begin": begin,
+            "shown": _SHOWN,
             "closed": self._is_closed(),
             "hindrance": self._services.hindrance() if self._services.has_limits else "",
             "alone": self._services.counts_alone and self._services.has_limits,
@@ -102,7 +108,8 @@ class KeysPage:
             await self._keys.revoke(name, visit.by)
         except GatewayError as error:
             return await self._list(visit, error)
-        query = urlencode({"done": name, **{word: value for word, value in visit.form.items() if word == "find"}})
+        find, begin = _chosen(visit.form)
+        query = urlencode({"done": name, **({"find": find} if find else {}), **({"begin": begin} if begin else {})})
         return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?{query}"})
 
     def _is_closed(self) -> bool:
@@ -131,6 +138,12 @@ class KeysPage:
         """Give when the month began, in UTC."""
         now = datetime.fromtimestamp(self._services.clock.time(), UTC)
         return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def _chosen(given: Mapping[str, str]) -> tuple[str, int]:
+    """Read which keys are shown: those whose names have this in them, from which one on."""
+    begin = given.get("begin", "")
+    return given.get("find", ""), int(begin) if re.fullmatch(r"[0-9]{1,6}", begin) else 0
 
 
 async def _choose(for_programs: Handler, for_people: Handler, visit: Visit) -> Response:

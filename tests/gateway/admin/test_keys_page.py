@@ -133,6 +133,30 @@ async def test_keys_are_found_by_a_part_of_their_name(tmp_path: Path) -> None:
     assert "There are no keys" not in none.text
 
 
+async def test_many_keys_are_on_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each has left is read from the ledger, one after the other: 500 took seconds."""
+    monkeypatch.setattr("gateway.admin.keys_page._SHOWN", 2)
+    path, found = "/admin/keys?find=team", list[list[str]]()
+    async with visiting(made(tmp_path)) as http:
+        token = await log_in(http)
+        for name in ("team-1", "other", "team-2", "team-3", "team-4", "team-5"):
+            await http.post("/admin/keys", data={"csrf": token, "name": name, "scopes": "chat"})
+        while path:
+            page = (await http.get(path)).text
+            found.append(re.findall(r'<span class="name">([^<]+)</span>', page))
+            link = re.search(r'href="([^"]+)">Next keys', page)
+            path = unescape(link[1]) if link else ""
+        chosen = {"csrf": token, "find": "team", "begin": "2"}
+        gone = await http.post("/admin/keys/team-3/revoke", data=chosen)
+        rest = (await http.get(gone.headers["location"])).text
+        odd = [await http.get(f"/admin/keys?find=team&begin={word}") for word in ("-1", "x", "99")]
+    assert found == [["team-1", "team-2"], ["team-3", "team-4"], ["team-5"]]
+    assert "3 to 4 of 4 found among 5 keys" in rest
+    assert re.findall(r'<span class="name">([^<]+)</span>', rest) == ["team-4", "team-5"]
+    assert {page.status_code for page in odd} == {200}
+    assert all("team-1" in page.text for page in odd)
+
+
 async def test_a_small_limit_on_money_is_not_written_as_nothing(tmp_path: Path) -> None:
     limits = {"usd_per_month": 0.0025, "requests_per_minute": 60}
     async with visiting(made(tmp_path, key=[{"name": "bob", "secret": "sk-bob", "limits": limits}])) as http:
