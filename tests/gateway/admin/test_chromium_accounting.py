@@ -165,6 +165,14 @@ async def test_the_usage_is_filtered_and_drawn(page: Page, url: str) -> None:
     await expect(page.get_by_role("table", name="Requests, tokens, cost and latency over time")).to_be_visible()
 
 
+async def test_a_period_that_is_chosen_ends_the_days_that_were_chosen_before(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/usage%3Fby=day%26begin=2020-01-01%26end=2020-01-02")
+    await expect(page.get_by_role("region", name="By day").get_by_text("No requests.")).to_be_visible()
+    await page.get_by_label("The last", exact=True).select_option("24h")
+    await expect(page).to_have_url(re.compile("since=24h.*&begin=&end="))
+    await expect(page.get_by_role("table", name="Usage by day").get_by_role("rowheader")).to_have_count(1)
+
+
 async def test_the_charts_are_drawn_from_the_page_itself(page: Page, url: str) -> None:
     """To ask the ledger once more took as long as the page, and what had ended meanwhile stood in one of both."""
     asked: list[str] = []
