@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
@@ -53,8 +54,13 @@ class Shared(Protocol):
         """Take what a request may need of each rule, or nothing."""
         ...
 
-    async def settle(self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False) -> None:
-        """End a request, and put what was used in the place of what was reserved. `late`: it has ended before."""
+    async def settle(
+        self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False, again: bool = False
+    ) -> None:
+        """End a request, and put what was used in the place of what was reserved.
+
+        `late`: it has ended before; `again`: that may have been heard.
+        """
         ...
 
     async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int]:
@@ -68,6 +74,14 @@ class Shared(Protocol):
     async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
         """Say that these requests of these callers are open; give how many of them were not known."""
         ...
+
+
+class _Late(Struct):
+    """A request that has ended, and is not settled for certain. `again`: Redis may have heard of it."""
+
+    who: str
+    used: Sequence[Taken]
+    again: bool
 
 
 class Together:
@@ -84,7 +98,7 @@ class Together:
         self._tally = tally
         self._itself: Mapping[str, Sequence[str]] = {"": (new_id(),)}  # this process, of no caller
         self._open: dict[str, str] = {}  # ids of requests, and whose they are
-        self._late: dict[str, tuple[str, Sequence[Taken]]] = {}
+        self._late: dict[str, _Late] = {}
         self._missed: dict[tuple[str, str, int, int], Taken] = {}  # by caller, counter, window and minute
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
@@ -174,13 +188,13 @@ class Together:
                 await self._shared.settle(who, used, id_)
             except Away as error:
                 self._leave(error)
-            else:
-                return
-        self._keep(id_, who, used)
+                self._keep(id_, who, used, error)
+        else:
+            self._keep(id_, who, used)
 
-    def _keep(self, id_: str, who: str, used: Sequence[Taken]) -> None:
+    def _keep(self, id_: str, who: str, used: Sequence[Taken], error: Away | None = None) -> None:
         if id_ and len(self._late) < _LATE:
-            self._late[id_] = who, used
+            self._late[id_] = _Late(who, used, again=_may_be_heard(error))
 
     async def _asked(self, question: Awaitable[_T]) -> _T | None:
         try:
@@ -219,8 +233,12 @@ class Together:
     async def _settle_late(self) -> None:
         """Settle what has ended while it was away, and what ends meanwhile; tell what it has not counted."""
         while self._late:
-            id_, (who, used) = next(iter(self._late.items()))
-            await self._shared.settle(who, used, id_, late=True)
+            id_, one = next(iter(self._late.items()))
+            try:
+                await self._shared.settle(one.who, one.used, id_, late=True, again=one.again)
+            except Away as error:
+                one.again = one.again or _may_be_heard(error)
+                raise
             self._late.pop(id_, None)
         while self._missed:
             place, missed = next(iter(self._missed.items()))
@@ -247,6 +265,10 @@ class Together:
     def _tell(self) -> None:
         if self._tally is not None and self._tally.is_open:
             self._tally.values[self._tally.at("limits_shared", live=True)] = float(not self.away)
+
+
+def _may_be_heard(error: Away | None) -> bool:
+    return error is not None and not isinstance(error, Unheard)
 
 
 def _nothing() -> None:

@@ -25,6 +25,7 @@ __all__ = ["SharedLimits", "misread"]
 _LEASE_S: Final = 30.0
 _GIVE_UP_S: Final = 2.0
 _MOST: Final = 200  # questions that go out together
+_AGAIN: Final = 2  # in the place of whether it is late
 _FIELDS: Final = 6  # of the answer for each window
 _LOST: Final = (Lost, OSError)
 _SCRIPTS: Final = (ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE)
@@ -117,14 +118,16 @@ class SharedLimits:
         numbers = [number for rule, need in pairs for number in (rule.seconds, rule.amount, need)]
         return _seen(rules, await self._ask(RESERVE, who, id_, rules, numbers))
 
-    async def settle(self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False) -> None:
+    async def settle(
+        self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False, again: bool = False
+    ) -> None:
         """End a request: give its place back, and put what was used in the place of what was reserved.
 
-        `late`: it ended while Redis was away.
+        `late`: it ended while Redis was away; `again`: that may have been heard.
         """
         rules = [one.rule for one in used]
         numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount, one.at_us)]
-        await self._ask(SETTLE, who, id_, rules, [int(late), *numbers])
+        await self._ask(SETTLE, who, id_, rules, [_AGAIN if again else int(late), *numbers])
 
     async def since(self, who: str, rules: Sequence[Rule]) -> list[int]:
         """Say since when each of these counts, in microseconds, 0 = what was before counts, too; see `recall`."""

@@ -86,6 +86,7 @@ local function stay()
 end
 
 -- those whose process is gone
+local expired = false
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now)) do
   local packed = redis.call('HGET', reserved, gone)
   if packed then
@@ -93,6 +94,7 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now)) do
     redis.call('HDEL', reserved, gone)
   end
   redis.call('ZREM', open, gone)
+  expired = expired or gone == id
 end
 
 local function told(admitted, others, windows, taken)
@@ -198,13 +200,15 @@ return told(1, 0, windows, taken)
 """
 )
 
-# whether it ended while Redis was away, then seconds, number, what was used, and when, of each rule, the others used
-# nothing; number 0 = of now, when 0 = any time: else a counter that has begun later, and does not know what was before,
-# will read it, and one that knows has read of what had ended by then
+# whether it ended while Redis was away, 2 = and that may have been heard: what is not open any more is settled; then
+# seconds, number, what was used, and when, of each rule, the others used nothing; number 0 = of now, when 0 = any time:
+# else a counter that has begun later, and does not know what was before, will read it, and one that knows has read of
+# what had ended by then
 SETTLE: Final = (
     _COMMON
     + """
-local late, held, packed = ARGV[4] == '1', {}, redis.call('HGET', reserved, id)
+if ARGV[4] == '2' and not expired and not redis.call('ZSCORE', open, id) then return {1} end
+local late, held, packed = ARGV[4] ~= '0', {}, redis.call('HGET', reserved, id)
 if packed then
   for _, one in ipairs(cmsgpack.unpack(packed)) do held[one[1]] = one end
 end

@@ -15,6 +15,7 @@ from gateway.limiter import Hold, Limiter
 from gateway.plans import Plan, plan_of
 from gateway.store.shared_limits import SharedLimits
 from gateway.store.tally import Tally
+from gateway.store.windows import Taken
 from gateway.together import Together
 from tests.patience import patient
 from tests.redis_server import READ_ONLY, RedisServer
@@ -235,6 +236,30 @@ async def test_what_ends_while_redis_is_away_is_settled_when_it_is_back(redis: R
             redis.thaw()
         await becomes(limiter, shared=True)
         assert await tokens_left(limiter) == 960
+
+
+async def test_an_end_that_a_frozen_redis_has_heard_of_counts_once(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        hold = await admitted(limiter)
+        await limiter.reserve(hold, [700])
+        await ended(limiter, await admitted(limiter))  # the scripts are known
+        redis.freeze()
+        try:
+            await ended(limiter, hold, used=40)
+        finally:
+            redis.thaw()
+        await becomes(limiter, shared=True)
+        assert await tokens_left(limiter) == 960
+
+
+async def test_an_end_that_redis_may_have_heard_of_counts_once_whether_it_has_or_not(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        hold = await admitted(limiter)
+        await limiter.reserve(hold, [700])
+        used = [Taken(one.rule, one.number, 40) for one in hold.shared]
+        for _ in range(2):
+            await together(limiter)._shared.settle("alice", used, hold.id, late=True, again=True)
+            assert await tokens_left(limiter) == 960
 
 
 @pytest.mark.usefixtures("within_a_minute")

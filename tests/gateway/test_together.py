@@ -34,7 +34,9 @@ class Counters(SharedLimits):
     async def stop(self) -> None:
         pass
 
-    async def settle(self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False) -> None:
+    async def settle(
+        self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False, again: bool = False
+    ) -> None:
         self.told += [(who, one) for one in used]
         if len(self.told) == self._times:
             self.whole.set()

@@ -95,7 +95,9 @@ class InMemory:
         self._reserved[id_] = seen.taken
         return seen
 
-    async def settle(self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False) -> None:
+    async def settle(
+        self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False, again: bool = False
+    ) -> None:
         taken = self._reserved.pop(id_, ())
         self._own.settle(who, taken, [one.amount for one in used])
         if not taken:
@@ -190,7 +192,9 @@ class Lavish(InMemory):
     async def reserve(self, who: str, rules: Sequence[Rule], needs: Sequence[int], id_: str) -> Seen:
         return Seen(True, [])
 
-    async def settle(self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False) -> None:
+    async def settle(
+        self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False, again: bool = False
+    ) -> None:
         """Say nothing."""
 
 
