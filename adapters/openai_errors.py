@@ -272,6 +272,7 @@ CAUSES: Final = Causes(
         *((_BAD, words, "texts") for words in _NO_PARTS),
         *((_BAD, words, "nulls") for words in _NO_NULL),
         *((_BAD, words.format(name), "remnants") for name in _REMNANTS for words in _NO_REMNANT),
+        (_BAD, ".content[0].role", "remnants"),  # OpenAI, of a part in which an SDK repeats its message
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's
         (_BAD, "unexpected role system after role", "system_turns"),  # Mistral

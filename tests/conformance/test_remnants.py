@@ -39,6 +39,29 @@ async def test_answers_go_back_without_what_is_not_known_of_them(strict: bool, t
         assert messages(fake) == [USER, SAID, USER, CALLING, RESULT, USER, refused, AGAIN]
 
 
+@pytest.mark.parametrize("plain", [False, True])
+async def test_words_go_back_without_the_message_that_an_sdk_has_written_into_them(plain: bool, tmp_path: Path) -> None:
+    """OpenAI's agents for JavaScript do this in Chat: whole answers with all fields, streamed ones with annotations."""
+    model = "ep-1" if plain else MODEL
+    text: Json = {"type": "text", "text": "yes"}
+    whole = text | {"role": "assistant", "refusal": None, "annotations": [CITED], "tool_calls": [CALLED]}
+    calling = {"role": "assistant", "content": [text], "tool_calls": [CALLED]}
+    said = {"role": "assistant", "content": [text, text]}
+    given = [
+        USER,
+        calling | {"content": [whole]},
+        RESULT,
+        said | {"content": [text | {"annotations": []}, text]},
+        AGAIN,
+    ]
+    async with FakeOpenAI(plain=plain, keys=()) as fake, before(fake, tmp_path, [model]) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json={"model": model, "messages": given})
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+        assert messages(fake) == [USER, calling, RESULT, said, AGAIN]
+
+
 async def test_what_an_sdk_has_read_in_items_is_not_sent_back(tmp_path: Path) -> None:
     call: Json = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
     said: Json = {"type": "output_text", "text": "yes", "annotations": []}

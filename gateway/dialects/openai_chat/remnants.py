@@ -1,6 +1,7 @@
 """What clients send back of an answer beside its words and calls, where a server refuses it: another one wrote it.
 
 refusal, in the place of words ─► the words      annotations, provider_specific_fields ─►      null and empty ones ─►
+text, with the message's own fields ─► text      OpenAI's agents for JavaScript write these into each part
 """
 
 from typing import Final
@@ -8,10 +9,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.edits import Words
+from gateway.dialects.edits import Words, mended
 from gateway.dialects.outbound import OpenAITarget
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import NOTHING, NULL, Fields, name_of
+from gateway.dialects.raw import FIELDS, NOTHING, NULL, RAWS, Fields, name_of, read
 
 from .edits_walk import mend_answers
 
@@ -21,6 +22,7 @@ _Words = Words[OpenAITarget]
 
 _ASIDE: Final = ("annotations", "provider_specific_fields", "parsed")
 _INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call")  # of words
+_OF_TEXT: Final = frozenset({"type", "text", "cache_control", "prompt_cache_breakpoint"})
 _NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -35,10 +37,25 @@ def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
     for name in _ASIDE:
         if name in fields and bytes(fields[name]) not in NOTHING:
             words.lose(f"{path}.{name}", _NOT_THERE)
+    parts = read(kept.get("content", NULL), RAWS) or []
+    texts = mended(parts, lambda at, raw: _plain(raw, f"{path}.content[{at}]", fields, words))
+    if texts is not None:
+        kept = {**kept, "content": Raw(_encode(texts))}
     refusal = name_of(kept, "refusal")
     if refusal and is_null(kept.get("content", NULL)):
         kept = _said(kept, refusal)
     return fields if kept == fields else kept
+
+
+def _plain(raw: Raw, path: str, message: Fields, words: _Words) -> Raw:
+    """Leave the words of a part; what the message says itself is not lost."""
+    fields = read(raw, FIELDS)
+    if fields is None or name_of(fields, "type") != "text" or fields.keys() <= _OF_TEXT:
+        return raw
+    for name, value in fields.items():
+        if name not in _OF_TEXT and bytes(value) not in NOTHING and value != message.get(name):
+            words.lose(f"{path}.{name}", _NOT_THERE)
+    return Raw(_encode({name: value for name, value in fields.items() if name in _OF_TEXT}))
 
 
 def _is_aside(name: str, value: Raw) -> bool:
