@@ -104,6 +104,7 @@ OfModel = Literal[
     "texts",
     "nulls",
     "remnants",
+    "attached",
     "answers",
     "plain_ids",
     "short_ids",

@@ -37,6 +37,7 @@ from gateway.dialects.openai_responses.request import read_request as read_respo
 from gateway.dialects.outbound import (
     ADDED_TOOLS,
     ASIDES,
+    ATTACHED,
     DRAWING,
     IDENTITY,
     ITEM_METADATA,
@@ -140,6 +141,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "untied": (TIES,),
     "short_ids": (TIES,),  # of items
     "remnants": (REMNANTS,),
+    "attached": (ATTACHED,),
     "room": (ROOM,),
     "limit": (ROOM,),
     "funds": (ROOM,),

@@ -272,6 +272,8 @@ CAUSES: Final = Causes(
         *((_BAD, words, "texts") for words in _NO_PARTS),
         *((_BAD, words, "nulls") for words in _NO_NULL),
         *((_BAD, words.format(name), "remnants") for name in _REMNANTS for words in _NO_REMNANT),
+        (_BAD, "image urls are only allowed for messages with role user", "attached"),  # OpenAI, Azure: not in results
+        (_BAD, "invalid value: image_url. supported values are: text", "attached"),
         (_BAD, ".content[0].role", "remnants"),  # OpenAI, of a part in which an SDK repeats its message
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's

@@ -12,6 +12,7 @@ from gateway.upstream import Edit
 __all__ = [
     "ADDED_TOOLS",
     "ASIDES",
+    "ATTACHED",
     "DRAWING",
     "IDENTITY",
     "ITEM_METADATA",
@@ -74,6 +75,7 @@ REFUSED: Final = "this upstream has rejected the field for this model, or calls 
 RESULTS: Final = "results"  # stands for calls without results, results without calls, thoughts without an answer
 TIES: Final = "ties"  # stands for ids that tie what Responses hold to thoughts which are not there
 REMNANTS: Final = "remnants"  # stands for what clients send back of an answer beside its words and calls
+ATTACHED: Final = "attached"  # stands for what results of calls show, where only words are taken
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}

@@ -83,3 +83,34 @@ async def test_what_an_sdk_has_read_in_items_is_not_sent_back(tmp_path: Path) ->
             assert "x-gateway-lossy" not in response.headers
         assert [call.status for call in fake.calls(RESPONSES)] == [400, 200, 200]
         assert fake.calls(RESPONSES)[-1].request["input"] == [USER, item, call, result, search, AGAIN]
+
+
+SHOWN: Json = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgoA"}}
+HERE: Json = {"type": "text", "text": "here"}
+
+
+@pytest.mark.parametrize("model", ["gpt-4.1", "gpt-5.2"])
+async def test_what_results_show_is_shown_by_the_user_where_they_are_words(model: str, tmp_path: Path) -> None:
+    """OpenHands/OpenHands#7700: tools of agents give screenshots, and the chat was a 400 from then on."""
+    other = CALLED | {"id": "c2"}
+    given = [
+        USER,
+        CALLING | {"tool_calls": [CALLED, other]},
+        RESULT | {"content": [HERE, SHOWN]},
+        RESULT | {"tool_call_id": "c2", "content": [SHOWN]},
+        AGAIN,
+    ]
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [model]) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json={"model": model, "messages": given})
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+        assert statuses(fake) == [400, 200, 200]
+        below = {"type": "text", "text": "[image attached below]"}
+        assert messages(fake) == [
+            *given[:2],
+            RESULT | {"content": [HERE, below]},
+            RESULT | {"tool_call_id": "c2", "content": [below]},
+            {"role": "user", "content": [SHOWN, SHOWN]},
+            AGAIN,
+        ]

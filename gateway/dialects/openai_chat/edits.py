@@ -33,6 +33,7 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.outbound import (
+    ATTACHED,
     REFUSED,
     REMNANTS,
     RESTING,
@@ -47,6 +48,7 @@ from gateway.dialects.outbound import (
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 
+from .attached import attach
 from .demanded import REMINDED, equipped, met
 from .edits_shown import shown
 from .edits_walk import mend_answers
@@ -182,6 +184,7 @@ _OTHERWISE: Final[Mapping[str, Callable[[_Words], None]]] = {
     ROOM: _shorten,
     RESULTS: answer,
     REMNANTS: clear,
+    ATTACHED: attach,
     _OTHERS: _count_only,
 }
 

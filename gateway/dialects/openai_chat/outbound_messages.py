@@ -23,6 +23,7 @@ from gateway.dialects.outbound_history import Step, arrange
 from gateway.dialects.outbound_marks import Marks
 
 from .answer import free_text
+from .attached import below
 from .call_ids import NUMBERED, shortened
 from .details import Details
 from .outbound_parts import Parts
@@ -31,7 +32,6 @@ __all__ = ["Conversation", "Message"]
 
 Message = dict[str, object]
 
-_BELOW: Final = "[{} attached below]"
 _PLAIN: Final = 2  # members of a part that is words alone
 _ALONE: Final = "thoughts without a response are not sent back"
 _ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that come back without the thoughts before them
@@ -167,7 +167,8 @@ class Conversation:
         for result in step.parts:
             if isinstance(result, ir.ToolResult):
                 media = [part for part in result.parts if isinstance(part, ir.Media)]
-                words = [text_of(result), _below(media) if media else ""]
+                pictures = all(one.media_type.startswith("image/") for one in media)
+                words = [text_of(result), below(pictures=pictures) if media else ""]
                 content = ("Error: " if result.is_error else "") + "\n".join(filter(None, words))
                 said = content if self._marks is None else self._marked(content, result)
                 messages.append({"role": "tool", "tool_call_id": self._id(result.id), "content": said})
@@ -192,12 +193,6 @@ class Conversation:
 
 def _signed(signature: str) -> Message:
     return {"google": {"thought_signature": signature}}
-
-
-def _below(media: Sequence[ir.Media]) -> str:
-    """Say what comes behind the results: a model that looks for a picture does not find it in a document."""
-    pictures = all(one.media_type.startswith("image/") for one in media)
-    return _BELOW.format("image" if pictures else "file")
 
 
 def _texts(step: Step) -> Iterator[list[int]]:
