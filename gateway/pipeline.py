@@ -78,7 +78,8 @@ def _without_tables_of_ours(config: Config) -> Config:
 
 def _is_known(name: str, config: Config) -> bool:
     """Tell whether it could be a middleware."""
-    return ":" in name or name in config.middleware or name in names("gateway.middleware")
+    own = config.middleware.get(name)
+    return ":" in own.use if own else ":" in name or name in names("gateway.middleware")
 
 
 def _meant(name: str) -> dict[str, type]:

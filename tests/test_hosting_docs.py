@@ -154,3 +154,11 @@ def test_two_gateways_are_mounted_in_one_app(tmp_path: Path) -> None:
     assert answers[0].headers["x-ratelimit-remaining-requests"] == "9"
     assert "x-ratelimit-remaining-requests" not in answers[1].headers
     assert (logged, "started by the first request" in program.output) == (1, False)
+
+
+def test_a_gateway_stands_beside_any_app(tmp_path: Path) -> None:
+    with hosted(tmp_path, "beside") as program, httpx.Client(base_url=program.url) as http:
+        answer = http.post("/ai/v1/chat/completions", json=CHAT, headers={"x-api-key": "sk-mine"})
+        own = http.get("/about/us")
+    assert (answer.status_code, own.text) == (200, "my own /about/us")
+    assert "started by the first request" not in program.output

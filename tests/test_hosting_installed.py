@@ -89,6 +89,14 @@ def test_one_that_cannot_be_had_and_a_misspelt_one_are_said(tmp_path: Path) -> N
     assert 'unknown middleware "acme-stemp"; did you mean "acme-stamp"?' in refused(tmp_path, misspelt)
 
 
+def test_its_name_where_its_path_belongs_is_answered_with_the_path(tmp_path: Path) -> None:
+    install(tmp_path)
+    order = '[pipeline]\norder = ["auth", "stamp", "protocol", "model_map"]\n'
+    said = refused(tmp_path, f'{order}[middleware.stamp]\nuse = "acme-stamp"\n')
+    assert said.startswith('gateway.toml:4: middleware.stamp.use: "acme-stamp" is not of the form')
+    assert said.endswith('; write "acme_stamp:Stamp"\n')
+
+
 def test_an_upstream_of_its_type_is_asked(tmp_path: Path) -> None:
     toml = shown("acme/gateway.toml") + 'alias.loud = "shout.example-k"\n'
     with gateway(tmp_path, toml=toml, PYTHONPATH=install(tmp_path), ACME_KEY="k") as program:

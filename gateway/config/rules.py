@@ -23,7 +23,7 @@ from gateway.config.upstreams import (
     VertexConfig,
 )
 from gateway.proxies import misspelt
-from gateway.registry import names
+from gateway.registry import names, path_of
 
 __all__ = ["SAMPLE_KEYS", "check_rules", "host_and_port", "is_loopback", "is_redis", "refuses_bind"]
 
@@ -186,7 +186,9 @@ def _middleware(config: Config, _: Draft) -> Findings:
         if name in PipelineConfig().order:
             yield ("middleware", name), "is a built-in middleware, configured by its own section"
         if not _CLASS.fullmatch(middleware.use):
-            yield ("middleware", name, "use"), f'"{middleware.use}" is not of the form "package.module:Class"'
+            registered = middleware.use in names("gateway.middleware")
+            meant = f'; write "{path_of("gateway.middleware", middleware.use)}"' if registered else ""
+            yield ("middleware", name, "use"), f'"{middleware.use}" is not of the form "package.module:Class"{meant}'
 
 
 def _upstreams(config: Config, draft: Draft) -> Findings:
