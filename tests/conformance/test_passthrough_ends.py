@@ -346,3 +346,22 @@ async def test_signs_of_life_go_out_while_the_upstream_is_silent(tmp_path: Path)
         response = await same.post(asking("openai-chat", stream=True))
     assert response.content.startswith(b": keep-alive\n\n")
     assert response.content.endswith(b"".join(STREAMS["openai-chat"]))
+
+
+@pytest.mark.parametrize("name", ["", "event: error\n"])
+@pytest.mark.parametrize("pieces", [1, 4])
+async def test_an_error_of_responses_without_a_type_is_told_as_clients_read_it(
+    name: str, pieces: int, tmp_path: Path
+) -> None:
+    """zed-industries/zed#63825: LiteLLM tells it as in Chat Completions, and clients failed on the missing type."""
+    error = {"error": {"message": "The server had an error", "type": "server_error", "param": None, "code": "500"}}
+    begun = STREAMS["openai-responses"][:4]
+    told = f"{name}data: {json.dumps(error)}\n\n".encode()
+    async with passing("openai-responses", tmp_path) as same:
+        same.raw.says(*([b"".join((*begun, told))] if pieces == 1 else [*begun, told]))
+        response = await same.post(asking("openai-responses", stream=True))
+    *passed, last = response.content.rstrip(b"\n").split(b"\n\n")
+    assert not any(b'"error": {' in event for event in passed)
+    assert last.startswith(BROKEN["openai-responses"])
+    failed = json.loads(last.removeprefix(BROKEN["openai-responses"]))
+    assert failed["response"]["error"]["message"] == "the upstream failed: The server had an error"

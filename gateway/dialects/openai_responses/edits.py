@@ -40,7 +40,7 @@ from .edits_items import rephrase
 from .edits_results import answer
 from .ran import RAN
 
-__all__ = ["REPLIES", "TABLE", "pass_through"]
+__all__ = ["REPLIES", "TABLE", "Untyped", "pass_through"]
 
 _Words = Words[OpenAITarget]
 
@@ -50,6 +50,7 @@ _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
 _ERROR: Final = Raw(b'"error"')
+_FAULT: Final = "error"
 _REASONING: Final = "reasoning"
 _INCLUDE: Final = "include"
 _INPUT: Final = "input"
@@ -237,6 +238,26 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
         apply=_own,
     ),
 )
+
+
+class Untyped:
+    """Leaves out errors in the form of Chat Completions, as routers have them: they are told as clients read them."""
+
+    def __init__(self) -> None:
+        self._left_out = False
+
+    def __call__(self, fields: Fields, _: Answering) -> Fields | None:
+        """Leave out an event that is one."""
+        if _FAULT not in fields or "type" in fields:
+            return fields
+        self._left_out = True
+        return None
+
+    def hears(self, _events: bytes) -> bool:
+        """Tell whether the caller hears of an error that the upstream has told."""
+        return not self._left_out
+
+
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing("model", within="response"),
     ReplyEdit(
@@ -245,6 +266,11 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
         apply=_went_on,
         wanted=_goes_on,
         whole=True,
+    ),
+    ReplyEdit(
+        name="untyped",
+        why="parsers fail on an event without a type: the error is told by response.failed",
+        begin=Untyped,
     ),
     masking(_mask),
 )

@@ -21,7 +21,7 @@ from gateway.sse import event as sse_event
 from gateway.sse import json_line
 
 from . import answer
-from .edits import REPLIES, screen
+from .edits import REPLIES, Untyped, screen
 from .stream import StreamWriter
 
 __all__ = ["ResponsesPassage"]
@@ -47,6 +47,7 @@ class ResponsesPassage(Passage):
 
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, REPLIES, lambda error: StreamWriter(answering).close(error), screen, screen)
+        self._hears = next(edit for edit, _ in self._edits if isinstance(edit, Untyped)).hears
         self.response: bytes | None = None
         self._first = self._before = self._last = b""  # what passed
         self._told = False  # that the answer has ended
