@@ -20,7 +20,7 @@ from gateway.clock import Clock
 from gateway.config import Config, Decision
 from gateway.context import RequestContext, new_id
 from gateway.dialects import Answering, Dialect, Passing, StreamWriter, Threaded
-from gateway.errors import Draining, GatewayError, UpstreamTimeout
+from gateway.errors import Draining, GatewayError, StreamBroken, UpstreamTimeout
 from gateway.fetching import Fetcher, addresses, placed
 from gateway.forwarding import NativeAnswer
 from gateway.grace import Grace, Watchdog
@@ -366,6 +366,7 @@ class _Exchange:
                 if await self._take(events, take):
                     return
                 watchdog.feed()
+        raise StreamBroken(StreamBroken.CUT)  # ours say so themselves
 
     async def _trail(self, begun: Begun, take: _Take) -> None:
         """Pass on what still comes after the end of an answer; that nothing does is well, too."""

@@ -170,6 +170,19 @@ async def test_a_defect_before_the_first_byte_is_a_status(dialect: str) -> None:
 
 
 @DIALECTS
+async def test_an_adapter_that_forgets_the_end_has_failed_for_the_log_too(
+    capsys: pytest.CaptureFixture[str], dialect: str
+) -> None:
+    app = app_of(Scripted(say("Hello")[:2]), config={"log": {"level": "info"}})
+    async with running(app) as client:
+        answers = [await client.post(PATHS[dialect], json=body(stream=stream)) for stream in (True, False)]
+    assert [answer.status_code for answer in answers] == [200, 502]
+    assert all("ended before it was complete" in answer.text for answer in answers)
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["error"] for line in told if line["event"] == "request"] == ["StreamBroken"] * 2
+
+
+@DIALECTS
 async def test_silence_between_events_ends_in_an_error(dialect: str) -> None:
     app = app_of(Scripted([*say("Hello")[:2], 5.0]), config={"timeouts": {"idle": 0.05}})
     async with running(app) as client:
