@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from tests.serving import serve
 
 from .material import Json, gateway_toml
 
-__all__ = ["Noting", "Site", "running"]
+__all__ = ["LOG", "Noting", "Site", "configure", "line_in", "noting", "running"]
 
 GENERATING: Final = ("chat.completions", "responses", "messages", STREAM, "generateContent", "embeddings")
 ROOM: Final = ("x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining")
@@ -108,12 +108,7 @@ class Site:
 
     async def line(self, id_: str) -> Json:
         """Wait for the line of a request in the access log."""
-        async with asyncio.timeout(patient(WAIT_S)):
-            while True:
-                for one in reversed((self.folder / LOG).read_bytes().splitlines()):
-                    if f'"{id_}"'.encode() in one and (said := json.loads(one))["event"] == "request":
-                        return dict(said)
-                await asyncio.sleep(LOOK_S)
+        return await line_in([self.folder / LOG], id_)
 
     async def ledger(self, by: str) -> Json:
         """Ask for a report."""
@@ -142,16 +137,38 @@ class Site:
 @asynccontextmanager
 async def running(folder: Path) -> AsyncGenerator[Site]:
     """Run all of it."""
-    fakes: dict[str, Noting] = {"chat": OpenAI(), "responses": OpenAI(), "anthropic": Anthropic(), "gemini": Gemini()}
     async with AsyncExitStack() as stack:
-        for fake in fakes.values():
-            await stack.enter_async_context(fake)
-        urls = {name: fake.url for name, fake in fakes.items()}
-        file = folder / "gateway.toml"
-        file.write_text(gateway_toml(urls, log=LOG, password=PASSWORD))
-        url = await stack.enter_async_context(serve(create_app(file)))
+        fakes = await noting(stack)
+        url = await stack.enter_async_context(serve(create_app(configure(folder, fakes))))
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
         yield Site(http, fakes, folder)
+
+
+async def noting(stack: AsyncExitStack) -> dict[str, Noting]:
+    """Run the fakes."""
+    fakes: dict[str, Noting] = {"chat": OpenAI(), "responses": OpenAI(), "anthropic": Anthropic(), "gemini": Gemini()}
+    for fake in fakes.values():
+        await stack.enter_async_context(fake)
+    return fakes
+
+
+def configure(folder: Path, fakes: Mapping[str, Noting], more: str = "") -> Path:
+    """Write the gateway.toml of a host. `more`: further tables of it."""
+    urls = {name: fake.url for name, fake in fakes.items()}
+    file = folder / "gateway.toml"
+    file.write_text(gateway_toml(urls, log=LOG, password=PASSWORD) + more)
+    return file
+
+
+async def line_in(logs: Sequence[Path], id_: str) -> Json:
+    """Wait for the line of a request in one of these."""
+    async with asyncio.timeout(patient(WAIT_S)):
+        while True:
+            lines = [line for log in logs if log.exists() for line in log.read_bytes().splitlines()]
+            for one in reversed(lines):
+                if f'"{id_}"'.encode() in one and (said := json.loads(one))["event"] == "request":
+                    return dict(said)
+            await asyncio.sleep(LOOK_S)
 
 
 def _noted(chunks: Iterable[bytes], said: bytearray) -> Iterator[bytes]:
