@@ -19,7 +19,7 @@ from gateway.adapters.tokens import Tokens
 from gateway.clock import Clock
 from gateway.redact import Secret
 from gateway.store.keeper import Keeper
-from gateway.store.known import Change, Happening, Quota, StoredCredential, changed
+from gateway.store.known import Change, Happening, Quota, StoredCredential, changed, latest
 from gateway.store.states import Event, State
 from gateway.upstream import CredentialView
 
@@ -60,7 +60,7 @@ class Credential:
         self._failures = 0
         self._trial_at = 0.0
         self._uses = 0  # since they were told to the keeper
-        self._until: dict[str, float] = {}  # by the monotonic clock, which never jumps
+        self._until: Mapping[str, float] = {}  # by the monotonic clock, which never jumps
         self._limits: dict[str, str] = {}  # why, in the upstream's words
         self._short: dict[str, float] = {}  # models of which too little is left, by the wall clock
         self._may_serve = False
@@ -291,10 +291,11 @@ class Credential:
         news = {model for model, until in row.cooling.items() if until > wall and until != before.cooling.get(model)}
         for model in news:
             rests[model] = max(rests.get(model, 0.0), now + min(row.cooling[model] - wall, self._longest_s))
-        self._until = rests
+        self._until = latest(rests, float)
         error = error or (row.last_error if row.last_error_at > before.last_error_at else "")
         known = {model: said for model, said in self._limits.items() if model not in news}
-        self._limits = {model: known.get(model) or error for model in rests}  # another process may tell the rest first
+        # another process may tell the rest first
+        self._limits = {model: known.get(model) or error for model in self._until}
         self._short = {
             model: self._short_until(quota)
             for model, quota in row.quota.items()

@@ -7,16 +7,20 @@ so that nothing of another one is undone: a longer rest stays, newer tokens stay
 All times are Unix seconds.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.store.states import Event, State, next_state
 
-__all__ = ["Change", "Happening", "Quota", "StoredCredential", "StoredTokens", "changed"]
+__all__ = ["Change", "Happening", "Quota", "StoredCredential", "StoredTokens", "changed", "latest"]
 
+_T = TypeVar("_T")
+
+_MOST_MODELS: Final = 500  # more than any upstream limits apart; callers may ask for any name
 _LONGEST_S: Final = 3650 * 86_400.0
 _TICK_S: Final = 0.001
 
@@ -155,16 +159,24 @@ def changed(row: StoredCredential, change: Change, now: float) -> StoredCredenti
         row = replace(row, project_id=change.project[0], project_source=change.project[1])
     if change.last_error_at >= row.last_error_at and change.last_error:
         row = replace(row, last_error=change.last_error, last_error_at=change.last_error_at)
-    cooling = _longest(row.cooling, change.cooling)
+    cooling = {model: until for model, until in _longest(row.cooling, change.cooling).items() if until > now}
     return replace(
         row,
         email=change.email or row.email,
-        cooling={model: until for model, until in cooling.items() if until > now},
-        quota=_newest(row.quota, change.quota),
+        cooling=latest(cooling, float),
+        quota=latest(_newest(row.quota, change.quota), attrgetter("at")),
         uses=row.uses + change.uses,
         last_used_at=max(row.last_used_at, change.last_used_at),
         updated_at=now,
     )
+
+
+def latest(known: Mapping[str, _T], when: Callable[[_T], float]) -> Mapping[str, _T]:
+    """Give what is known of the credential itself, and of so many models, those of the latest moment."""
+    if len(known) <= _MOST_MODELS:
+        return known
+    last = {"", *sorted(known, key=lambda model: when(known[model]))[-_MOST_MODELS:]}
+    return {model: one for model, one in known.items() if model in last}
 
 
 def _moved(row: StoredCredential, events: Iterable[Happening]) -> StoredCredential:

@@ -120,6 +120,19 @@ def test_a_longer_rest_that_another_process_wrote_is_taken_over_and_a_shorter_on
         assert one.rests_s(M) == rests_s
 
 
+def test_no_more_rests_are_remembered_than_upstreams_have_models() -> None:
+    """A caller may ask for any name, and an account that has used up its quota refuses each of them."""
+    clock = FakeClock()
+    one, _ = credential(clock=clock)
+    one.learn(Change(id=one.id, cooling={"": clock.time() + 1}))
+    for number in range(600):
+        until = clock.time() + 60 + number
+        spent = Quota(0.0, until, clock.time() + number)
+        one.learn(Change(id=one.id, cooling={f"m{number}": until}, quota={f"m{number}": spent}))
+    assert (len(one.cooling), len(one.row.cooling), len(one.row.quota)) == (501, 501, 500)
+    assert (one.rests_s("") > 0, one.serves("m99"), one.serves("m599")) == (True, True, False)
+
+
 def test_a_rest_from_an_earlier_run_is_no_longer_than_the_longest() -> None:
     clock = FakeClock()
     one, notes = credential(clock=clock)
