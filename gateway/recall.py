@@ -4,8 +4,8 @@
                                    └─ it cannot be read, or not soon: the request goes on, and it is added once it can
 
 Only what began before that request is read: all that begins later counts already. A counter in Redis outlives this
-process: it knows itself since when it counts, and whether some process has added what was before. One that has lost
-everything is told again.
+process: it knows itself since when it counts, and whether some process has added what was before. It counts since the
+first request of any process began, though this may come to it late. One that has lost everything is told again.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ class Recall:
     async def _read(self, past: Past, who: str, rules: Sequence[Rule]) -> None:
         known, now_us = self._known, int(self._clock.time() * SECOND)
         until = [int(self._until[rule.key] * SECOND) for rule in rules]
-        since = until if self._together is None else await self._together.since(who, rules)
+        since = until if self._together is None else await self._together.since(who, rules, until)
         if since is None:  # each process counts by itself, and none of it in Redis
             for rule in rules:
                 del self._until[rule.key]
@@ -130,8 +130,8 @@ class Recall:
         used = [(gap.filled(sums), gap.since) for gap, sums in zip(gaps, found, strict=True)]
         if self._together is None:
             self._own.recall([one for one, _ in used])
-        elif used:
-            await self._together.recall(who, used)
+        elif used and not await self._together.recall(who, used):
+            return  # another process counts what began earlier: the next request reads what was before that
         for rule in rules:
             known.add(rule.key)
             del self._until[rule.key]

@@ -63,12 +63,18 @@ class Shared(Protocol):
         """
         ...
 
-    async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int]:
-        """Say since when each of these counts, in microseconds, 0 = what was before counts, too."""
+    async def since(self, who: str, rules: Sequence[Rule], began: Sequence[int]) -> Sequence[int]:
+        """Say since when each of these counts, in microseconds, 0 = what was before counts, too.
+
+        `began`: when the first request began that this process counts by each of them; it counts since then at least.
+        """
         ...
 
-    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
-        """Count what was before counters began, each by the moment at which it did."""
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> bool:
+        """Count what was before counters began, each by the moment at which it did.
+
+        False: some count since another moment by now, and do not know what was before.
+        """
         ...
 
     async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
@@ -147,13 +153,13 @@ class Together:
         """Say how all limits of a caller stand, and how many of its requests are open."""
         return await self._asked(self._shared.look(plan.who, (*plan.requests, *plan.amounts)))
 
-    async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int] | None:
+    async def since(self, who: str, rules: Sequence[Rule], began: Sequence[int]) -> Sequence[int] | None:
         """Say since when each of these counts, in microseconds, 0 = what was before counts, too."""
-        return await self._asked(self._shared.since(who, rules))
+        return await self._asked(self._shared.since(who, rules, began))
 
-    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
-        """Count what was before counters began, each by the moment at which it did."""
-        await self._asked(self._shared.recall(who, past))
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> bool:
+        """Count what was before counters began, each by the moment at which it did; False: that is another by now."""
+        return await self._asked(self._shared.recall(who, past)) is not False
 
     def enter(self, id_: str, who: str) -> None:
         """Know of a request that is open."""

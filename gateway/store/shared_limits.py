@@ -129,15 +129,22 @@ class SharedLimits:
         numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount, one.at_us)]
         await self._ask(SETTLE, who, id_, rules, [_AGAIN if again else int(late), *numbers])
 
-    async def since(self, who: str, rules: Sequence[Rule]) -> list[int]:
-        """Say since when each of these counts, in microseconds, 0 = what was before counts, too; see `recall`."""
-        return await self._ask(SINCE, who, "", rules, [rule.seconds for rule in rules])
+    async def since(self, who: str, rules: Sequence[Rule], began: Sequence[int]) -> list[int]:
+        """Say since when each of these counts, in microseconds, 0 = what was before counts, too; see `recall`.
 
-    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
-        """Count what was before counters began, each by the moment at which it did, unless somebody has done so."""
+        `began`: when the first request began that this process counts by each of them; it counts since then at least.
+        """
+        numbers = [number for rule, moment in zip(rules, began, strict=True) for number in (rule.seconds, moment)]
+        return await self._ask(SINCE, who, "", rules, numbers)
+
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> bool:
+        """Count what was before counters began, each by the moment at which it did, unless somebody has done so.
+
+        False: some count since another moment by now, and do not know what was before.
+        """
         rules = [one.rule for one, _ in past]
         numbers = [number for one, since in past for number in (one.rule.seconds, one.number, one.amount, since)]
-        await self._ask(RECALL, who, "", rules, numbers)
+        return await self._ask(RECALL, who, "", rules, numbers) == [1]
 
     async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
         """Say that these requests of these callers are open; else they are given up when their lease ends.

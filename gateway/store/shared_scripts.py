@@ -117,21 +117,26 @@ return told(1, redis.call('ZCARD', open), windows)
 """
 )
 
-# seconds of each rule → since when each counter counts, of which those that are not there begin
+# seconds of each rule, and when began what it is going to count → since when each counter counts, of which those that
+# are not there begin
 SINCE: Final = (
     _COMMON
     + """
 local said = {}
 for i = 3, #KEYS do
-  local window = look(KEYS[i], tonumber(ARGV[i + 1]))
-  if window.since == now then keep(window) end
+  local window, began = look(KEYS[i], tonumber(ARGV[2 * i - 2])), tonumber(ARGV[2 * i - 1])
+  if window.since == now or began < window.since then
+    window.since = math.min(began, window.since)
+    keep(window)
+  end
   said[#said + 1] = window.since
 end
 return said
 """
 )
 
-# seconds, number, what was counted before, and since when the counter has to count for that to be new to it
+# seconds, number, what was counted before, and since when the counter has to count for that to be new to it → 0 = some
+# count since another moment by now, and do not know what was before
 RECALL: Final = (
     _COMMON
     + """
@@ -145,6 +150,9 @@ for i = 3, #KEYS do
   end
 end
 for key, since in pairs(fresh) do redis.call('HSET', key, 's', 0, 'b', since) end
+for i = 3, #KEYS do
+  if tonumber(redis.call('HGET', KEYS[i], 's') or 0) > 0 then return {0} end
+end
 return {1}
 """
 )

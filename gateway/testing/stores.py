@@ -22,6 +22,7 @@ _NOW: Final = 1_800_000_000.0
 _MUCH: Final = 10_000
 _LIMIT: Final = Rule("per_minute", "selftest", 3, 60, "3 requests a minute")
 _TOKENS: Final = Rule("tokens_per_minute", "selftest-tokens", 100, 60, "100 tokens a minute")
+_LATER: Final = 2**52  # microseconds
 _PAST: Final = Rule("tokens_per_minute", "selftest-past", 100, 60, "100 tokens a minute")
 
 
@@ -219,15 +220,18 @@ async def _check_amounts(one: Limits, other: Limits) -> None:
 
 
 async def _check_past(one: Limits, other: Limits) -> None:
-    (since,) = await one.since("erin", [_PAST])
-    rule(since > 0, "a counter that begins does not say since when it counts")
-    begun, _ = await other.look("erin", [_PAST])
-    past = [(Taken(_PAST, begun.windows[0].number, 40), since)]
-    await one.recall("erin", past)
-    await other.recall("erin", past)
+    (begun,) = await one.since("erin", [_PAST], [_LATER])
+    rule(0 < begun < _LATER, "a counter that begins does not say since when it counts")
+    (since,) = await other.since("erin", [_PAST], [begun - 1])
+    rule(since == begun - 1, "it does not count since what it is asked to count began")
+    looked, _ = await other.look("erin", [_PAST])
+    past = Taken(_PAST, looked.windows[0].number, 40)
+    rule(not await one.recall("erin", [(past, begun)]), "what was before another moment is taken for its own")
+    told = [await place.recall("erin", [(past, since)]) for place in (one, other)]
     seen, _ = await one.look("erin", [_PAST])
     rule(seen.windows[0].left == 60, f"40 of 100 were used before, told twice, and {seen.windows[0].left} are left")
-    rule(list(await other.since("erin", [_PAST])) == [0], "what was told is asked for again")
+    rule(told == [True, True], "what counts is not known to count")
+    rule(list(await other.since("erin", [_PAST], [1])) == [0], "what was told is asked for again")
 
 
 _CHECKS: Final[dict[type[Any], dict[str, Callable[[Any, Any], Awaitable[None]]]]] = {

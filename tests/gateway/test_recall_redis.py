@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from gateway.config import parse_limits
 from gateway.context import Principal
 from gateway.limiter import Limiter
 from gateway.plans import plan_of
+from gateway.store.reports import Sums
+from gateway.store.windows import Span
 from tests.gateway.test_limiter import CHAT, PRICE, question
 from tests.gateway.test_limiter_redis import becomes, process, together
 from tests.gateway.test_recall import Past
@@ -41,10 +43,10 @@ async def left(limiter: Limiter) -> list[float]:
     return [one.left for one in found]
 
 
-async def asks(limiter: Limiter) -> None:
+async def asks(limiter: Limiter, ago_s: float = 0.0) -> None:
     """Make a request of no tokens, as the middleware does."""
     if not limiter.knows(PLAN):
-        await limiter.recall.read(PLAN, 0.0)
+        await limiter.recall.read(PLAN, ago_s)
     _, hold = await limiter.admit_shared(PLAN)
     assert hold is not None
     await limiter.reserve(hold, [0])
@@ -103,6 +105,44 @@ async def test_what_one_process_cannot_read_another_adds(redis: RedisServer) -> 
     async with knowing(redis, Past()) as limiter:
         await asks(limiter)
         assert await left(limiter) == [95, 960]
+
+
+async def test_what_is_let_in_behind_the_begin_of_a_counter_is_not_read_for_it(redis: RedisServer) -> None:
+    """It began before, on a busy machine long before, and has counted already."""
+    other = Past()
+    async with knowing(redis, Past(failures=1)) as one, knowing(redis, other) as two:
+        began = time.time()
+        await asyncio.sleep(3 * APART_S)
+        await asks(one, time.time() - began)
+        await asks(two)
+        assert await left(two) == [100 - 3 - 2, 1000 - 40]
+    ((_, until),) = set(other.asked[-1])
+    assert until <= began
+
+
+async def test_what_begins_earlier_than_what_is_being_read_is_not_read_with_it(redis: RedisServer) -> None:
+    slow, other = Past(), Past(failures=1)
+    reading, told = asyncio.Event(), asyncio.Event()
+    sums = slow.sums
+
+    async def wait(key_id: str, spans: Sequence[Span]) -> Sequence[Sums]:
+        reading.set()
+        await told.wait()
+        return await sums(key_id, spans)
+
+    slow.sums = wait  # type: ignore[method-assign]
+    async with knowing(redis, slow) as one, knowing(redis, other) as two:
+        began = time.time()
+        await asyncio.sleep(3 * APART_S)
+        first = asyncio.ensure_future(asks(one))
+        await reading.wait()
+        await asks(two, time.time() - began)
+        told.set()
+        await first
+        await asks(one)
+        assert await left(one) == await left(two) == [100 - 3 - 3, 1000 - 40]
+    ((_, until),) = set(slow.asked[-1])
+    assert until <= began
 
 
 async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> None:

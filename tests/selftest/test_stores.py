@@ -25,7 +25,7 @@ from gateway.store.shared_limits import SharedLimits
 from gateway.store.signatures import SharedSignatures
 from gateway.store.stored import StoredResponse
 from gateway.store.stored_keys import KeyExists, StoredKey
-from gateway.store.windows import Rule, Seen, Taken
+from gateway.store.windows import SECOND, Rule, Seen, Taken
 from gateway.testing import FakeClock, Wrong, check_store
 from tests.redis_server import RedisServer
 
@@ -103,12 +103,16 @@ class InMemory:
         if not taken:
             self._own.leave(who)
 
-    async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int]:
-        return [self._since.setdefault(rule.key, int(self._clock.time())) for rule in rules]
+    async def since(self, who: str, rules: Sequence[Rule], began: Sequence[int]) -> Sequence[int]:
+        for rule, moment in zip(rules, began, strict=True):
+            self._since[rule.key] = min(self._since.get(rule.key, int(self._clock.time() * SECOND)), moment)
+        return [self._since[rule.key] for rule in rules]
 
-    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
-        self._own.recall([one for one, since in past if self._since[one.rule.key] == since])
-        self._since |= {one.rule.key: 0 for one, _ in past}
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> bool:
+        fresh = [one for one, since in past if self._since[one.rule.key] == since]
+        self._own.recall(fresh)
+        self._since |= {one.rule.key: 0 for one in fresh}
+        return not any(self._since[one.rule.key] for one, _ in past)
 
     async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
         return 0
@@ -201,8 +205,9 @@ class Lavish(InMemory):
 class Doubling(InMemory):
     """Counts what was before as often as it is told."""
 
-    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
-        self._own.recall([one for one, _ in past])
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> bool:
+        self._own.recall([one for one, _ in past if not self._since[one.rule.key]])
+        return await super().recall(who, past)
 
 
 class Remembered:
@@ -252,8 +257,8 @@ def lavish(_: Path) -> Callable[[], object]:
 
 
 def doubling(_: Path) -> Callable[[], object]:
-    own, clock = OwnLimits(FakeClock()), FakeClock()
-    return lambda: Doubling(clock, own)
+    own, clock, since = OwnLimits(FakeClock()), FakeClock(), dict[str, int]()
+    return lambda: Doubling(clock, own, since)
 
 
 def apart(file: Path) -> Callable[[], object]:
