@@ -165,7 +165,10 @@ async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_
     ]
     got = await stream(tmp_path, FIRST, called(pieces[0]), called(*pieces[1:3]), called(pieces[3]), DONE, **COUNTING)
     calls = [call for one in data_of(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
-    assert calls == [{**piece, "index": index} for piece, index in zip(pieces, (0, 0, 1, 2), strict=True)]
+    assert [call.pop("id", None) for call in calls[:3]] == ["a", None, "b"]
+    assert calls[3].pop("id").startswith("call_")
+    told = [{name: value for name, value in piece.items() if name != "id"} for piece in pieces]
+    assert calls == [{**piece, "index": index} for piece, index in zip(told, (0, 0, 1, 2), strict=True)]
 
 
 async def test_a_piece_without_a_number_is_of_the_call_before_it(tmp_path: Path) -> None:
@@ -215,13 +218,17 @@ async def test_the_pieces_of_a_call_say_its_id_and_name_once(
     assert [one["arguments"] for one in said] == ["", '{"x":', "1}", "{}"]
 
 
-async def test_pieces_of_calls_with_numbers_and_no_ids_pass_as_they_came(tmp_path: Path) -> None:
+async def test_a_call_with_a_number_and_no_id_gets_one_and_its_other_pieces_pass_as_they_came(tmp_path: Path) -> None:
+    begun = {"index": 0, "function": {"name": "f", "arguments": ""}}
     pieces = [
-        called({"index": 0, "function": {"name": "f", "arguments": ""}}),
         called({"index": 1, "id": "b", "function": {"name": "f"}}, {"index": 0, "function": {"arguments": "{}"}}),
         called({"index": 1, "function": {"arguments": "{}"}}),
     ]
-    assert await stream(tmp_path, FIRST, *pieces, LAST, DONE, **COUNTING) == b"".join((FIRST, *pieces, LAST, DONE))
+    got = await stream(tmp_path, FIRST, called(begun), *pieces, LAST, DONE, **COUNTING)
+    assert got.startswith(FIRST)
+    assert got.endswith(b"".join((*pieces, LAST, DONE)))
+    (call,) = json.loads(data_of(got)[1])["choices"][0]["delta"]["tool_calls"]
+    assert (call.pop("id")[:5], call) == ("call_", begun)
 
 
 async def test_pieces_of_calls_with_numbers_pass_as_they_came(tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ class Apart:
 APART: tuple[Apart, ...] = (
     Apart(
         cell="tool result with image",
-        why="a tool message of Chat holds texts only; another upstream gets the picture, OpenAI's says no by itself",
+        why="a tool message of Chat holds texts only: once OpenAI's says no by itself, the user shows the picture",
         dialects={"openai-chat"},
         upstreams=CHAT_UPSTREAMS,
-        differs={"hears": [Turn("", [ONE], "calls"), Turn(refused=400)]},
+        differs={"hears": [Turn("", [ONE], "calls"), Turn("seen", mended=True)]},
     ),
     Apart(
         cell="thinking",

@@ -47,13 +47,14 @@ ENDS: dict[str, dict[End, str]] = {
 
 @dataclass(frozen=True)
 class Turn:
-    """What one answer says; `refused`: the status of an answer that is none."""
+    """What one answer says; `refused`: the status of one that is none; `mended`: the upstream may refuse it first."""
 
     text: str = ""
     calls: Sequence[tuple[str, Json]] = ()
     end: End = "itself"
     thoughts: str = ""
     refused: int | None = None
+    mended: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
