@@ -32,6 +32,12 @@ class _Upstream(Struct, frozen=True, kw_only=True):
     usable: bool
     states: Mapping[str, int]
 
+    @property
+    def failing(self) -> bool:
+        """Whether those of its credentials that serve are suspected."""
+        serving = [state for state in ("active", "suspected", "cooling") if self.states.get(state)]
+        return serving == ["suspected"]
+
 
 class Overview:
     """The page of one app."""

@@ -70,6 +70,18 @@ async def test_the_overview_names_what_runs(tmp_path: Path) -> None:
     assert "person" not in page
 
 
+@pytest.mark.parametrize(
+    ("states", "said"), [(("suspected", "disabled"), "failing"), (("suspected", "active"), "usable"), ((), "usable")]
+)
+async def test_an_upstream_of_which_only_suspected_credentials_serve_is_failing(
+    tmp_path: Path, states: tuple[str, ...], said: str
+) -> None:
+    upstream = Accounts(*(account(number, state=state) for number, state in enumerate(states)))
+    async with visiting(made(tmp_path, upstream)) as http:
+        page = (await http.get("/", auth=ADMIN)).text
+    assert re.findall(r'<p><span class="badge \w+">([a-z ]+)</span></p>', page) == [said]
+
+
 async def test_an_overview_without_requests_says_what_to_do(tmp_path: Path) -> None:
     async with visiting(configured(tmp_path)) as http:
         new = (await http.get("/", auth=ADMIN)).text
