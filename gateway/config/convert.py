@@ -123,7 +123,8 @@ def _member(members: tuple[type[Struct], ...], table: Tree, path: KeyPath, draft
 def _unknown(key: str, known: Iterable[str]) -> str:
     hint = did_you_mean(key, known)
     if not hint:
-        elsewhere = (path for path in schema_keys() if path.rpartition(".")[2] == key and "*" not in path)
+        spelt = (path for path in schema_keys() if key in (path.rpartition(".")[2], path.replace(".", "_")))
+        elsewhere = (path for path in spelt if "*" not in path)
         hint = next((f'; did you mean "{path}"?' for path in elsewhere), "")
     return f"unknown key{hint}"
 

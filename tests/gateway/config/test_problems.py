@@ -13,6 +13,10 @@ from tests.gateway.config.conftest import Problems
 
 TYPOS = [
     ("[servr]\nport = 1", 'gateway.toml:1: servr: unknown key; did you mean "server"?'),
+    (
+        '[auth]\nadmin_password = "x"',
+        'gateway.toml:2: auth.admin_password: unknown key; did you mean "admin.password"?',
+    ),
     ("[server]\n\nprot = 1", 'gateway.toml:3: server.prot: unknown key; did you mean "port"?'),
     ('[server]\nhost = "a\\nb"', "gateway.toml:2: server.host: 'a\\nb' is not a host name or address"),
     ('[server]\nhost = "0.0.0.0:80"', "gateway.toml:2: server.host: '0.0.0.0:80' is not a host name or address"),
