@@ -140,20 +140,20 @@ return said
 RECALL: Final = (
     _COMMON
     + """
-local fresh = {}
+local fresh, known = {}, 1
 for i = 3, #KEYS do
   local at = 4 * i - 8
   local seconds, number, amount, since = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3]
-  if redis.call('HGET', KEYS[i], 's') == since then
+  local counts = redis.call('HGET', KEYS[i], 's')
+  if counts == since then
     put(KEYS[i], seconds, number, tonumber(amount))
     fresh[KEYS[i]] = since
+  elseif tonumber(counts or 0) > 0 then
+    known = 0
   end
 end
 for key, since in pairs(fresh) do redis.call('HSET', key, 's', 0, 'b', since) end
-for i = 3, #KEYS do
-  if tonumber(redis.call('HGET', KEYS[i], 's') or 0) > 0 then return {0} end
-end
-return {1}
+return {known}
 """
 )
 
