@@ -115,8 +115,10 @@ def of_named(status: int, body: bytes, headers: Mapping[str, str], now: float) -
 
 def astray(failure: Failure, body: bytes) -> Failure:
     """Say where an answer was asked for at no address of the service: that 404 is a page, or knows of no model."""
+    if failure.cause != "missing":
+        return failure
     details = read_details(body)
-    if failure.cause != "missing" or details.status or details.code is not None:
+    if details.status or details.code is not None:
         return failure
     if "model" in details.message.lower() and not body.lstrip().startswith(b"<"):  # pages repeat the path
         return failure

@@ -109,8 +109,8 @@ class KeysPage:
         except GatewayError as error:
             return await self._list(visit, error)
         find, begin = _chosen(visit.form)
-        query = urlencode({"done": name, **({"find": find} if find else {}), **({"begin": begin} if begin else {})})
-        return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?{query}"})
+        query = {word: value for word, value in (("done", name), ("find", find), ("begin", begin)) if value}
+        return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?{urlencode(query)}"})
 
     def _is_closed(self) -> bool:
         anyway = self._services.loaded.config.auth.allow_anonymous == "always"
