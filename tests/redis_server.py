@@ -84,6 +84,15 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze it for a while."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
     def do(self, *words: str | int) -> Any:
         """Send a command, and give its answer."""
         with Redis.from_url(self.url) as client:

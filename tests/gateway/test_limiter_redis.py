@@ -193,23 +193,17 @@ async def test_a_redis_that_can_only_be_read_is_away_and_told_once(
 async def test_a_frozen_redis_is_left_alone(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         await admitted(limiter)
-        redis.freeze()
-        try:
+        with redis.frozen():
             await admitted(limiter)
             assert not limiter.is_shared
-        finally:
-            redis.thaw()
         await becomes(limiter, shared=True)
 
 
 async def test_what_a_frozen_redis_has_heard_of_takes_no_place_when_it_is_back(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         await ended(limiter, await admitted(limiter))
-        redis.freeze()
-        try:
+        with redis.frozen():
             hold = await admitted(limiter)
-        finally:
-            redis.thaw()
         await becomes(limiter, shared=True)
         assert redis.do("ZRANGE", "gateway:open:{alice}", 0, -1) == [hold.id.encode()]
 
@@ -228,12 +222,9 @@ async def test_what_ends_while_redis_is_away_is_settled_when_it_is_back(redis: R
     async with process(redis) as limiter:
         hold = await admitted(limiter)
         await limiter.reserve(hold, [700])
-        redis.freeze()
-        try:
+        with redis.frozen():
             await becomes(limiter, shared=False)
             await ended(limiter, hold, used=40)
-        finally:
-            redis.thaw()
         await becomes(limiter, shared=True)
         assert await tokens_left(limiter) == 960
 
@@ -243,11 +234,8 @@ async def test_an_end_that_a_frozen_redis_has_heard_of_counts_once(redis: RedisS
         hold = await admitted(limiter)
         await limiter.reserve(hold, [700])
         await ended(limiter, await admitted(limiter))  # the scripts are known
-        redis.freeze()
-        try:
+        with redis.frozen():
             await ended(limiter, hold, used=40)
-        finally:
-            redis.thaw()
         await becomes(limiter, shared=True)
         assert await tokens_left(limiter) == 960
 
@@ -268,8 +256,7 @@ async def test_what_begins_while_redis_is_away_counts_there_when_it_is_back(redi
     plan = plan_of("alice", parse_limits(limits))
     async with process(redis) as limiter:
         await ended(limiter, await admitted(limiter, plan))
-        redis.freeze()
-        try:
+        with redis.frozen():
             await becomes(limiter, shared=False)
             for used in (40, 2):
                 _, hold = await limiter.admit_shared(plan)
@@ -279,8 +266,6 @@ async def test_what_begins_while_redis_is_away_counts_there_when_it_is_back(redi
             _, open_ = await limiter.admit_shared(plan)
             assert open_ is not None
             await limiter.reserve(open_, [100])
-        finally:
-            redis.thaw()
         await becomes(limiter, shared=True)
         await ended(limiter, open_, used=3)
         async with asyncio.timeout(patient(5)):
@@ -294,14 +279,11 @@ async def test_what_waits_to_be_asked_when_redis_falls_silent_counts_there_once(
     plan = plan_of("alice", parse_limits({"requests_per_day": 100}))
     async with process(redis) as limiter:
         await admitted(limiter, plan)
-        redis.freeze()
-        try:
+        with redis.frozen():
             asking = [asyncio.create_task(limiter.admit_shared(plan))]  # it is on its way, and may be heard
             await asyncio.sleep(0.05)
             asking += [asyncio.create_task(limiter.admit_shared(plan)) for _ in range(5)]
             await asyncio.gather(*asking)
-        finally:
-            redis.thaw()
         await becomes(limiter, shared=True)
         seen, _ = await together(limiter)._shared.look("alice", plan.requests)
         assert seen.windows[0].left in (100 - 6, 100 - 7)

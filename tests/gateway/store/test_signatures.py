@@ -154,8 +154,7 @@ async def test_a_frozen_redis_costs_a_few_milliseconds_and_then_none(redis: Redi
     clock = FakeClock()
     one = await make(redis.url, clock=clock, patience_s=0.01)
     await one.put("alice", {"call_1": b"signed"})
-    redis.freeze()
-    try:
+    with redis.frozen():
         slow = []
         for _ in range(3):  # the machine may hold up some, too
             waits: list[float] = []
@@ -164,8 +163,6 @@ async def test_a_frozen_redis_costs_a_few_milliseconds_and_then_none(redis: Redi
                 assert await one.get("alice", ["call_1"]) is None
                 waits.append(time.monotonic() - began)
             slow.append(sum(wait > 0.005 for wait in waits))
-    finally:
-        redis.thaw()
     assert one.away
     assert min(slow) <= 3
 
@@ -174,14 +171,11 @@ async def test_what_is_put_while_it_answers_too_late_is_kept(redis: RedisServer,
     """Its conversation would go on without it in every other process."""
     one, other = await make(redis.url, clock=FakeClock(), patience_s=0.01), await make(redis.url)
     await one.put("alice", {"call_1": b"signed"})
-    redis.freeze()
-    try:
+    with redis.frozen():
         async with asyncio.timeout(patient(5)):
             while not one.away:  # a wait in which this process was held up does not count
                 await one.get("alice", ["call_1"])
         await one.put("alice", {"call_2": b"signed"})
-    finally:
-        redis.thaw()
     async with asyncio.timeout(patient(5)):
         while not await other.get("alice", ["call_2"]):  # noqa: ASYNC110 - Redis has no event for it
             await asyncio.sleep(0.01)
