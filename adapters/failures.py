@@ -252,15 +252,15 @@ COMMON: Final[Rules] = {
     "malformed": Rule(again=math.inf, pause=False),
     "cancelled": Rule(again=1, retries=1, always=True),
     "cooling": Rule(waits=True),
-    "address": Rule(),
+    "address": Rule(others=1, always=True),
     "final": Rule(),
 }
 # of an upstream that is asked by an API key
 KEYED: Final[Rules] = {
     **COMMON,
     "quota": Rule(mark="cool", others=math.inf, always=True),
-    "capacity": Rule(others=1, counted=True, again=math.inf),  # as a rule of the model, whoever asks
-    "server": Rule(others=1, counted=True, again=math.inf, fails=True),
+    "capacity": Rule(others=math.inf, counted=True, again=math.inf),  # as a rule of the model, whoever asks
+    "server": Rule(others=math.inf, counted=True, again=math.inf, fails=True),
     "unreachable": Rule(again=math.inf, fails=True),
     "broken": Rule(again=math.inf, fails=True),
     "key": Rule(mark="disable", words="the API key was rejected", others=math.inf, always=True),

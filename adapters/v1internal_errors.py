@@ -34,7 +34,7 @@ RULES: Final[Rules] = {
     # credential shall run into it, and two that do are not to blame
     "bare_429": Rule(base=True, mark="cool_briefly", others=1),
     "capacity": Rule(base=True, again=2, retries=2),
-    "server": Rule(base=True, others=1, counted=True, again=math.inf, fails=True),
+    "server": Rule(base=True, others=math.inf, counted=True, again=math.inf, fails=True),
     "unreachable": Rule(base=True, again=math.inf, fails=True),
     "broken": Rule(base=True, again=math.inf, fails=True),
     # expired tokens come as 401 also before their time
@@ -59,7 +59,7 @@ RULES: Final[Rules] = {
     # also what sounds final: the account may have been changed since its token was given
     "banned": Rule(renew=("token",), mark="disable", words="refused for good", others=math.inf, always=True),
     "missing": Rule(base=True, others=1, always=True),
-    "address": Rule(base=True),
+    "address": Rule(base=True, others=1, always=True),
     "location": Rule(),
     "project": Rule(renew=("project",), others=1, always=True),
     # the credential has been marked where it failed; a token endpoint that is down is so for all

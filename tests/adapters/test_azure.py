@@ -209,7 +209,7 @@ async def test_each_refusal_is_told_as_what_it_is(
     assert "key-1" not in caught.value.message
 
 
-@pytest.mark.parametrize("error", ["401_key", "401_token", "403_network", "429_tokens", "403_quota"])
+@pytest.mark.parametrize("error", ["401_key", "401_token", "403_network", "404_path", "429_tokens", "403_quota"])
 async def test_another_key_serves(azure: AzureSite, error: str) -> None:
     await azure.open("key-1", "key-2")
     azure.fail(error, token="key-1")

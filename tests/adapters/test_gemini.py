@@ -172,7 +172,7 @@ async def test_a_rest_is_known_after_a_restart(gemini: GeminiSite) -> None:
 
 
 async def test_a_busy_model_is_asked_with_another_key_and_again_after_a_pause(gemini: GeminiSite) -> None:
-    await gemini.open("key-1", "key-2", "key-3")
+    await gemini.open("key-1", "key-2")
     gemini.fail("503_high_demand", times=2)
     assert await gemini.ask_over_pauses() == "hi"
     assert gemini.seen() == [("key-1", 503), ("key-2", 503), ("key-2", 200)]

@@ -276,6 +276,14 @@ async def test_an_internal_error_is_tried_with_another_key(openai: OpenAISite) -
     assert openai.seen() == [("key-1", 500), ("key-2", 200)]
 
 
+@pytest.mark.parametrize("error", ["500_server", "503_overloaded"])
+async def test_no_pause_is_made_while_a_key_is_left(openai: OpenAISite, error: str) -> None:
+    await openai.open("key-1", "key-2", "key-3")
+    openai.fail(error, times=2)
+    assert await openai.ask() == "hi"
+    assert [key for key, _ in openai.seen()] == ["key-1", "key-2", "key-3"]
+
+
 async def test_an_unknown_model_is_tried_with_one_other_key_and_named(openai: OpenAISite) -> None:
     adapter = await openai.open("key-1", "key-2", "key-3")
     with pytest.raises(ModelNotFound) as caught:

@@ -84,7 +84,14 @@ async def test_a_reset_before_the_answer_is_tried_again(site: Site) -> None:
     assert len(site.seen()) == 2
 
 
-async def test_a_server_error_goes_to_the_next_base_then_to_one_other_credential(site: Site) -> None:
+async def test_no_pause_is_made_while_a_credential_is_left(site: Site) -> None:
+    await site.open(*THREE, base_urls=[site.fake.base("a")])
+    site.fail("500_internal", times=2)
+    assert await site.ask() == "hi"
+    assert site.seen() == [("a", "rt-1", 500), ("a", "rt-2", 500), ("a", "rt-3", 200)]
+
+
+async def test_a_server_error_goes_to_the_next_base_then_to_another_credential(site: Site) -> None:
     await site.open(*THREE)
     site.fail("500_internal", times=9, token="rt-1")
     assert await site.ask() == "hi"
