@@ -26,9 +26,10 @@ from gateway.adapters.failures import (
     Rules,
     blamed,
     narrowed,
+    of_address,
     of_service,
 )
-from gateway.dialects.anthropic.outbound_errors import read_details, read_error
+from gateway.dialects.anthropic.outbound_errors import Details, read_details, read_error
 from gateway.dialects.raw import read
 from gateway.errors import (
     GatewayError,
@@ -170,7 +171,7 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     code = status if status >= 400 else details.status or error.status
     reason = _code(body)
     cause = _CAUSES.find(code, reason, details.message)
-    error, cause = _whose(error, cause, details.message, reason)
+    error, cause = _whose(error, cause, details, reason)
     if _UNTHREADED in details.message.lower():
         error.param = "thread"  # so that the caller is told as this gateway does
     if error.retry_after is None and cause == "quota":
@@ -191,8 +192,9 @@ def _code(body: bytes) -> str:
     return (details.error_code if details is not None else None) or ""
 
 
-def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[GatewayError, Cause]:
+def _whose(error: GatewayError, cause: Cause, details: Details, reason: str) -> tuple[GatewayError, Cause]:
     """Keep from the caller what is not the caller's to mend."""
+    said = details.message
     cause = narrowed(cause, error, said)
     if cause == "quota" and not isinstance(error, UpstreamRateLimited):
         return UpstreamRateLimited(said, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after), cause
@@ -203,6 +205,8 @@ def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[G
     if cause == "missing" and not isinstance(error, ModelNotFound):
         if reason:
             return NotFound(said), "final"  # a thread, say, that the caller goes on without once it reads so
+        if not of_address(details.type, said):
+            return ModelNotFound(said), cause
         return UpstreamUnavailable(f"{_ADDRESS}: {said or 'status 404'}"), "address"
     return error, cause
 

@@ -45,6 +45,7 @@ __all__ = [
     "cause_of",
     "nameless",
     "narrowed",
+    "of_address",
     "of_service",
     "own_words",
     "quota_wait",
@@ -322,6 +323,21 @@ _OF_REQUEST: Final = (
     "roles must alternate",
     "failed to parse grammar",
 )
+# What a 404 says that is of the address, or of something else than a model.
+_NOWHERE: Final = frozenset({"", "not found", "404 not found"})
+_ELSEWHERE: Final = (
+    "url",
+    "uri",
+    "path",
+    "route",
+    "endpoint",
+    "page",
+    "resource",
+    "method",
+    "cannot post",
+    "file not found",  # llama.cpp
+    " with id ",
+)
 # What NVIDIA and Azure say under 400 of a server or a model that fails.
 _OF_SERVER: Final = ("DEGRADED function", "the model generated invalid Unicode output")
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
@@ -398,6 +414,12 @@ def _is_page(body: bytes, headers: Mapping[str, str]) -> bool:
     begins = body[:1]
     kinds = (value for name, value in headers.items() if name.lower() == "content-type")
     return begins == b"<" or (begins not in (b"", b"{", b"[") and any("text/html" in kind.lower() for kind in kinds))
+
+
+def of_address(kind: str, said: str) -> bool:
+    """Tell whether a 404 that names no model is none of one: it has no type and no code, or speaks of where it is."""
+    words = said.lower().strip(" .!")
+    return not kind or words in _NOWHERE or any(place in words for place in _ELSEWHERE)
 
 
 def own_words(body: bytes) -> dict[str, object]:

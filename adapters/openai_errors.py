@@ -30,9 +30,10 @@ from gateway.adapters.failures import (
     Rules,
     blamed,
     narrowed,
+    of_address,
     of_service,
 )
-from gateway.dialects.openai_chat.outbound_errors import is_outcome, read_details, read_error, unwrapped
+from gateway.dialects.openai_chat.outbound_errors import Details, is_outcome, read_details, read_error, unwrapped
 from gateway.dialects.outbound import ADDED_TOOLS, ASIDES, IDENTITY, ITEM_METADATA, SPELLINGS, STORING, UPDATES
 from gateway.dialects.raw import read
 from gateway.errors import (
@@ -387,10 +388,10 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         error = _told(error, cause, details.message)
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
-        elif cause == "missing" and _NAMED in details.message and not isinstance(error, ModelNotFound):
-            error, cause = NotFound(details.message), "final"
-        elif cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):
-            error, cause = UpstreamUnavailable(f"{address}: {details.message or f'status {code}'}"), "address"
+        elif cause == "missing" and not isinstance(error, ModelNotFound):
+            error, cause = _missing(details, code, address)
+        elif cause == "address":
+            error = _nowhere(details, code, address)
         elif cause == "location":
             error = UpstreamUnavailable(f"{NOT_HERE}: {details.message}")
         elif cause == "oversized":
@@ -398,6 +399,19 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.code)
 
     return read
+
+
+def _missing(details: Details, code: int, address: str) -> tuple[GatewayError, Cause]:
+    """Say what is not there where no model is named: a service that answers in its own form means the one asked for."""
+    if _NAMED in details.message:
+        return NotFound(details.message), "final"
+    if of_address(details.code or details.type, details.message):
+        return _nowhere(details, code, address), "address"
+    return ModelNotFound(details.message), "missing"
+
+
+def _nowhere(details: Details, code: int, address: str) -> GatewayError:
+    return UpstreamUnavailable(f"{address}: {details.message or f'status {code}'}")
 
 
 def _looked_at(cause: Cause, said: str, param: str) -> Cause:

@@ -203,6 +203,11 @@ def test_nothing_at_the_address_says_what_to_set() -> None:
     assert "base_url is given without /v1" in failure.error.message
 
 
+def test_a_404_of_a_service_is_of_what_it_was_asked_for() -> None:
+    failure = said(404, "It is not available to you.", "not_found_error")
+    assert (failure.cause, type(failure.error)) == ("missing", ModelNotFound)
+
+
 @pytest.mark.parametrize(
     ("kind", "cause", "error"),
     [

@@ -414,6 +414,24 @@ def test_nothing_at_the_address_says_what_to_set() -> None:
     assert "base_url is given with /v1" in failure.error.message
 
 
+@pytest.mark.parametrize(
+    ("error", "cause", "kind"),
+    [
+        ({"message": "It is not available to you.", "type": "invalid_request_error"}, "missing", ModelNotFound),
+        ({"message": "gone", "code": "unavailable"}, "missing", ModelNotFound),
+        ({"message": "gone"}, "address", UpstreamUnavailable),
+        ({"message": "Not found", "type": "invalid_request_error"}, "address", UpstreamUnavailable),
+        ({"message": "Unknown request URL: POST /x", "code": "unknown_url"}, "address", UpstreamUnavailable),  # Groq
+        ({"message": "File Not Found", "type": "not_found_error", "code": 404}, "address", UpstreamUnavailable),
+    ],
+)
+def test_a_404_of_a_service_is_of_what_it_was_asked_for(
+    error: dict[str, object], cause: Cause, kind: type[GatewayError]
+) -> None:
+    failure = read_failure(404, json.dumps({"error": error}).encode(), {}, NOW)
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+
+
 def test_a_used_up_quota_says_so_by_its_code() -> None:
     assert said(429, "You exceeded your current quota", code="insufficient_quota").error.code == "insufficient_quota"
 
