@@ -17,6 +17,8 @@ _HEAD_BYTES = 1024
 _MOST_MEMBERS = 1000  # of gzip: each costs as much as some kilobytes
 # zlib's wbits; 47 tells zlib from gzip by itself, 0 is for what is plain
 _WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47, b"identity": 0, b"": 0}
+# how zlib and gzip begin; RFC 9110 means the former by deflate, some clients send neither
+_HEADS = (zlib.DEFLATED, 0x1F & 0x0F)
 
 
 class BodyLimit:
@@ -78,6 +80,7 @@ class _Body:
         encoding = context.headers.get(b"content-encoding")
         self._wbits = wbits = _wbits(encoding) if encoding else 0
         self._inflate = zlib.decompressobj(wbits) if wbits else None
+        self._bare = wbits == _WINDOWS[b"deflate"]  # it may be; the first byte tells
         self._sent = 0  # compressed
         self._members = 1
         length = context.headers.get(b"content-length", b"")
@@ -118,6 +121,10 @@ class _Body:
         if self._sent > self._limit + self._limit // 100 + _HEAD_BYTES:  # what holds nothing is none the less read
             raise self._refuse(BodyTooLarge(self._too_large))
         plain, left = b"", self._limit - self._seen + 1
+        if piece and self._bare:
+            self._bare = False
+            if piece[0] & 0x0F not in _HEADS:
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             while piece and len(plain) < left:
                 if self._inflate.eof:

@@ -50,7 +50,7 @@ def run(
         "server.host": host,
         "server.port": port,
         "auth.keys": list(api_keys) or None,
-        "upstream.*.pool.refresh_tokens": [refresh_token] if refresh_token else None,
+        "upstream.*.pool.refresh_tokens": [refresh_token] if refresh_token is not None else None,
         "log.level": log_level,
     }
     given = {key: value for key, value in flags.items() if value is not None}
@@ -61,6 +61,7 @@ def run(
         click.echo("\n".join([*problems, *([refusal] if refusal else [])]), err=True)
         raise SystemExit(2)
     if reload:
+        _listen(found).close()  # what it starts later may wait for a port, not the first start
         import_module("gateway.cli.reload").run_again(found)
     else:
         _serve(found, workers)

@@ -24,6 +24,8 @@ TEXT = b'{"a": "' + b"x" * 50 + b'"}'
     [
         ("gzip", gzip.compress(TEXT, mtime=0)),
         ("deflate", zlib.compress(TEXT)),
+        ("deflate", zlib.compress(TEXT, wbits=-15)),
+        ("deflate", gzip.compress(TEXT, mtime=0)),
         ("GZIP", gzip.compress(TEXT, mtime=0)),
         ("x-gzip", gzip.compress(TEXT, mtime=0)),
         ("identity", TEXT),
