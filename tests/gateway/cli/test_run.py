@@ -220,13 +220,21 @@ def test_a_data_dir_that_cannot_be_written_is_told_at_the_start(folder: Path, pl
         assert (line["level"], line["reason"]) == ("warning", why)
 
 
-def test_a_port_in_use_is_exit_4_and_one_line(folder: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--reload",)])
+def test_a_port_in_use_is_exit_4_and_one_line(folder: Path, more: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with gateway(folder, "--port", str(port)) as program:
+        with gateway(folder, "--port", str(port), *more) as program:
             assert program.ends() == 4
     reason = "another program is listening there; stop it, or use another --port"
     assert program.lines == [f"cannot listen on 127.0.0.1:{port}: {reason}\n"]
+
+
+def test_an_empty_refresh_token_stops_the_start(folder: Path) -> None:
+    """As of a variable that is not set; the demo would be served in the place of the account."""
+    with gateway(folder, "--refresh-token", "") as program:
+        assert program.ends() == 2
+    assert program.lines == ["command line: --refresh-token: upstream.antigravity.pool.refresh_tokens: is empty\n"]
 
 
 def test_a_flag_beats_the_environment_which_beats_the_file(folder: Path) -> None:
