@@ -255,8 +255,11 @@ class Resolver:
     def suggestion(self, name: str, known: Iterable[str] | None = None) -> str:
         """Say which names are near an unknown one, of all that are listed or of those `known`."""
         listed = self.listing() if known is None else known
-        close = get_close_matches(name[:100], [one for one in listed if one != name], n=3, cutoff=0.5)
-        return f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists the models"
+        by_fold = {one.casefold(): one for one in listed if one != name}
+        close = get_close_matches(name[:100].casefold(), by_fold, n=3, cutoff=0.5)
+        if not close:
+            return "; GET /v1/models lists the models"
+        return f"; did you mean {', '.join(by_fold[one] for one in close)}?"
 
     # the lists
 

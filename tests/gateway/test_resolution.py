@@ -143,9 +143,10 @@ def test_an_unknown_name_goes_to_the_default_upstream() -> None:
 
 
 @pytest.mark.parametrize("models", [{}, {"default_upstream": "openai", "unknown": "reject"}])
-def test_an_unknown_name_without_a_default_is_refused_with_suggestions(models: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["gpt4o", "GPT-4O"])
+def test_an_unknown_name_without_a_default_is_refused_with_suggestions(models: dict[str, Any], name: str) -> None:
     with pytest.raises(ModelNotFound, match="did you mean gpt-4o") as refused:
-        resolver(models).resolve("gpt4o")
+        resolver(models).resolve(name)
     assert refused.value.param == "model"
 
 
