@@ -80,7 +80,6 @@ class _Body:
         encoding = context.headers.get(b"content-encoding")
         self._wbits = wbits = _wbits(encoding) if encoding else 0
         self._inflate = zlib.decompressobj(wbits) if wbits else None
-        self._bare = wbits == _WINDOWS[b"deflate"]  # it may be; the first byte tells
         self._sent = 0  # compressed
         self._members = 1
         length = context.headers.get(b"content-length", b"")
@@ -117,14 +116,12 @@ class _Body:
     def _inflated(self, piece: bytes, *, last: bool) -> bytes:
         """Inflate a piece; gzip allows several members, one after the other."""
         assert self._inflate is not None
+        if piece and not self._sent and self._wbits == _WINDOWS[b"deflate"] and piece[0] & 0x0F not in _HEADS:
+            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         self._sent += len(piece)
         if self._sent > self._limit + self._limit // 100 + _HEAD_BYTES:  # what holds nothing is none the less read
             raise self._refuse(BodyTooLarge(self._too_large))
         plain, left = b"", self._limit - self._seen + 1
-        if piece and self._bare:
-            self._bare = False
-            if piece[0] & 0x0F not in _HEADS:
-                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             while piece and len(plain) < left:
                 if self._inflate.eof:
