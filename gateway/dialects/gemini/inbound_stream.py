@@ -3,8 +3,9 @@
     chunk* (a chunk with finishReason and usage | an error)
 
 Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. A call whose arguments
-broke off waits for what comes next: when that is the end of an answer that was cut, it is not said. Of several
-answers each has a writer of its own, which writes its candidate; the first one's sends, and has the usage and the end.
+broke off waits for what comes next: when that is the end of an answer that was cut, it is not said. The last letter of
+a thought waits for its signature: clients drop a thought without words, or fail on it. Of several answers each has a
+writer of its own, which writes its candidate; the first one's sends, and has the usage and the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ class GeminiStream:
         self._pieces: list[str] = []
         self._media: ir.MediaChunk | None = None
         self._signature: ir.Signature | None = None
+        self._thought = ""  # the last letter of a thought, which waits for its signature
         self._waiting: ir.ToolCall | None = None  # its arguments are not whole: the answer may have been cut there
         self._opaque: list[ir.OpaqueEvent] = []
         self._sources: list[ir.CitationDelta] = []
@@ -89,6 +91,7 @@ class GeminiStream:
         self._ended = True
 
     def _fail(self, error: GatewayError) -> None:
+        self._think("", "")
         self._send(write_error(error))
         self._end()
 
@@ -124,9 +127,15 @@ class GeminiStream:
             self._texts.append(event.text)
             self._say({"text": event.text})
 
-    def _thought(self, event: ir.ThinkingDelta) -> None:
+    def _reason(self, event: ir.ThinkingDelta) -> None:
         if event.text and self._visible:
-            self._say({"text": event.text, "thought": True})
+            self._think(event.text[:-1], event.text[-1])
+
+    def _think(self, words: str, last: str) -> None:
+        """Say what waits of a thought, and its next words but for the last letter."""
+        said, self._thought = self._thought + words, last
+        if said:
+            self._say({"text": said, "thought": True})
 
     def _argue(self, event: ir.ArgumentsDelta) -> None:
         self._pieces.append(event.json)
@@ -166,18 +175,18 @@ class GeminiStream:
             self._say(part(waiting, self._answering))
 
     def _made(self) -> ir.ReplyPart | None:
-        """Give what is left to say of the block: a whole one, or the signature of words that are out."""
+        """Give what is left to say of the block: a whole one, or the signature of its words and what waits for it."""
         block, media, signature = self._block, self._media, self._signature
         if block.kind == "tool_call":
             given = Raw("".join(self._pieces).encode())
             return ir.ToolCall(id=block.id, name=block.name, arguments=given, signature=signature)
         if media is not None:
             return ir.Media(media_type=media.media_type, data=media.data, signature=signature)
-        if signature is None or not self._answering.sealed:
-            return None
+        signed = signature is not None and self._answering.sealed
         if block.kind == "thinking":
-            return ir.Thinking(text="", signature=signature) if self._visible else None
-        return ir.Text(text="", signature=signature)
+            words, self._thought = self._thought, ""
+            return ir.Thinking(text=words, signature=signature) if words or (signed and self._visible) else None
+        return ir.Text(text="", signature=signature) if signed else None
 
     def _finish(self, event: ir.Finished) -> None:
         if self._waiting is not None and not breaks_off(self._waiting, event):
@@ -215,7 +224,7 @@ class GeminiStream:
         ir.UsageReported: _count,
         ir.BlockStarted: _open,
         ir.TextDelta: _text,
-        ir.ThinkingDelta: _thought,
+        ir.ThinkingDelta: _reason,
         ir.ArgumentsDelta: _argue,
         ir.MediaChunk: _show,
         ir.SignatureDelta: _sign,

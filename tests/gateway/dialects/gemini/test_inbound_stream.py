@@ -95,11 +95,39 @@ def test_thoughts_are_shown_to_who_asked_for_them(visible: bool, said: list[Any]
     assert parts(*thoughts, *text("a"), visible=visible) == [*said, {"text": "a"}]
 
 
-@pytest.mark.parametrize(("kind", "part"), [("text", {"text": ""}), ("thinking", {"text": "", "thought": True})])
-def test_the_signature_of_words_follows_them(kind: ir.BlockKind, part: dict[str, Any]) -> None:
-    words: ir.Event = ir.TextDelta("a") if kind == "text" else ir.ThinkingDelta("a")
-    _, signed = parts(*block(kind, ir.SignatureDelta(SIGNED), words))
-    assert signed == {**part, "thoughtSignature": SEALED}
+def test_the_signature_of_words_follows_them() -> None:
+    _, signed = parts(*block("text", ir.SignatureDelta(SIGNED), ir.TextDelta("a")))
+    assert signed == {"text": "", "thoughtSignature": SEALED}
+
+
+def test_the_signature_of_a_thought_is_on_its_last_words() -> None:
+    """The AI SDK up to 6 drops what stands on a thought without words, and mirascope fails on such a thought."""
+    thought = block("thinking", *map(ir.ThinkingDelta, "ab"), ir.SignatureDelta(SIGNED))
+    assert parts(*thought, *text("c")) == [
+        {"text": "a", "thought": True},
+        {"text": "b", "thought": True, "thoughtSignature": SEALED},
+        {"text": "c"},
+    ]
+
+
+def test_a_thought_goes_out_at_once_but_for_its_last_letter() -> None:
+    writer = Gemini().stream_writer(answering())
+    begun = writer.feed([STARTED, ir.BlockStarted(kind="thinking"), ir.ThinkingDelta("He")])
+    assert b'{"text":"H","thought":true}' in begun
+    assert b'{"text":"el","thought":true}' in writer.feed([ir.ThinkingDelta("ll")])
+    assert b'{"text":"l","thought":true}' in writer.feed([ir.BlockEnded()])
+
+
+def test_the_signature_of_a_thought_without_words_stands_alone() -> None:
+    (signed,) = parts(*block("thinking", ir.SignatureDelta(SIGNED)))
+    assert signed == {"text": "", "thought": True, "thoughtSignature": SEALED}
+
+
+def test_the_last_words_of_a_thought_go_out_before_a_failure() -> None:
+    broken = [STARTED, *block("thinking", ir.ThinkingDelta("h"))[:-1], ir.Failed(StreamBroken(StreamBroken.CUT))]
+    thought, failure = sse(write(broken))
+    assert thought["candidates"][0]["content"]["parts"] == [{"text": "h", "thought": True}]
+    assert "error" in failure
 
 
 def test_the_signature_of_hidden_thoughts_stays_here() -> None:
