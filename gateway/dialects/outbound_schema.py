@@ -20,7 +20,8 @@ from gateway.dialects.rewriting import rewriting
 __all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
 
 MENDED: Final = (
-    "rewritten: OpenAI requires an object of JSON Schema draft 2020-12, items for arrays, and patterns for Python's re"
+    "rewritten: OpenAI requires an object of JSON Schema draft 2020-12, items for arrays, patterns for Python's re, "
+    "and no defaults in strict mode"
 )
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 

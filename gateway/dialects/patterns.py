@@ -15,7 +15,17 @@ from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.modern_schema import written_within
 from gateway.dialects.rewriting import rewriting
 
-__all__ = ["BOUNDS", "CHOICES", "PATTERNS", "is_pattern", "readable", "unbounded", "unchosen", "without_foreign"]
+__all__ = [
+    "BOUNDS",
+    "CHOICES",
+    "PATTERNS",
+    "is_pattern",
+    "readable",
+    "unbounded",
+    "unchosen",
+    "without_defaults",
+    "without_foreign",
+]
 
 PATTERNS: Final = "patterns that only JavaScript reads became part of the descriptions"
 CHOICES: Final = "the values to choose from became part of the descriptions"
@@ -76,6 +86,16 @@ def _without_choices(node: object) -> object:
         if "type" not in node and all(isinstance(value, str) for value in values):
             written["type"] = "string"
         _say(written, "one of: " + ", ".join(msgspec.json.encode(value).decode() for value in values))
+    return written
+
+
+def without_defaults(node: object) -> object:
+    """Say in words what a property is if nothing is said of it; null says no more."""
+    if not is_object(node):
+        return node
+    written = written_within(node, without_defaults)
+    if "default" in node and written.pop("default") is not None:
+        _say(written, f"default: {msgspec.json.encode(node['default']).decode()}")
     return written
 
 

@@ -23,7 +23,7 @@ from .demanded import REMINDED, demands_of, equipped, met
 from .outbound_marking import lost_marks, marks_for
 from .outbound_messages import Conversation
 from .outbound_models import Abilities, abilities_of, effort_of
-from .outbound_tools import Tools, is_strict, write_tools
+from .outbound_tools import Tools, forcible, is_strict, write_tools
 
 __all__ = ["CUT", "IN_JSON", "OPENAI", "in_words", "names_of", "short", "write_request"]
 
@@ -219,7 +219,7 @@ class _Writer:
                 if getattr(output, name) is not None:
                     self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
             return fields | {"response_format": {"type": "json_object"}}
-        schema = mended(output.schema)
+        schema = forcible(mended(output.schema), strict=output.strict)
         if schema != output.schema:
             self._lose("schema", MENDED, "hint")
         form: dict[str, object] = {"name": self._schema_name(output.name), "schema": schema}

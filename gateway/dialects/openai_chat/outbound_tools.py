@@ -11,11 +11,13 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
+from gateway.dialects.patterns import without_defaults
+from gateway.dialects.rewriting import rewriting
 from gateway.dialects.services import carried
 
 from .outbound_models import Abilities
 
-__all__ = ["Tools", "is_strict", "write_tools"]
+__all__ = ["Tools", "forcible", "is_strict", "write_tools"]
 
 _NO_FUNCTIONS: Final = "there are no functions to call"
 _SEARCH: Final = "web_search_options"
@@ -99,7 +101,7 @@ class _Writer:
             return {"type": "custom", "custom": written | _form(tool.grammar)}
         self._losses += emulated(tool)
         given = tool.schema or NO_PARAMETERS
-        schema = parameters(given)
+        schema = forcible(parameters(given), strict=tool.strict)
         if schema != given:
             self._lose(f"{tool.path}.{tool.schema_path}".rstrip("."), MENDED)
         written["parameters"] = schema
@@ -171,6 +173,20 @@ def _form(grammar: ir.Grammar | None) -> dict[str, object]:
         return {}
     said = {"syntax": grammar.syntax, "definition": grammar.definition}
     return {"format": {"type": "grammar", "grammar": said}}
+
+
+def forcible(schema: Raw, *, strict: bool | None) -> Raw:
+    """Give a schema without its defaults if that is all that stands between it and strict mode, else itself.
+
+    All properties are required there, so no default is ever taken. Azure refuses them.
+    """
+    return _bare(schema) if strict else schema
+
+
+@rewriting
+def _bare(schema: object) -> object:
+    bare = without_defaults(schema)
+    return bare if _forced(bare) else schema
 
 
 def is_strict(schema: Raw) -> bool:

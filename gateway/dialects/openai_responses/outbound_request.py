@@ -20,7 +20,7 @@ from gateway.dialects.openai_chat.call_ids import NUMBERED
 from gateway.dialects.openai_chat.outbound_marking import lost_marks, marks_for
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
-from gateway.dialects.openai_chat.outbound_tools import is_strict
+from gateway.dialects.openai_chat.outbound_tools import forcible, is_strict
 from gateway.dialects.outbound import TEXT_ONLY, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.raw import FIELDS, NULL
@@ -232,7 +232,7 @@ class _Writer:
                 if getattr(output, name) is not None:
                     self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
             return {"type": "json_object"}
-        schema = mended(output.schema)
+        schema = forcible(mended(output.schema), strict=output.strict)
         if schema != output.schema:
             self._lose("schema", MENDED, "hint")
         form: JSON = {"type": "json_schema", "name": self._schema_name(output.name), "schema": schema}

@@ -12,7 +12,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_models import abilities_of
-from gateway.dialects.openai_chat.outbound_tools import is_strict
+from gateway.dialects.openai_chat.outbound_tools import forcible, is_strict
 from gateway.dialects.outbound import OpenAITarget, emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
 from gateway.dialects.raw import MANY, NO_TEXT, NULL
@@ -113,7 +113,7 @@ class ToolWriter:
             return {"type": "custom", **said} | ({} if form is None else {"format": form})
         self._losses += emulated(tool)
         given = tool.schema or NO_PARAMETERS
-        schema = parameters(given)
+        schema = forcible(parameters(given), strict=tool.strict)
         if schema != given:
             self._lose(f"{tool.path}.{tool.schema_path}".rstrip("."), MENDED)
         strict = self._strict(tool, schema)

@@ -152,6 +152,15 @@ def test_a_schema_without_a_name_gets_one_and_is_not_made_strict() -> None:
     assert body(output=output)["response_format"]["json_schema"] == {"name": "answer", "schema": CLOSED}
 
 
+def test_a_strict_schema_has_no_defaults() -> None:
+    """What pydantic writes of optional fields: Azure refuses it there, and OpenAI did."""
+    given = {"n": {"type": "integer", "default": 3}}
+    schema = {"type": "object", "properties": given, "required": ["n"], "additionalProperties": False}
+    form = body(output=ir.Output(kind="schema", schema=raw(schema), strict=True))["response_format"]["json_schema"]
+    assert form["strict"] is True
+    assert form["schema"]["properties"] == {"n": {"type": "integer", "description": "(default: 3)"}}
+
+
 def test_strict_is_dropped_where_the_schema_does_not_keep_its_rules() -> None:
     output = ir.Output(kind="schema", schema=raw(OPEN), name="city", strict=True)
     answer = written(output=output, paths={"response_format.json_schema": "text.format"})

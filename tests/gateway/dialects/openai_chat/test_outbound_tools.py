@@ -62,7 +62,6 @@ def test_one_open_object_within_is_not_strict(inner: Any) -> None:
 @pytest.mark.parametrize(
     "inner",
     [
-        {"type": "string", "default": "x"},
         {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
         {"oneOf": [{"type": "string"}, {"type": "null"}]},
         {"allOf": [STRICT]},
@@ -78,6 +77,27 @@ def test_what_openai_cannot_force_is_not_strict(inner: Any) -> None:
     answer = written(tools=(function(schema=raw(schema | {"$defs": {"A": STRICT}}), strict=True),))
     assert "strict" not in tool_of(answer)["function"]
     assert ("tools[0].function.strict", "hint") in lost(answer)
+
+
+def test_a_strict_function_has_no_defaults() -> None:
+    """What pydantic writes of optional fields: Azure refuses it there, and OpenAI did."""
+    inner = {"n": {"type": "integer", "default": 3}, "default": {"type": ["string", "null"], "default": None}}
+    schema = {"type": "object", "properties": inner, "required": [*inner], "additionalProperties": False}
+    answer = written(tools=(function(schema=raw(schema), strict=True),))
+    sent = tool_of(answer)["function"]
+    assert sent["strict"] is True
+    assert sent["parameters"]["properties"] == {
+        "n": {"type": "integer", "description": "(default: 3)"},
+        "default": {"type": ["string", "null"]},
+    }
+    assert lost(answer) == [("tools[0].function.parameters", "hint")]
+
+
+def test_a_function_that_is_not_strict_keeps_its_defaults() -> None:
+    schema = STRICT | {"properties": {"a": {"type": "string", "default": "x"}, "b": {"type": "object"}}}
+    for strict in (True, False, None):
+        (tool,) = body(tools=(function(schema=raw(schema), strict=strict),))["tools"]
+        assert tool["function"]["parameters"]["properties"]["a"] == {"type": "string", "default": "x"}
 
 
 def test_what_openai_can_force_is_strict() -> None:

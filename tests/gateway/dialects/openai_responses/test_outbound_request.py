@@ -153,6 +153,15 @@ def test_schema_without_a_name_gets_one() -> None:
     assert form == {"type": "json_schema", "name": "answer", "schema": OPEN}
 
 
+def test_a_strict_schema_has_no_defaults() -> None:
+    """What pydantic writes of optional fields: Azure refuses it there, and OpenAI did."""
+    given = {"n": {"type": "integer", "default": 3}}
+    schema = {"type": "object", "properties": given, "required": ["n"], "additionalProperties": False}
+    form = body(output=ir.Output(kind="schema", schema=raw(schema), strict=True))["text"]["format"]
+    assert form["strict"] is True
+    assert form["schema"]["properties"] == {"n": {"type": "integer", "description": "(default: 3)"}}
+
+
 def test_strictness_that_the_schema_cannot_have_is_told() -> None:
     asked = written(
         output=ir.Output(kind="schema", schema=raw(OPEN), name="a b", strict=True),

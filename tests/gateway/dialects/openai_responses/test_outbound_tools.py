@@ -45,6 +45,9 @@ def test_root_without_a_type_is_an_object() -> None:
 def test_strict_is_kept_where_the_schema_allows_it() -> None:
     (one,) = body(tools=(tool(schema=raw(CLOSED), strict=True),))["tools"]
     assert one["strict"] is True
+    defaulted = CLOSED | {"properties": {"a": {"type": "string", "default": "x"}}}
+    (one,) = body(tools=(tool(schema=raw(defaulted), strict=True),))["tools"]
+    assert (one["strict"], "default" in one["parameters"]["properties"]["a"]) == (True, False)
     open_one = written(tools=(tool(strict=True),))
     assert lost(open_one) == {"tools[0].strict": "hint"}
 
