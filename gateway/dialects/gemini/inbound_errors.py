@@ -35,15 +35,22 @@ _STATUS: Final[Mapping[type[GatewayError], str]] = {
 }
 _TYPE: Final = "type.googleapis.com/google.rpc."
 _DOMAIN: Final = "asgi-llm-gateway"
+_TOO_LONG: Final = "exceeds the maximum number of tokens allowed"  # programs that cut the prompt then look for this
 
 
 def write_error(error: GatewayError) -> bytes:
     """Write the object whose first and only member is `error`: clients look for just that at its beginning."""
-    body: JSON = {"code": error.status, "message": error.message, "status": _status(error)}
+    body: JSON = {"code": error.status, "message": _message(error), "status": _status(error)}
     details = [*_details(error)]
     if details:
         body["details"] = details
     return encode({"error": body})
+
+
+def _message(error: GatewayError) -> str:
+    if isinstance(error, errors.ContextTooLong) and _TOO_LONG not in error.message:
+        return f"The input token count {_TOO_LONG}: {error.message}"
+    return error.message
 
 
 def _status(error: GatewayError) -> str:

@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.dialects.gemini import inbound_whole
 from gateway.dialects.gemini.inbound import Gemini
 from gateway.dialects.gemini.request import GeminiTarget, write_request
-from gateway.errors import InvalidRequest
+from gateway.errors import ContextTooLong, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
@@ -271,6 +271,25 @@ def test_an_error_where_an_array_was_to_come_is_an_array_of_one(streams: Any, st
     status, body = Gemini().write_error(InvalidRequest("m"), "req_1", route=route)
     assert (status, body.startswith(start)) == (400, True)
     assert body.endswith(b"]") is (streams == "array")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "prompt is too long: 9 tokens",
+            "The input token count exceeds the maximum number of tokens allowed: prompt is too long: 9 tokens",
+        ),
+        (
+            "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+            "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+        ),
+    ],
+)
+def test_a_prompt_that_is_too_long_says_so_in_googles_words(message: str, expected: str) -> None:
+    """LiteLLM, LangChain, opencode and Kilo Code know it by them, and shorten the conversation."""
+    _, body = Gemini().write_error(ContextTooLong(message), "req_1")
+    assert json.loads(body)["error"]["message"] == expected
 
 
 def test_a_count() -> None:
