@@ -57,6 +57,20 @@ async def test_a_first_chunk_without_choices_is_left_out(tmp_path: Path) -> None
     assert await stream(tmp_path, filters, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
 
 
+@pytest.mark.parametrize("more", [{}, COUNTING])
+async def test_a_chunk_whose_choices_are_null_is_left_out(tmp_path: Path, more: Any) -> None:
+    """A10: a program that goes through the choices fails on null."""
+    got = await stream(tmp_path, FIRST, chunk(choices=None), LAST, DONE, **more)
+    assert got == FIRST + LAST + DONE
+
+
+async def test_the_tokens_that_were_asked_for_come_with_a_list_where_the_choices_are_null(tmp_path: Path) -> None:
+    """Pitfall 10: exactly one chunk has no choice, and it says `choices: []`."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    got = await stream(tmp_path, FIRST, LAST, chunk(choices=None, usage=usage), DONE, **COUNTING)
+    assert json.loads(data_of(got)[-1]) == json.loads(data_of(chunk(choices=[], usage=usage))[0])
+
+
 @pytest.mark.parametrize("last", [LAST, LAST + COUNTED, LAST[:-2]])
 async def test_a_good_end_without_the_word_for_it_gets_it(tmp_path: Path, last: bytes) -> None:
     """Clients hang or fail: ikawrakow/ik_llama.cpp#467, huggingface/text-generation-inference#1896."""
@@ -79,6 +93,20 @@ async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
     got = await stream(tmp_path, FIRST, hollow, half, LAST, DONE, **COUNTING)
     kept = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
     assert [json.loads(one) for one in data_of(got)] == [json.loads(one) for one in data_of(FIRST + kept + LAST)]
+
+
+async def test_a_choice_whose_delta_is_null_is_left_out(tmp_path: Path) -> None:
+    """A11: a parser that expects an object there fails on null as well."""
+    half = chunk(choices=[{"index": 0, "delta": None}, {"index": 1, "delta": {"content": "b"}}])
+    ended = chunk(choices=[{"index": 1, "delta": None, "finish_reason": "stop"}])
+    got = await stream(
+        tmp_path, FIRST, chunk(**said()), chunk(choices=[{"index": 0, "delta": None}]), half, ended, DONE
+    )
+    kept = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
+    end = chunk(choices=[{"index": 1, "delta": {}, "finish_reason": "stop"}])
+    assert [json.loads(one) for one in data_of(got)] == [
+        json.loads(one) for one in data_of(FIRST + chunk(**said()) + kept + end)
+    ]
 
 
 async def test_an_end_without_a_delta_stays(tmp_path: Path) -> None:

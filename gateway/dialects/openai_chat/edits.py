@@ -308,7 +308,7 @@ class _Signed:
 
 
 class _Choice(Struct):
-    delta: Raw | UnsetType = UNSET
+    delta: Raw = NULL
 
 
 class _Chunk(Struct):
@@ -336,7 +336,7 @@ def skim(events: bytes, answering: Answering) -> bool:
         return True
     if b'"usage"' in events and not answering.request.include_usage:
         return True
-    deltas = events.count(b'"delta"')
+    deltas = events.count(b'"delta":{') or events.count(b'"delta": {')  # not null
     if deltas != events.count(b'"choices"') or events.count(b'"index"') > deltas:
         return True
     return _SEVERAL.search(events) is not None  # a choice that says nothing at all has no name to be counted by
@@ -353,7 +353,7 @@ def screen(data: bytes, answering: Answering) -> bool:
         return True
     if chunk.usage is not UNSET and not answering.request.include_usage:
         return True
-    return chunk.choices == [] or any(one.delta is UNSET or tells_of_calls(one.delta) for one in chunk.choices or ())
+    return not chunk.choices or any(is_null(one.delta) or tells_of_calls(one.delta) for one in chunk.choices)
 
 
 def _uncounted(fields: Fields, _: Answering) -> Fields | None:
@@ -369,19 +369,27 @@ def _uncounted(fields: Fields, _: Answering) -> Fields | None:
 
 
 def _unfilled(fields: Fields, _: Answering) -> Fields | None:
-    """Leave out what holds no choice: Azure's word on the prompt. Tokens that were asked for come so, too."""
-    if read(fields.get("choices", NULL), RAWS) != [] or not is_null(fields.get("usage", NULL)):
+    """Leave out what holds no choice: Azure's word on the prompt. Tokens that were asked for come so, with a list."""
+    choices = fields.get("choices", NULL)
+    null = is_null(choices)
+    if (not null and read(choices, RAWS) != []) or "error" in fields:
         return fields
-    return None
+    if not is_null(fields.get("usage", NULL)):
+        return {**fields, "choices": _NO_LIST} if null else fields
+    return None if "choices" in fields else fields
 
 
 def _hollow(fields: Fields, _: Answering) -> Fields | None:
     """Leave out choices without a delta; one that ends its answer gets an empty one."""
     choices = read(fields.get("choices", NULL), MANY)
-    if not choices or all("delta" in one for one in choices):
+    if not choices or all(map(_says, choices)):
         return fields
-    given = [one if "delta" in one else {**one, "delta": _EMPTY} for one in choices if "delta" in one or _ends(one)]
+    given = [one if _says(one) else {**one, "delta": _EMPTY} for one in choices if _says(one) or _ends(one)]
     return {**fields, "choices": Raw(_encode(given))} if given else None
+
+
+def _says(choice: Fields) -> bool:
+    return not is_null(choice.get("delta", NULL))
 
 
 def _ends(choice: Fields) -> bool:
