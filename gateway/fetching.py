@@ -25,7 +25,6 @@ _MAX_BYTES: Final = 10 * 1024 * 1024
 _TIMEOUT_S: Final = 10.0
 _MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _HEADERS: Final = {
     "user-agent": f"asgi-llm-gateway/{__version__}",
     "accept": "image/*, application/pdf, audio/*",
@@ -132,9 +131,8 @@ def _read(file: ir.Media, answer: Whole) -> ir.Media:
     if not answer.body:
         raise ValueError("its server sends nothing")
     said = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    kind = None if said in _UNSAID else said
     data, video = b64encode(answer.body).decode(), file.media_type.startswith("video/")
-    return media_of(kind, data=data, filename=file.filename, path=file.path, any_type=video)
+    return media_of(said, data=data, filename=file.filename, path=file.path, any_type=video)
 
 
 def _words(error: Exception) -> str:

@@ -31,6 +31,11 @@ _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]*)`
 _SHRINK: Final = bytes.maketrans(b"[]ntrbfu/", b"{}xxxxxxx")  # what may follow a backslash must not vanish
 _IRRELEVANT: Final = bytes(set(range(256)) - set(b'{}[]"\\ntrbfu/'))
 
+_SEEN: Final = IMAGES | {"image/heic", "image/heif"}  # and what phones take, which Gemini is shown
+_UNSAID: Final = frozenset(
+    {"application/octet-stream", "binary/octet-stream"}
+)  # browsers say it of what they do not know
+
 _SAME: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "application/x-pdf": "application/pdf"}
 _MAGIC: Final = (  # the first bytes of a file, as they look in base64
     ("/9j/", "image/jpeg"),
@@ -206,7 +211,7 @@ def media(
     """Read base64 `data` (plain or a data URL) or a `url`; raise InvalidRequest naming `path`.
 
     A data URL's own type wins over `media_type`; without any, the first bytes, then the file's name tell, else it is
-    what is given as `otherwise`.
+    what is given as `otherwise`. So it is with one that says nothing, but then it stays.
     A URL whose type nobody knows is of type `unknown`. `any_type`: where there is more than pictures, PDF and sound.
     """
     source = url if data is None else data
@@ -223,7 +228,9 @@ def media(
     else:
         content = source
     content = _base64(content, path)
-    kind = media_type or _sniff(content, filename) or otherwise
+    kind = _normal(media_type or "")
+    if kind in _UNSAID or not kind:
+        kind = _sniff(content, filename) or kind or otherwise
     kind = _normal(kind) if any_type else _allowed(kind, path)
     return ir.Media(media_type=kind, data=content, filename=filename, detail=detail, path=path)
 
@@ -270,7 +277,7 @@ def _normal(media_type: str) -> str:
 
 def _allowed(media_type: str, path: str) -> str:
     kind = _normal(media_type)
-    if kind in IMAGES or kind == "application/pdf" or kind.startswith("audio/"):
+    if kind in _SEEN or kind == "application/pdf" or kind.startswith("audio/"):
         return kind
     raise InvalidRequest(
         f"{path}: media type {kind or 'unknown'!r} is not supported; use JPEG, PNG, GIF, WebP, PDF or audio",

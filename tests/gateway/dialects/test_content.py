@@ -169,6 +169,10 @@ def test_data_urls_are_normalised(url: str, media_type: str, data: str) -> None:
         (None, "report.pdf", "application/pdf"),
         (None, "Photo.JPG", "image/jpeg"),
         (None, None, "application/pdf"),
+        ("application/octet-stream", "report.pdf", "application/pdf"),
+        ("Application/Octet-Stream; x=y", "Photo.JPG", "image/jpeg"),
+        ("binary/octet-stream", "song.mp3", "audio/mpeg"),
+        ("image/heic", None, "image/heic"),
     ],
 )
 def test_the_type_of_plain_data_comes_from_what_is_known(
@@ -181,6 +185,17 @@ def test_what_nothing_tells_the_type_of_is_what_its_place_is_for() -> None:
     assert media(data="AAAA", path="p").media_type == "application/pdf"
     assert media(data="AAAA", path="p", otherwise="image/png").media_type == "image/png"
     assert media(data="/9j/AAAA", path="p", otherwise="image/png").media_type == "image/jpeg"
+
+
+def test_a_type_that_says_nothing_is_what_the_bytes_are() -> None:
+    """Browsers write it for a file that they do not know, such as notes.md on Windows."""
+    unsaid = "data:application/octet-stream;base64,"
+    assert media(data=f"{unsaid}JVBERi0x", path="p", any_type=True).media_type == "application/pdf"
+    notes = media(data=f"{unsaid}AAAA", filename="notes.txt", path="p", any_type=True)
+    assert notes.media_type == "text/plain"
+    assert media(data=f"{unsaid}AAAA", path="p", any_type=True).media_type == "application/octet-stream"
+    with pytest.raises(InvalidRequest, match="octet-stream"):
+        media(data=f"{unsaid}AAAA", path="p")
 
 
 @pytest.mark.parametrize(
