@@ -215,3 +215,41 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
     else:
         assert written["messages"] == (given if kept is None else kept)
     assert (names, len(losses)) == (edit.split(", ") if edit else [], lost)
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        # a server that counts its calls from 0 in each turn, before Claude goes on
+        (
+            [USER, *(2 * [turn("assistant", use("a")), turn("user", result("a"))])],
+            ["a", "a", "a_2", "a_2"],
+        ),
+        # 5.1: twice in one turn, with the results in order
+        (
+            [
+                USER,
+                turn("assistant", use("a"), use("a"), use("b")),
+                turn("user", result("b"), result("a"), result("a")),
+            ],
+            ["a", "a_2", "b", "b", "a", "a_2"],
+        ),
+        # a name that is in use already
+        (
+            [USER, turn("assistant", use("a"), use("a_2"), use("a")), turn("user", *map(result, ("a", "a_2", "a")))],
+            ["a", "a_2", "a_3", "a", "a_2", "a_3"],
+        ),
+        # what is illegal stays unique, too
+        (
+            [USER, turn("assistant", use("a:0"), use("a:0")), turn("user", result("a:0"), result("a:0"))],
+            ["a_0_0ed32d33", "a_0_0ed32d33_2"] * 2,
+        ),
+    ],
+)
+def test_calls_have_ids_of_their_own(given: list[Json], ids: list[str]) -> None:
+    """Anthropic: "`tool_use` ids must be unique", in the whole conversation."""
+    body = OF_CLAUDE | {"messages": given}
+    written, names, losses = messages(body, model=body["model"])
+    blocks = [block for one in written["messages"][1:] for block in one["content"]]
+    assert [block.get("id") or block["tool_use_id"] for block in blocks] == ids
+    assert (names, losses) == (["ids"], [])

@@ -226,7 +226,8 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="marks", why="Anthropic rejects cache_control on thoughts", apply=unmarked),
     RequestEdit(
         name="ids",
-        why="Anthropic accepts tool IDs of letters, digits, _ and - only; Kimi says nothing behind those of others",
+        why="Anthropic accepts tool IDs of letters, digits, _ and - only, one for each call; Kimi says nothing behind "
+        "those of others",
         apply=legal,
     ),
     RequestEdit(name="results", why="Anthropic requires one result for each call, directly after it", apply=answered),

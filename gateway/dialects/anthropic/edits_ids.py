@@ -27,7 +27,7 @@ def legal(words: Conversed) -> None:
     if not has_tools(words):
         return
     if not counts_calls(words.target.model) or PLAIN in words.target.refused:
-        _mend(words, _legalised)
+        _mend(words, _Own().write)
     elif (ids := recounted(name_of(block, "id") for block in _calls(words))) is not None:
         _mend(words, lambda given, block: _counted(given, block, ids))
 
@@ -42,7 +42,37 @@ def _mend(words: Conversed, write: Callable[[str, Fields], str]) -> None:
     mend_blocks(words, mend)
 
 
-def _legalised(given: str, _: Fields) -> str:
+class _Own:
+    """Ids that are legal and of one call each; results for calls of one id are in the order of the calls."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, int] = {}  # how often each was asked for
+        self._waiting: dict[str, list[str]] = {}  # of calls since the last result, by what they are called here
+        self._answering = False
+
+    def write(self, given: str, block: Fields) -> str:
+        """Give the id of a call or of its result."""
+        if kind_of(block) == _USE:
+            return self._call(given)
+        self._answering = True
+        waiting = self._waiting.get(given)
+        if waiting is None:
+            return _legalised(given)
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+    def _call(self, given: str) -> str:
+        if self._answering:
+            self._waiting, self._answering = {}, False
+        first = new = _legalised(given)
+        while new in self._used:
+            self._used[first] += 1
+            new = f"{first}_{self._used[first]}"
+        self._used[new] = 1
+        self._waiting.setdefault(given, []).append(new)
+        return new
+
+
+def _legalised(given: str) -> str:
     return given if _LEGAL.fullmatch(given) else map_id(given)
 
 
