@@ -94,6 +94,20 @@ DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
         ),
         (
             MESSAGES | {"max_tokens": 2000, "thinking": THINKS},
+            Own(model="m", thinking_conflict="raise"),
+            {},
+            ["budget"],
+            {"max_tokens": 10192},
+        ),
+        (
+            MESSAGES | {"max_tokens": 2000, "thinking": {"type": "later", "budget_tokens": 2000}},
+            None,
+            {},
+            [],
+            {},
+        ),
+        (
+            MESSAGES | {"max_tokens": 2000, "thinking": THINKS},
             None,
             {"betas": ("interleaved-thinking-2025-05-14",)},
             [],
@@ -109,6 +123,14 @@ DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
         ),
         (MESSAGES, Own(model="m", sampling=False), {"sampling": ir.Sampling(temperature=0.5)}, [], {}),
         (MESSAGES | {"temperature": 0.3}, Own(model="m", refused={"drawing"}), {}, ["refused"], {"temperature": None}),
+        (
+            MESSAGES | {"temperature": 0.3, "top_p": 0.5},
+            Own(model="m", refused={"both"}),
+            {},
+            ["refused"],
+            {"top_p": None},
+        ),
+        (MESSAGES | {"top_p": 0.5}, Own(model="m", refused={"both"}), {}, [], {}),
         # 15: Claude, and what else has refused it
         *(
             (

@@ -53,6 +53,12 @@ def test_thoughts_of_responses_leave_their_envelope(sealed: Json, kept: Json | N
     assert losses == (["input[0]"] if kept is None else [])
 
 
+def test_no_sealed_thought_goes_where_signatures_are_off() -> None:
+    body = {"model": "m", "input": [REASONING | {"encrypted_content": OPENAIS}, ITEM]}
+    written, _, losses = responses(body, OpenAITarget(model="m", signatures=False))
+    assert (written["input"], losses) == ([ITEM], ["input[0]"])
+
+
 def test_a_sealed_thought_goes_without_the_name_that_it_has_here() -> None:
     """Pitfall 42: the upstream would look for it."""
     sealed = REASONING | {"id": HERE, "encrypted_content": OPENAIS}

@@ -49,6 +49,7 @@ CONVERSATIONS: dict[str, tuple[list[Json], list[Json], str]] = {
         [HI, called("f"), user(result("f")), user({"text": '[tool result f] {"a":1}'}), DONE],
         "1",
     ),
+    "at the end": ([HI, called("f")], [HI, called("f"), user(result("f", INTERRUPTED))], ""),
     "cut": (
         [called("f"), user(result("f")), DONE],
         [user({"text": "(conversation continues)"}), called("f"), user(result("f")), DONE],

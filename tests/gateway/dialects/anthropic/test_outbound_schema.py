@@ -116,6 +116,11 @@ def test_what_is_required_is_there() -> None:
     assert strict_of(of(a=WORDS) | {"required": ["a", "b"]}) == closed(a=WORDS) | {"required": ["a"]}
 
 
+def test_what_must_hold_all_at_once_below_the_root_stays() -> None:
+    schema = of(a={"allOf": [WORDS, {"type": "string", "enum": ["b"]}]})
+    assert strict_of(schema) == closed(a={"allOf": [WORDS, {"type": "string", "enum": ["b"]}]})
+
+
 def test_references_stay() -> None:
     schema = of(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": of(n=WORDS)}}
     assert strict_of(schema) == closed(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": closed(n=WORDS)}}
@@ -134,6 +139,8 @@ def test_references_stay() -> None:
         of(a={"type": "unheard_of"}),
         of(a={"type": {}}),
         of(a={"type": [[]]}),
+        of(a=WORDS) | {"additionalProperties": WORDS},
+        of(a=WORDS) | {"type": ["object", "null"], "$defs": {"A": WORDS}},
     ],
 )
 def test_what_leaves_anything_open_cannot_be_held_to(schema: Json) -> None:

@@ -440,6 +440,11 @@ def test_code_that_ran_is_fenced_text_with_what_it_printed_and_drew() -> None:
     assert blocks(reader().feed_whole(json.dumps(body).encode())) == blocks(streamed)
 
 
+def test_a_drawing_at_an_address_of_the_upstreams_own_is_its_link() -> None:
+    ran = done(0, "code_interpreter_call", outputs=[{"type": "image", "url": "sandbox:/mnt/x.png"}])
+    assert blocks(read(ran, terminal())) == [[TEXT, ir.TextDelta("![image](sandbox:/mnt/x.png)")]]
+
+
 @pytest.mark.parametrize("fields", [{"code": None, "outputs": None}, {"code": 1}, {"outputs": [{"logs": ""}]}])
 def test_code_that_says_nothing_is_nothing(fields: dict[str, Any]) -> None:
     assert blocks(read(done(0, "code_interpreter_call", **fields), terminal())) == []

@@ -204,6 +204,12 @@ def test_choice_of_a_service_that_is_not_here_is_told() -> None:
     assert (asked.body["tool_choice"], lost(asked)) == ("auto", {"tools[1]": "change", "tool_choice": "change"})
 
 
+def test_choice_of_a_tool_that_is_not_there_is_told() -> None:
+    asked = written(tools=(A,), tool_choice=ir.ToolChoice(mode="auto", names=("a", "gone")))
+    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "a"}]}
+    assert (asked.body["tool_choice"], lost(asked)) == (allowed, {"tool_choice": "change"})
+
+
 @pytest.mark.parametrize("parallel", [True, False])
 def test_parallel_calls_are_said_beside_the_choice(parallel: bool) -> None:
     asked = body(tools=(A,), tool_choice=ir.ToolChoice(mode="auto", parallel=parallel))
