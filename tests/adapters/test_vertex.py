@@ -412,6 +412,24 @@ async def test_our_own_fault_is_not_passed_on(robot: VertexSite) -> None:
         await adapter.forward(native("/v1beta/models/m:predict", model="gemini-embedding-001"))
 
 
+async def test_a_place_that_cannot_be_reached_gives_the_credential_back(robot: VertexSite) -> None:
+    async with upstream(ending(b"", b"")) as server:
+        gone = server.url
+    adapter = await robot.open(project=PROJECT, base_url=gone)
+    with pytest.raises(UpstreamUnavailable):
+        await adapter.forward(native("/v1beta/models/m:predict", model="gemini-embedding-001"))
+    assert adapter.leases == 0
+
+
+async def test_a_dead_login_is_a_bad_gateway_for_native_calls_too(vertex: VertexSite) -> None:
+    vertex.login.refresh_tokens.clear()
+    vertex.find(vertex.login.user())
+    adapter = await vertex.open(project=PROJECT)
+    with pytest.raises(UpstreamCredential, match="no access token"):
+        await adapter.forward(native("/v1beta/models/m:predict", model="gemini-embedding-001"))
+    assert (adapter.leases, vertex.fake.requests) == (0, [])
+
+
 async def test_a_caller_who_leaves_gives_the_credential_back(robot: VertexSite) -> None:
     adapter = await robot.open(project=PROJECT)
     asked = asyncio.create_task(robot.ask("!slow 30"))
