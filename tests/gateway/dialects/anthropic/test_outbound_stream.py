@@ -373,8 +373,14 @@ def test_pitfall_76_an_empty_report_takes_nothing_back() -> None:
     assert reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 0}))).usage.input == 25
 
 
-def test_unknown_events_say_nothing() -> None:
-    assert read(start(), {"type": "unheard_of", "delta": 5}, *words(0, "a"), *end())[-1].__class__ is ir.Finished
+@pytest.mark.parametrize("fields", [{"delta": 5}, {"index": "x"}, {"message": []}])
+def test_unknown_events_say_nothing(fields: dict[str, object]) -> None:
+    assert read(start(), {"type": "unheard_of", **fields}, *words(0, "a"), *end())[-1].__class__ is ir.Finished
+
+
+def test_a_known_event_that_is_none_breaks_the_answer() -> None:
+    failed = read(start(), {"type": "content_block_stop", "index": "x"}, *words(0, "a"), *end())
+    assert isinstance(failure(failed), errors.UpstreamMalformed)
 
 
 def test_deltas_without_a_block_open_one() -> None:

@@ -56,9 +56,10 @@ def test_an_error_is_told_as_an_error_only() -> None:
 
 
 def test_what_cannot_be_read_is_left_out() -> None:
-    one = reader(native=True)
-    assert told(one.feed(["{", "5", '{"response":5}', payload({})])) == [b"{}"]
-    assert one.skipped == 3
+    one, deep = reader(native=True), "[" * 100_000 + "]" * 100_000
+    sent = ["{", "5", '{"response":5}', f'{{"candidates":{deep}}}', f'{{"other":{deep}}}', payload({})]
+    assert told(one.feed(sent)) == [b"{}"]
+    assert one.skipped == 5
 
 
 def test_an_error_that_is_none_is_not_told() -> None:
