@@ -263,9 +263,8 @@ def test_a_text_is_a_document_of_words(kind: str) -> None:
 
 def test_a_file_of_blanks_says_that_it_is_empty() -> None:
     media = ir.Media(media_type="text/plain", data="IAo=", filename="a.txt", path="p.data")
-    asked = written(user(media))
-    assert asked.body["messages"][0]["content"] == [text("(empty)")]
-    assert lost(asked) == [("p.filename", "hint")]
+    assert messages(user(media))[0]["content"] == [text("(empty)")]
+    assert lost(written(user(media))) == [("p.filename", "hint")]
 
 
 @pytest.mark.parametrize(
