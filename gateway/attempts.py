@@ -291,6 +291,8 @@ class _Member(Generic[_W, _T]):
         if self._counted > self._policy.attempts:
             if self._policy.attempts > 1:  # a client that tried as often again would multiply the load
                 verdict.headers.setdefault("x-should-retry", "false")
+            if verdict.status == 429:  # each of them names a wait
+                verdict.retry_after = verdict.retry_after or max(math.ceil(step.wait_s), 1)
             return verdict
         if step.wait_s > self._policy.max_wait:
             verdict.retry_after = verdict.retry_after or math.ceil(step.wait_s)
