@@ -78,6 +78,7 @@ STATUS = {
 }
 CLASSES = pytest.mark.parametrize("kind", list(TABLE), ids=lambda kind: kind.__name__)
 TEXT = "what happened, and what to do"
+OF_GOOGLE = {errors.ContextTooLong: f"The input token count exceeds the maximum number of tokens allowed: {TEXT}"}
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
@@ -162,7 +163,7 @@ async def test_gemini_status(kind: type[GatewayError], place: str, stream: bool)
                 await models.generate_content(model="demo", contents="hi")
     error = caught.value
     assert (error.code, error.status) == (TABLE[kind][0], STATUS[TABLE[kind][0]])
-    assert error.message == TEXT
+    assert error.message == OF_GOOGLE.get(kind, TEXT)
     (retry,) = [one for one in error.details["error"]["details"] if one["@type"].endswith("RetryInfo")]
     assert retry["retryDelay"] == "7s"
 
@@ -185,7 +186,7 @@ async def test_gemini_array(kind: type[GatewayError], place: str) -> None:
         response = await http.post("/v1beta/models/demo:streamGenerateContent", json=body)
     (error,) = response.json()
     assert (response.status_code, response.headers["content-type"]) == (TABLE[kind][0], "application/json")
-    assert (error["error"]["code"], error["error"]["message"]) == (TABLE[kind][0], TEXT)
+    assert (error["error"]["code"], error["error"]["message"]) == (TABLE[kind][0], OF_GOOGLE.get(kind, TEXT))
 
 
 @CLASSES
@@ -221,7 +222,7 @@ async def test_gemini_in_mid_stream(kind: type[GatewayError], breaking: str) -> 
             async for chunk in await models.generate_content_stream(model="demo", contents="hi"):
                 heard += chunk.text or ""
     assert heard == "Hello"
-    assert (caught.value.code, caught.value.message) == (TABLE[kind][0], TEXT)
+    assert (caught.value.code, caught.value.message) == (TABLE[kind][0], OF_GOOGLE.get(kind, TEXT))
 
 
 @CLASSES
@@ -232,4 +233,4 @@ async def test_gemini_in_mid_array(kind: type[GatewayError], breaking: str) -> N
     first, last = response.json()
     assert first["candidates"][0]["content"]["parts"] == [{"text": "Hello"}]
     assert [*last] == ["error"]
-    assert (last["error"]["code"], last["error"]["message"]) == (TABLE[kind][0], TEXT)
+    assert (last["error"]["code"], last["error"]["message"]) == (TABLE[kind][0], OF_GOOGLE.get(kind, TEXT))
