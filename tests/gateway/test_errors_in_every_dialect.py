@@ -78,7 +78,9 @@ STATUS = {
 }
 CLASSES = pytest.mark.parametrize("kind", list(TABLE), ids=lambda kind: kind.__name__)
 TEXT = "what happened, and what to do"
-OF_GOOGLE = {errors.ContextTooLong: f"The input token count exceeds the maximum number of tokens allowed: {TEXT}"}
+OF_GOOGLE: dict[type[GatewayError], str] = {
+    errors.ContextTooLong: f"The input token count exceeds the maximum number of tokens allowed: {TEXT}"
+}
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
