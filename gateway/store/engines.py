@@ -151,7 +151,7 @@ def reason(error: Exception) -> str:
     """Say in one line what failed, without the statement and its values."""
     if isinstance(error, OSError):
         return os.strerror(error.errno or 0)
-    said = str(getattr(error, "orig", None) or "").strip()
+    said = str(error if isinstance(error, sqlite3.Error) else getattr(error, "orig", None) or "").strip()
     return said.splitlines()[0] if said else type(error).__name__
 
 

@@ -164,6 +164,14 @@ def test_decrypt_without_the_key_says_so(run: Run, kept: Kept, keys: list[str]) 
     assert "store.encryption_key: is not set, but " in done.err
 
 
+@pytest.mark.parametrize("words", [("decrypt", "--yes"), ("encrypt",)])
+def test_a_file_that_is_no_database_is_named(run: Run, kept: Kept, keys: list[str], words: tuple[str, ...]) -> None:
+    kept.file.parent.mkdir(parents=True, exist_ok=True)
+    kept.file.write_bytes(b"not one" * 1000)
+    done = run(*words, GATEWAY_ENCRYPTION_KEY=keys[0])
+    assert (done.code, done.err) == (2, f"{kept.file}: file is not a database\n")
+
+
 # beside a gateway
 
 
