@@ -90,9 +90,15 @@ def change(settings: Settings) -> Change | None:
 def apply(change: Change) -> None:
     """Write a file; raise ConfigError."""
     file, backup = change.settings.file, backup_of(change.settings)
-    if not backup.exists():
+    first = not backup.exists()
+    if first:
         _write(backup, change.before, file)
-    _write(file, change.after, file)
+    try:
+        _write(file, change.after, file)
+    except ConfigError:
+        if first:  # else it would be what was there before some later change
+            _take_away(backup)
+        raise
 
 
 def undo(settings: Settings) -> str:

@@ -286,6 +286,16 @@ def test_nothing_stays_where_there_is_no_room(command: Run, home: Path, gateway:
     assert files(home) == {".claude/settings.json": "{}"}
 
 
+def test_no_backup_of_a_change_stays_that_there_was_no_room_for(command: Run, home: Path, gateway: Path) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text("{}")
+    with full_disk(len("{}")):
+        done = command("connect", "claude-code", "--apply", "-c", gateway, HOME=str(home))
+    assert (done.code, done.err) == (2, f"{settings}: cannot be written: File too large\n")
+    assert files(home) == {".claude/settings.json": "{}"}
+
+
 def test_a_link_stays_a_link(run: Run, home: Path) -> None:
     real = home / "dotfiles.json"
     real.write_text("{}")
