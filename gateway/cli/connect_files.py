@@ -20,6 +20,7 @@ from msgspec import Struct
 from tomlkit.exceptions import TOMLKitError
 
 from gateway.config import ConfigError, Problem
+from gateway.config.problems import unread
 from gateway.config.sources import as_tree
 
 __all__ = ["Change", "Form", "Settings", "Values", "apply", "backup_of", "change", "fragment", "now", "undo"]
@@ -266,7 +267,7 @@ def _read(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
+        raise ConfigError([Problem(str(file), None, f"cannot be read: {unread(error)}")]) from None
 
 
 def _write(file: Path, text: str, like: Path) -> None:

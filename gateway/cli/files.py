@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config import ConfigError, Problem
+from gateway.config.problems import unread
 from gateway.config.variables import read_dotenv
 
 __all__ = ["Dotenv", "create", "new_key", "target_of", "unserved"]
@@ -120,7 +121,7 @@ def _read(file: Path) -> dict[str, str]:
     try:
         return read_dotenv(file)
     except (OSError, ValueError) as error:
-        raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
+        raise ConfigError([Problem(str(file), None, f"cannot be read: {unread(error)}")]) from None
 
 
 def _quoted(value: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.cli.files import unserved
 from gateway.config import ConfigError, Problem
+from gateway.config.problems import unread
 
 if TYPE_CHECKING:
     from gateway.cli.import_work import Report, Row
@@ -68,8 +69,7 @@ def _key_in(file: str) -> str:
     try:
         return Path(file).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([Problem(file, None, f"cannot be read: {reason}")]) from None
+        raise ConfigError([Problem(file, None, f"cannot be read: {unread(error)}")]) from None
 
 
 def _text(report: "Report", words: str) -> str:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
-__all__ = ["ConfigError", "Problem", "class_of", "did_you_mean", "nearest", "one_line"]
+__all__ = ["ConfigError", "Problem", "class_of", "did_you_mean", "nearest", "one_line", "unread"]
 
 
 class Problem(Struct, frozen=True):
@@ -50,3 +50,10 @@ def class_of(value: object) -> str:
     """Say of what class a value is that somebody else's code gave."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def unread(error: Exception) -> str:
+    """Say why a file cannot be read, which is named beside it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

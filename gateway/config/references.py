@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from gateway.config.problems import unread
 from gateway.config.sources import DEFAULT, Draft, KeyPath, Text, as_list, as_tree
 from gateway.config.upstreams import v1internal_names
 from gateway.config.variables import Variables
@@ -107,7 +108,7 @@ class _Resolver:
             file = self.folder / Path(name).expanduser()
             value = file.read_text("utf-8-sig")
         except (OSError, ValueError, RuntimeError) as error:
-            self.draft.report(path, f"file {file} cannot be read: {_reason(error)}")
+            self.draft.report(path, f"file {file} cannot be read: {unread(error)}")
             return _UNSET
         return self.filled(value, path, f"file {file} is empty")
 
@@ -128,9 +129,3 @@ def _strict(path: KeyPath) -> bool:
         len(path) >= len(pattern) and all(a in (b, "*") for a, b in zip(pattern, path, strict=False))
         for pattern in _STRICT
     )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

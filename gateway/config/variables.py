@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.config.problems import Problem
+from gateway.config.problems import Problem, unread
 from gateway.config.sources import Source
 
 __all__ = ["Variables", "read_dotenv", "read_variables"]
@@ -42,7 +42,7 @@ def read_variables(environ: Mapping[str, str], folder: Path, *, dotenv: bool) ->
     try:
         read = read_dotenv(file)
     except (OSError, ValueError) as error:
-        return Variables(environ, problems=(Problem(str(file), None, f"cannot be read: {error}"),))
+        return Variables(environ, problems=(Problem(str(file), None, f"cannot be read: {unread(error)}"),))
     return Variables({**read, **environ}, frozenset(read.keys() - environ.keys()))
 
 

@@ -296,6 +296,15 @@ def test_no_backup_of_a_change_stays_that_there_was_no_room_for(command: Run, ho
     assert files(home) == {".claude/settings.json": "{}"}
 
 
+def test_a_file_that_is_no_text_is_left_as_it_is(run: Run, home: Path) -> None:
+    settings = home / ".codex" / "config.toml"
+    settings.parent.mkdir()
+    settings.write_bytes(b"\xff")
+    done = run("connect", "codex", "--apply")
+    assert (done.code, done.err) == (2, f"{settings}: cannot be read: it is not UTF-8 text\n")
+    assert [*settings.parent.iterdir()] == [settings]
+
+
 def test_a_link_stays_a_link(run: Run, home: Path) -> None:
     real = home / "dotfiles.json"
     real.write_text("{}")

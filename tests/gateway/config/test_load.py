@@ -156,7 +156,7 @@ def test_dotenv_can_be_left_out(read: Load, folder: Path) -> None:
 
 def test_a_dotenv_that_is_no_text_is_an_error(folder: Path) -> None:
     (folder / ".env").write_bytes(b"A=\xff")
-    with pytest.raises(ConfigError, match=r"\.env: cannot be read"):
+    with pytest.raises(ConfigError, match=r"\.env: cannot be read: it is not UTF-8 text$"):
         load(environ={})
 
 
