@@ -312,12 +312,14 @@ class Keeper:
     # reading
 
     def _see(self) -> None:
-        if self._watch is None and not self._store.database.url and self._store.database.is_open:
-            try:
-                self._watch = Watch(self._store.file, self.upstream, self._store.database.cipher)
-                self._board = Board(self._store.file, self.upstream)
-            except OSError as error:
-                self._logger.debug("changes by other processes are seen later", reason=str(error))
+        store = self._store
+        if store.database.url or not store.database.is_open:
+            return
+        try:
+            self._watch = self._watch or Watch(store.file, self.upstream, store.database.cipher)
+            self._board = self._board or Board(store.file, self.upstream)
+        except OSError as error:
+            self._logger.debug("changes by other processes are seen later", reason=str(error))
 
     async def _poll(self) -> None:
         while True:

@@ -54,6 +54,22 @@ async def test_in_a_file_it_is_seen_at_once(on_disk: Place) -> None:
         assert keeper.fresh() == ()
 
 
+async def test_a_file_for_words_that_could_not_be_opened_is_tried_again(on_disk: Place) -> None:
+    on_disk.opened().add("google", ROW)
+    said = on_disk.file.with_name(f"{on_disk.file.name}-said")
+    said.mkdir()
+    slow = Slow(on_disk)
+    async with joined(one := keeper_of(slow), other := keeper_of(on_disk.store())):
+        said.rmdir()
+        await until(lambda: one._board is not None and other._board is not None)
+        slow.gate.clear()
+        one.later(COOL)
+        seen = Seen(other)
+        await until(lambda: "m" in seen.look().get("ab12", ROW).cooling)
+        assert slow.learnt == []
+        slow.gate.set()
+
+
 async def test_in_a_database_it_is_seen_within_a_second(place: Place) -> None:
     store = place.opened()
     async with joined(keeper := keeper_of(place.store())):
