@@ -17,22 +17,34 @@ _COUNTED: Final = re.compile(r"functions\.[^:]+:\d+")
 
 
 class Renaming:
-    """Gives the ids of one conversation, in its order."""
+    """Gives the ids of one conversation, in its order; results for calls of one id are in the order of the calls.
 
-    def __init__(self, form: Form) -> None:
+    `stray`: the form of the id of a result whose call is not there.
+    """
+
+    def __init__(self, form: Form, stray: Callable[[str], str] = str) -> None:
         self._form = form
+        self._stray = stray
         self._known: dict[str, str] = {}
+        self._waiting: dict[str, list[str]] = {}  # of calls since the last result, by what they are called here
+        self._answering = False
         self._count = 0
 
     def call(self, given: str, name: str) -> str:
         """Give that of a call."""
+        if self._answering:
+            self._waiting, self._answering = {}, False
         self._known[given] = new = self._form(given, name, self._count)
+        self._waiting.setdefault(given, []).append(new)
         self._count += 1
         return new
 
     def result(self, given: str) -> str:
         """Give that of a result, whose call came before."""
-        return self._known.get(given, given)
+        self._answering = True
+        if waiting := self._waiting.get(given):
+            self._known[given] = waiting.pop(0)
+        return self._known[given] if given in self._known else self._stray(given)
 
 
 def counts_calls(model: str) -> bool:

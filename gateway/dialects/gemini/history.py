@@ -310,12 +310,12 @@ def ranks(first: type) -> Mapping[type, int]:
     return _CALLS_LAST if first is ir.Thinking else _THOUGHTS_FIRST
 
 
-def unique(call_id: str, used: dict[str, int]) -> str:
+def unique(call_id: str, used: dict[str, int], legal: Callable[[str], str] = map_id) -> str:
     """Give the id to send: legal, and not used before in this conversation. `used`: how often each was asked for."""
-    first = upstream = map_id(call_id)
+    first = upstream = legal(call_id)
     while upstream in used:
         used[first] += 1
-        upstream = map_id(f"{call_id}_{used[first]}")
+        upstream = legal(f"{call_id}_{used[first]}")
     used[upstream] = 1
     return upstream
 

@@ -16,6 +16,7 @@ from gateway.dialects.anthropic.outbound_target import AnthropicTarget
 from gateway.dialects.openai_chat.outbound_request import write_request as to_chat
 from gateway.dialects.openai_responses.outbound_request import write_request as to_responses
 from gateway.dialects.outbound import Demand, OpenAITarget
+from gateway.dialects.renaming import recounted
 
 Json = dict[str, Any]
 
@@ -96,3 +97,11 @@ def test_mistrals_demands_are_met_with_those_of_its_server() -> None:
     assert len(messages[2]["tool_calls"][0]["id"]) == 9
     assert messages[2]["tool_calls"][0]["id"] == messages[3]["tool_call_id"]
     assert [loss.path for loss in answer.losses] == ["messages"]
+
+
+def test_results_for_calls_of_one_id_are_in_the_order_of_the_calls() -> None:
+    ids = recounted(["a", "a", "a"])
+    assert ids is not None
+    asked = [ids.call("a", "f"), ids.call("a", "g")]
+    assert [ids.result("a"), ids.result("a")] == asked == ["functions.f:0", "functions.g:1"]
+    assert (ids.call("a", "h"), ids.result("a"), ids.result("gone")) == ("functions.h:2", "functions.h:2", "gone")
