@@ -130,7 +130,7 @@ def _read(file: ir.Media, answer: Whole) -> ir.Media:
         raise ValueError(f"its server responds with status {answer.status}")
     if not answer.body:
         raise ValueError("its server sends nothing")
-    said = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = answer.headers.get("content-type")
     data, video = b64encode(answer.body).decode(), file.media_type.startswith("video/")
     return media_of(said, data=data, filename=file.filename, path=file.path, any_type=video)
 

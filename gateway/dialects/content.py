@@ -32,9 +32,7 @@ _SHRINK: Final = bytes.maketrans(b"[]ntrbfu/", b"{}xxxxxxx")  # what may follow 
 _IRRELEVANT: Final = bytes(set(range(256)) - set(b'{}[]"\\ntrbfu/'))
 
 _SEEN: Final = IMAGES | {"image/heic", "image/heif"}  # and what phones take, which Gemini is shown
-_UNSAID: Final = frozenset(
-    {"application/octet-stream", "binary/octet-stream"}
-)  # browsers say it of what they do not know
+_UNSAID: Final = ("", "application/octet-stream", "binary/octet-stream")  # browsers say it of what they do not know
 
 _SAME: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "application/x-pdf": "application/pdf"}
 _MAGIC: Final = (  # the first bytes of a file, as they look in base64
@@ -229,9 +227,10 @@ def media(
         content = source
     content = _base64(content, path)
     kind = _normal(media_type or "")
-    if kind in _UNSAID or not kind:
-        kind = _sniff(content, filename) or kind or otherwise
-    kind = _normal(kind) if any_type else _allowed(kind, path)
+    if kind in _UNSAID:
+        kind = _normal(_sniff(content, filename) or kind or otherwise)
+    if not any_type:
+        _check(kind, path)
     return ir.Media(media_type=kind, data=content, filename=filename, detail=detail, path=path)
 
 
@@ -275,11 +274,9 @@ def _normal(media_type: str) -> str:
     return _SAME.get(kind, kind)
 
 
-def _allowed(media_type: str, path: str) -> str:
-    kind = _normal(media_type)
-    if kind in _SEEN or kind == "application/pdf" or kind.startswith("audio/"):
-        return kind
-    raise InvalidRequest(
-        f"{path}: media type {kind or 'unknown'!r} is not supported; use JPEG, PNG, GIF, WebP, PDF or audio",
-        param=path,
-    )
+def _check(kind: str, path: str) -> None:
+    if kind not in _SEEN and kind != "application/pdf" and not kind.startswith("audio/"):
+        raise InvalidRequest(
+            f"{path}: media type {kind or 'unknown'!r} is not supported; use JPEG, PNG, GIF, WebP, PDF or audio",
+            param=path,
+        )
