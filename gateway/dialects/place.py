@@ -1,7 +1,7 @@
 """Where in a request the reader stands: paths for errors and losses, and the decoding of what stayed raw."""
 
 from collections.abc import Collection
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from msgspec import Raw, ValidationError
 from msgspec.json import Decoder
@@ -59,7 +59,7 @@ class Place:
         try:
             return decoder.decode(raw)
         except ValidationError:
-            return self._read_oddly(bytes(raw), decoder.type, key)
+            return self._read_oddly(bytes(raw), cast("type[_T]", decoder.type), key)
 
     def _read_oddly(self, data: bytes, type: type[_T], key: str) -> _T:  # noqa: A002 (the name that msgspec uses)
         try:

@@ -7,7 +7,7 @@ here and is read level by level, so that `message` sees every name.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
@@ -220,7 +220,7 @@ def message(raw: Raw, decoder: Decoder[_T], place: Place) -> tuple[_T, dict[str,
     fields = camels(given)
     if fields.keys() != given.keys():  # other spellings, or nulls
         raw = Raw(_encode(fields))
-    named = _names(decoder.type)
+    named = _names(_kind(decoder))
     return place.read(raw, decoder), {name: value for name, value in fields.items() if name not in named}
 
 
@@ -300,10 +300,14 @@ def camels(fields: Fields) -> Fields:
 @cache
 def _closed(decoder: Decoder[Any]) -> tuple[Decoder[Any], tuple[str, ...]]:
     """Give a decoder that takes no other members, as most messages have none, and those that it leaves undecoded."""
-    kind = decoder.type
+    kind = _kind(decoder)
     closed = msgspec.defstruct(kind.__name__, (), bases=(kind,), forbid_unknown_fields=True)
     undecoded = tuple(field.name for field in msgspec.structs.fields(kind) if field.type == Maybe)
     return Decoder(closed, strict=decoder.strict), undecoded
+
+
+def _kind(decoder: Decoder[Any]) -> type[Struct]:
+    return cast("type[Struct]", decoder.type)
 
 
 @cache

@@ -42,7 +42,7 @@ class Tally:
         self._completion = latest(given.completion_tokens, self._completion)
         self._total = latest(given.total_tokens, self._total)
         self._cached = latest(cached, self._cached)
-        self._written = latest(prompt and prompt.cache_write_tokens, self._written)
+        self._written = latest(prompt.cache_write_tokens if prompt else None, self._written)
         self._reasoning = latest(reasoning, self._reasoning)
         if tier is not None and tier != _USUAL:
             self._tier = tier_of(tier)
