@@ -216,6 +216,8 @@ def test_what_nobody_names_has_no_price(model: str) -> None:
         ("gpt-5.5-cyber-preview", 75.0),
         ("gpt-6-luna", 0.5),
         ("claude-fable-5-2", 40.0),
+        ("claude-mythos-5-2", 40.0),
+        ("gpt-rosalind-research", 25.0),
         ("claude-opus-5@default", 25.0),
         ("gemini-3.8-flash", 3.75),
     ],
