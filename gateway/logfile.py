@@ -63,6 +63,7 @@ class LogFile:
         self._now = now
         self._named = file
         self._file = -1
+        self._torn = False  # the last line is not whole
         self._folder = folder  # no part of the pattern: its name may be any bytes, or have a %
         self._pattern = str(Path(rotated or _plain(now().strftime(file)) + _DAILY).expanduser())
         self._any_start = str(Path(rotated or file + _DAILY).expanduser())
@@ -80,13 +81,21 @@ class LogFile:
         try:
             if (now := self._now()) >= self._looks:
                 self._look(now)
-            os.write(self._file, line + b"\n")
+            self._append(line + b"\n")
         except OSError as error:
             if not self._failing:
                 self._tell(f"cannot be written: {error.strerror}")
             self._failing = True
         else:
             self._failing = False
+
+    def _append(self, line: bytes) -> None:
+        """Add a whole line; a full disk may take a part of it, which is then a line of its own."""
+        data = b"\n" + line if self._torn else line
+        written = os.write(self._file, data)
+        self._torn = written < len(data)
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close it."""
@@ -102,6 +111,16 @@ class LogFile:
 
     def _open(self) -> None:
         self._file = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, _MODE)
+        self._torn = self._is_torn()
+
+    def _is_torn(self) -> bool:
+        """Tell whether the last line was cut, as one that a full disk left to the process before."""
+        if not os.fstat(self._file).st_size:  # so is a pipe, which nobody may read here
+            return False
+        with suppress(OSError), self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() != b"\n"
+        return False
 
     def _begun(self) -> datetime:
         """Give the midnight before the last line, or before now where there is none."""

@@ -16,6 +16,7 @@ import pytest
 from gateway.config import ConfigError, load
 from gateway.logfile import LogFile
 from gateway.logs import logger_for
+from tests.disk import full_disk
 
 NOON = datetime(2026, 11, 20, 12)  # noqa: DTZ001 (local time)
 DAY = timedelta(days=1)
@@ -304,6 +305,26 @@ def test_a_file_that_fails_later_is_told_once(
     (tmp_path / "logs").mkdir()
     file.write(b"four")
     assert (tmp_path / "logs" / "gateway.log").read_text() == "four\n"
+
+
+def test_what_a_full_disk_cut_is_a_line_of_its_own(opened: Callable[..., LogFile]) -> None:
+    file = opened()
+    file.write(b"one")
+    with full_disk(len("one\ntw")):
+        file.write(b"two")
+        file.write(b"three")
+    file.write(b"four")
+    assert file.path.read_bytes() == b"one\ntw\nfour\n"
+
+
+def test_so_is_what_it_cut_of_a_process_before(opened: Callable[..., LogFile]) -> None:
+    before = opened()
+    with full_disk(len("on")):
+        before.write(b"one")
+    after = opened()
+    after.write(b"two")
+    after.write(b"three")
+    assert after.path.read_bytes() == b"on\ntwo\nthree\n"
 
 
 def test_a_file_that_cannot_be_rotated_goes_on_and_stops_nobody(
