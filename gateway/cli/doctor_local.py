@@ -4,7 +4,6 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -24,14 +23,13 @@ from gateway.config import (
     refuses_bind,
     report,
 )
-from gateway.store.folder import unusable
+from gateway.store.folder import unusable, write_some
 from gateway.store.stored_keys import StoredKey
 
 __all__ = ["folder", "log", "python", "recordings", "settings", "stored_keys"]
 
 _LEAST: Final = (3, 11)
 _SCARCE_BYTES: Final = 100 * 2**20
-_TRIED: Final = b"\0" * 2**16
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]:
@@ -153,10 +151,7 @@ def folder(
     data = loaded.resolve(loaded.config.server.data_dir)
     there = next((path for path in (data, *data.parents) if path.exists()), data)
     try:
-        with tempfile.TemporaryFile(dir=there) as tried:
-            tried.write(_TRIED)
-            tried.flush()
-            os.fsync(tried.fileno())
+        write_some(there)
     except OSError as error:
         fix = "make it writable for the gateway's user, free space on its disk, or set server.data_dir"
         yield problem("data_dir", f"{data} cannot be written: {error.strerror}", fix)

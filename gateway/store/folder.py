@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Final
 
-__all__ = ["closed", "is_there", "unusable"]
+__all__ = ["closed", "is_there", "unusable", "write_some"]
+
+_SOME: Final = bytes(64 * 1024)
 
 
 def is_there(path: Path) -> bool:
@@ -20,10 +23,18 @@ def unusable(folder: Path) -> str:
     """Say why nothing can be kept in a folder, which is there or can be made; "" = it can. Nothing is left behind."""
     there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
     try:
-        with TemporaryFile(dir=there):
-            return ""
+        write_some(there)
     except OSError as error:
         return f"{there}: {os.strerror(error.errno or 0)}"
+    return ""
+
+
+def write_some(folder: Path) -> None:
+    """Write into a file that has no name there; raise OSError, also for a full disk, which may take a file."""
+    with TemporaryFile(dir=folder) as file:
+        file.write(_SOME)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def closed(file: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway import registry
+from tests.disk import full_disk
 from tests.gateway.cli.conftest import Run
 from tests.gateway.config.test_annotated import FILE, VARIABLES
 
@@ -133,6 +134,14 @@ def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folde
     write(f'[server]\ndata_dir = "{place}"\n')
     done = run("check")
     said = f"gateway.toml:2: server.data_dir: cannot be written: {folder / 'file'}: Not a directory"
+    assert (done.code, done.err) == (0, f"warning: {said}; data is kept in memory only\n")
+
+
+def test_so_is_one_whose_disk_takes_a_file_but_not_what_is_in_it(run: Run, write: Write, folder: Path) -> None:
+    write("[upstream.demo]\n")
+    with full_disk(room=2**15):
+        done = run("check")
+    said = f"configuration: server.data_dir: cannot be written: {folder}: File too large"
     assert (done.code, done.err) == (0, f"warning: {said}; data is kept in memory only\n")
 
 
