@@ -91,12 +91,16 @@ class _Late(Struct):
 
 
 class Together:
-    """`away`: it did not answer when it was asked last. `on_doubt`: called when it may have lost what was counted."""
+    """`away`: it did not answer when it was asked last, or counts nothing; `problem`: why.
+
+    `on_doubt`: called when it may have lost what was counted.
+    """
 
     def __init__(
         self, shared: Shared, clock: Clock, logger: FilteringBoundLogger | None = None, tally: Tally | None = None
     ) -> None:
         self.away = False
+        self.problem = ""
         self.on_doubt: Callable[[], None] = _nothing
         self._shared = shared
         self._clock = clock
@@ -256,14 +260,15 @@ class Together:
                 raise
 
     def _leave(self, error: Away) -> None:
+        self.problem = str(error)
         if not self.away:
             self.away = True
             self._tell()
             if self._logger is not None:
-                self._logger.warning("Redis is unreachable; each process counts limits by itself", reason=str(error))
+                self._logger.warning("Redis counts no limits; each process counts by itself", reason=self.problem)
 
     def _return(self) -> None:
-        self.away = False
+        self.away, self.problem = False, ""
         self._tell()
         if self._logger is not None:
             self._logger.info("Redis is back; limits are shared again")

@@ -118,8 +118,8 @@ class Configuration:
         if limiter is None or not self._services.has_limits:
             return ""
         if limiter.together is not None:
-            alone = self._services.counts_alone
-            return "Redis is away: each process counts by itself" if alone else "counted in Redis"
+            why = legible(limiter.together.problem)  # one that answers may take nothing, such as a replica
+            return f"each process counts by itself, as Redis does not: {why}" if why else "counted in Redis"
         return limiter.hindrance() or "counted in this process"
 
     def _json(self, readiness: Mapping[str, str], rows: list[Row], disk: _OnDisk) -> dict[str, object]:

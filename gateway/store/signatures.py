@@ -221,7 +221,7 @@ class SharedSignatures:
         self._resting_until = 0.0 if self._refuses else self._clock.monotonic() + _REST_S
         if not self._away:
             self._away = True
-            self._logger.warning("Redis is unreachable; signatures are remembered by this process only", reason=reason)
+            self._logger.warning("Redis keeps no signatures; this process remembers its own", reason=reason)
 
 
 async def _waited(task: asyncio.Task[Any], patience_s: float) -> bool:

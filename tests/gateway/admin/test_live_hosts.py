@@ -13,10 +13,10 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.gateway.admin.accounts import ADMIN, made, visiting
+from tests.gateway.admin.accounts import ADMIN, HTML, made, visiting
 from tests.gateway.admin.test_live import asked, cancel, listed, running, stuck
 from tests.patience import patient
-from tests.redis_server import RedisServer
+from tests.redis_server import READ_ONLY, RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -127,10 +127,27 @@ async def test_pages_say_what_is_missing_while_redis_is_away(tmp_path: Path, red
             await shows(http, path, words, wanted=False)
 
 
+@pytest.mark.parametrize(("falls_ill", "recovers"), READ_ONLY)
+async def test_a_redis_that_only_counts_nothing_is_not_said_to_be_away(
+    tmp_path: Path, redis: RedisServer, falls_ill: tuple[str, ...], recovers: tuple[str, ...]
+) -> None:
+    app = made(tmp_path, store={"redis": redis.url}, limits={"requests_per_minute": 5}, log={"level": "critical"})
+    async with visiting(app) as http:
+        await shows(http, "configuration", "counted in Redis")
+        redis.do(*falls_ill)
+        await shows(http, "configuration", "each process counts by itself, as Redis does not: ")
+        page = (await http.get("/admin/configuration", auth=ADMIN, headers=HTML)).text
+        await shows(http, "keys", "these are the counts of one")
+        redis.do(*recovers)
+        await shows(http, "configuration", "counted in Redis")
+    assert '<dt>Redis</dt><dd><span class="badge active">ok</span>' in page
+    assert "read only replica" in page or "maxmemory" in page
+
+
 async def shows(http: httpx.AsyncClient, path: str, words: str, *, wanted: bool = True) -> None:
     """Wait until a page says something, or says it no more."""
     body = {"model": "demo", "messages": [{"role": "user", "content": "x"}]}
     with anyio.fail_after(patient(10)):
-        while (words in (await http.get(f"/admin/{path}", auth=ADMIN)).text) != wanted:
+        while (words in (await http.get(f"/admin/{path}", auth=ADMIN, headers=HTML)).text) != wanted:
             await http.post("/v1/chat/completions", json=body)  # by which it is seen that the limits are not shared
             await anyio.sleep(0.05)
