@@ -123,11 +123,11 @@ class Resolver:
 
     def _follow(self, name: str, rule: ModelRule, path: KeyPath, walk: "_Walk") -> tuple[Target, ...]:
         """Resolve what a rule gives: a chain of names, or one of several by weight."""
-        if path in walk.within and not rule.weights:  # of which the next draw may be another one
+        if path in walk.within and (not rule.weights or walk.pick is _first):  # else the next draw may be another one
             raise _Circle(name, walk.asked)
+        walk.within.append(path)
         names = (self._drawn(rule, walk),) if rule.weights else rule.targets
         walk.note(name, " then ".join(names), path)
-        walk.within.append(path)
         targets: list[Target] = []
         nowhere: _Unserved | None = None
         for each in names:

@@ -273,6 +273,15 @@ def test_a_draw_of_which_nothing_fits_is_made_among_all() -> None:
     assert rules.resolve("any", ["antigravity"]).targets[0].adapter.name == "openai"
 
 
+@pytest.mark.parametrize("among", ["openai", "antigravity"])
+def test_a_draw_whose_member_leads_in_a_circle_is_made_among_the_others(among: str) -> None:
+    """It has the word of its own family, and no list has it."""
+    opus = {"claude-opus-4-5": 3, "openai/gpt-4o": 1, "antigravity/shared": 1}
+    rules = resolver({"family": {"opus": opus}}, alias={})
+    assert [target.adapter.name for target in rules.resolve("claude-opus-9", [among]).targets] == [among]
+    assert rules.leads_to("claude-opus-9", [among])
+
+
 def test_an_upstreams_name_in_front_wins_over_a_name_that_another_lists() -> None:
     config = load({"upstream": {name: {"type": "demo"} for name in ("router", "openai")}}, environ={}).config
     router = Scripted([], name="router", models=["openai/gpt-4o"])
