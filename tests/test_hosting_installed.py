@@ -1,8 +1,9 @@
-"""What another distribution registers as an entry point is there by its name: middlewares and upstream adapters."""
+"""What another distribution registers as an entry point is there by its name: middlewares, adapters and dialects."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -58,10 +59,20 @@ def install(folder: Path) -> str:
     (about.parent / "acme_shout.py").write_text(ADAPTER)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
     points = "acme-stamp = acme_stamp:Stamp\nacme-broken = acme_stamp:Stump\n"
-    registered = tomllib.loads(shown("pyproject.toml"))["project"]["entry-points"]["gateway.adapters"]
-    adapters = "".join(f"{name} = {path}\n" for name, path in registered.items()) + "acme-gone = acme_gone:Shout\n"
-    (about / "entry_points.txt").write_text(f"[gateway.middleware]\n{points}[gateway.adapters]\n{adapters}")
+    adapters = registered("gateway.adapters") + "acme-gone = acme_gone:Shout\n"
+    dialects = registered("gateway.dialects")
+    (about.parent / "saying.py").write_text(shown("saying.py"))
+    (about / "entry_points.txt").write_text(
+        f"[gateway.middleware]\n{points}[gateway.adapters]\n{adapters}[gateway.dialects]\n{dialects}"
+    )
     return str(about.parent)
+
+
+def registered(group: str) -> str:
+    """Give what the documentation registers in a group."""
+    pages = [block for block in BLOCKS if block.page == "extending.md" and block.file == "pyproject.toml"]
+    found = [tomllib.loads(block.text)["project"]["entry-points"].get(group, {}) for block in pages]
+    return "".join(f"{name} = {path}\n" for names in found for name, path in names.items())
 
 
 def test_its_name_is_enough(tmp_path: Path) -> None:
@@ -123,3 +134,37 @@ def test_an_adapter_that_cannot_be_had_and_a_misspelt_type_are_said(tmp_path: Pa
     misspelt = refused(tmp_path, '[upstream.acme]\ntype = "acme-shuot"\n')
     assert 'unknown upstream type "acme-shuot"' in misspelt
     assert 'did you mean "acme-shout"?' in misspelt
+
+
+def test_a_dialect_is_spoken_at_its_path(tmp_path: Path) -> None:
+    toml = shown("say/gateway.toml") + '[auth]\nkeys = ["sk-mine"]\n'
+    with gateway(tmp_path, toml=toml, PYTHONPATH=install(tmp_path)) as program:
+
+        def say(prompt: object, key: str = "sk-mine", **more: object) -> httpx.Response:
+            body = {"model": "demo", "prompt": prompt} | more
+            return httpx.post(f"{program.url}/say", json=body, headers={"x-api-key": key}, timeout=20)
+
+        assert (say("hello").text, say("hello", stream=True).text.count("data: ")) == ('{"said":"hello"}', 2)
+        assert '{"error":"the demo upstream closed' in say("!cut", stream=True).text
+        refusals = [say("hello", key="sk-other"), say("!error 429 7"), say(1)]
+        assert [(answer.status_code, list(answer.json())) for answer in refusals] == [
+            (401, ["error"]),
+            (429, ["error"]),
+            (400, ["error"]),
+        ]
+        assert refusals[1].headers["retry-after"] == "7"
+        assert program.says('"dialect":"saying"')
+        counted = httpx.get(f"{program.url}/metrics", timeout=20).text
+    assert 'gateway_requests_total{dialect="saying",model="demo",status="429",upstream="demo"} 1' in counted
+
+
+def test_the_dialect_keeps_the_rules_of_dialects(tmp_path: Path) -> None:
+    examining = """
+from gateway.testing import check_dialect
+from saying import Saying
+check_dialect(Saying(), requests=[b'{"model": "m", "prompt": "hello"}'])
+"""
+    variables = environment(tmp_path) | {"PYTHONPATH": install(tmp_path)}
+    command = [sys.executable, "-c", examining]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=patient(60), check=False)
+    assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from tests.patience import patient
 from tests.processes import environment, running
 
 PAGE = [block for block in BLOCKS if block.page == "extending.md" and block.language == "python"]
-ADAPTER, CLIENT, EXAMINED, CALLING, EXAMINED_CALLING = PAGE
+ADAPTER, CLIENT, _, EXAMINED, CALLING, EXAMINED_CALLING = PAGE
 ADDRESS = "http://127.0.0.1:8045"
 
 
