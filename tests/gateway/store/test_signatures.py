@@ -147,7 +147,7 @@ async def test_without_redis_nothing_is_found_and_nobody_waits(make: Make, capfd
     assert time.monotonic() - began < patient(PATIENT)
     assert one.away
     assert not await one.ask()
-    assert capfd.readouterr().err.count("Redis is unreachable") == 1
+    assert capfd.readouterr().err.count("Redis keeps no signatures") == 1
 
 
 async def test_a_frozen_redis_costs_a_few_milliseconds_and_then_none(redis: RedisServer, make: Make) -> None:
