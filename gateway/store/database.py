@@ -46,6 +46,7 @@ _LOCK: Final = 0x6761746577617901  # of who makes the tables of a PostgreSQL dat
 _MIGRATE_S: Final = 60
 _ENCODINGS: Final = ("UTF8", "SQL_ASCII")  # of PostgreSQL, which take every character
 _MIGRATING: Final = "gateway.store.migrating"  # loads Alembic
+_GONE: Final = "the file was removed: put it back, or start the gateway again to begin a new one"
 _COPIED: Final = (
     alembic_version.name,
     "settings",
@@ -211,9 +212,20 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, OSError) as error:
-            raise StoreFailed(engines.reason(error)) from None
+            raise StoreFailed(self._reason(error)) from None
         except ModuleNotFoundError as error:
             raise StoreFailed(f"needs {error.name}: pip install 'asgi-llm-gateway[postgres]'") from None
+
+    def _reason(self, error: Exception) -> str:
+        """Say what failed; of a file that was open and is not there, what SQLite does not tell."""
+        if self.is_open and not self.url:
+            try:
+                self.file.stat()
+            except FileNotFoundError:
+                return _GONE
+            except OSError as hidden:
+                return engines.reason(hidden)
+        return engines.reason(error)
 
 
 def put(connection: Connection, where: Table, row: Mapping[str, object]) -> None:

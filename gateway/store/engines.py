@@ -51,7 +51,7 @@ registry.register("sqlite.alike", __name__, Alike.__name__)
 def engine(
     file: Path, *, pool: type[Pool] = NullPool, pragmas: Sequence[str] = (), busy_ms: int = 1000 * BUSY_S
 ) -> Engine:
-    """Connect to a file. Every transaction is one for writing, unless its options say `reading`."""
+    """Connect to a file that is there. Every transaction is one for writing, unless its options say `reading`."""
 
     def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # sqlite3 itself would begin too late, and never before a CREATE
@@ -66,7 +66,8 @@ def engine(
         if record.info[_FILE] != _identity(file):
             raise DisconnectionError  # nobody would find what is written into one that was replaced or removed
 
-    url = URL.create("sqlite+alike", database=str(file))
+    # SQLite would make one that was removed, for others to read, and without tables
+    url = URL.create("sqlite+alike", database=f"file:{quote(os.fsencode(file))}", query={"mode": "rw", "uri": "true"})
     made = create_engine(
         url,
         poolclass=pool,

@@ -342,6 +342,19 @@ def test_a_folder_that_cannot_be_made_fails(on_disk: Place) -> None:
         on_disk.opened()
 
 
+def test_a_file_that_was_removed_is_not_made_again_without_its_tables(on_disk: Place) -> None:
+    """SQLite's own would be for others to read, too."""
+    store = on_disk.opened()
+    store.add("google", ROW)
+    aside = on_disk.file.rename(on_disk.file.with_name("aside.db"))
+    for _ in range(2):
+        with pytest.raises(StoreFailed, match="the file was removed: put it back"):
+            store.load("google")
+    assert not on_disk.file.exists()
+    aside.rename(on_disk.file)
+    assert store.load("google").keys() == {ROW.id}
+
+
 def test_credentials_do_not_show_their_secrets() -> None:
     shown = f"{ROW!r} {StoredTokens('ya29.access', 1.0, 1.0, '1//refresh')!r}"
     assert "1//refresh" not in shown

@@ -114,6 +114,7 @@ def old(on_disk: Place) -> Place:
 def engine(place: Place) -> Iterator[Engine]:
     """Connect to an empty database."""
     place.file.parent.mkdir()
+    place.file.touch()
     made = engines.postgres(place.url) if place.url else engines.engine(place.file)
     yield made
     made.dispose()
