@@ -205,8 +205,9 @@ class Ledger:
 
     @property
     def _is_there(self) -> bool:
-        """Whether anything was written: other hosts may have written to a database."""
-        return bool(self._url) or is_there(self._file) or is_there(self._folder)
+        """Whether anything was written: other hosts write to a database, and what was there may be out of sight."""
+        known = bool(self._url) or self._store is not None or self.journal.waiting > 0
+        return known or is_there(self._file) or is_there(self._folder)
 
     def _heard(self) -> None:
         """Hear that something was written."""
@@ -226,6 +227,8 @@ class Ledger:
             await self._clock.sleep(FILL_S)
             self._news.clear()
             self.journal.settle()
+            if self.journal.problem:
+                self._tell_journal()
             if not await self._round() or self.journal.waiting:
                 self._news.set()
 
@@ -245,7 +248,7 @@ class Ledger:
 
     async def _round(self) -> bool:
         """Do what one process does for all; False when it has to be tried again."""
-        if not is_there(self._folder):
+        if self._store is None and not is_there(self._folder):
             return False
         due, self._due = self._due, False
         take = partial(take_turn, folder=self._folder, every_s=self._log_every, say_since=self._since if due else 0.0)

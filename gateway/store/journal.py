@@ -110,6 +110,14 @@ class JournalFile:
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = -1
+        self.entries = 0
+        self.left = False
+        self.lost = False
+        self.begin(folder)
+
+    def begin(self, folder: Path) -> None:
+        """Make it, also in the place of one that somebody has removed; raise OSError."""
+        self.close()
         for each in (folder.parent, folder):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{time.time_ns():x}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -123,9 +131,6 @@ class JournalFile:
             self.close()
             raise
         self.size = 0
-        self.entries = 0
-        self.left = False
-        self.lost = False
 
     def append(self, line: bytes) -> None:
         """Write a line; raise OSError, after which a part of it may stand there."""
@@ -142,6 +147,16 @@ class JournalFile:
             with suppress(OSError):  # who takes it in finds out by itself
                 self.append(WHOLE)
         self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be written."""
+        return self._descriptor >= 0
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether nobody finds what is written into it."""
+        return not self.is_open or not os.fstat(self._descriptor).st_nlink
 
     def close(self) -> None:
         """Give up the lock; idempotent."""
@@ -191,8 +206,10 @@ class Journal:
             self._leave(file)
 
     def settle(self) -> None:
-        """Write what waits, if the disk takes it again."""
+        """Write what waits, if the disk takes it again, and where somebody has removed the file into another one."""
         if self.problem and self._now() < self._again_at:
+            return
+        if self._file is not None and self._file.is_removed and not self._begun_again(self._file):
             return
         while self._waiting:
             file, data = self._waiting[0]
@@ -214,6 +231,17 @@ class Journal:
         """How many lines are kept in memory."""
         return len(self._waiting)
 
+    def _begun_again(self, file: JournalFile) -> bool:
+        """Go on in a new file, in which ends what was opened in the one that is gone; else it takes nothing."""
+        try:
+            file.begin(self.folder)
+        except OSError as error:
+            self._failed(error)
+            return False
+        if not self.problem:
+            self._failed(FileNotFoundError(errno.ENOENT, "it was removed, with what the database did not have yet"))
+        return True
+
     def _ready(self) -> JournalFile | None:
         """Give the file that is written to now; None while there can be none."""
         file = self._file
@@ -233,7 +261,8 @@ class Journal:
         try:
             file.append(data)
         except OSError as error:
-            self._failed(error)
+            if file.is_open:  # else it waits to be begun again
+                self._failed(error)
             return False
         self.problem = ""
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -20,7 +21,7 @@ from starlette.types import Receive
 from gateway import ir
 from gateway.app import lifespan
 from gateway.cli.usage import usage as command
-from gateway.errors import UpstreamRateLimited, UpstreamUnavailable
+from gateway.errors import StoreUnavailable, UpstreamRateLimited, UpstreamUnavailable
 from gateway.ledger import Ledger
 from gateway.store.journal import Ended
 from tests.clocks import FakeClock
@@ -498,6 +499,45 @@ async def test_a_journal_that_cannot_be_written_stops_no_request_and_is_told_onc
         (tmp_path / "data" / "journal").unlink()
         await clock.advance(1.0)
         assert (await ledger.report("key", None, None)).total.requests == 3
+
+
+async def test_a_folder_that_was_moved_away_is_told_and_counts_again_when_it_is_back(tmp_path: Path) -> None:
+    """Nobody is told that nothing was used."""
+    said, data, aside = list[dict[str, Any]](), tmp_path / "data", tmp_path / "aside"
+    async with running(tmp_path, log={"level": "critical"}, auth={"allow_anonymous": "always"}) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+        await ask(app)
+        assert (await ledger.report("key", None, None)).total.requests == 1
+        data.rename(aside)
+        with pytest.raises(StoreUnavailable):
+            await ledger.report("key", None, None)
+        with pytest.raises(StoreUnavailable):
+            await ledger.sums("", [(0.0, 1.0)])
+        assert said[0]["reason"].startswith("the file was removed: put it back")
+        aside.rename(data)
+        await ask(app)
+        assert (await ledger.report("key", None, None)).total.requests == 2
+
+
+async def test_one_whose_folder_was_removed_is_told_and_new_requests_are_written_down(tmp_path: Path) -> None:
+    clock, said = FakeClock(), list[dict[str, Any]]()
+    always = {"allow_anonymous": "always"}
+    async with running(tmp_path, clock=clock, log={"level": "critical"}, auth=always) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+        await ask(app)
+        await ledger.report("key", None, None)
+        shutil.rmtree(tmp_path / "data")
+        with anyio.fail_after(patient(20)):
+            while len(said) < 2:
+                await clock.advance(0.5)
+                await anyio.sleep(0.02)
+        await clock.advance(1.0)
+        await ask(app)
+        (journal,) = (tmp_path / "data" / "journal").glob("*.jsonl")
+        assert len(journal.read_text().splitlines()) == 2
+    events = {line["event"] for line in said}
+    assert "the journal cannot be written; its entries are kept in memory" in events
+    assert "the ledger cannot be written; the journals are kept until it can" in events
 
 
 def test_nothing_of_it_is_loaded_before_the_first_fill() -> None:

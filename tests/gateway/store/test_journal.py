@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,28 @@ def test_a_folder_that_cannot_be_made_is_tried_again_after_a_moment(tmp_path: Pa
     now = 1.0
     journal.settle()
     assert lines(place / "journal") == [ended("a")]
+
+
+def test_after_a_file_was_removed_ends_go_into_a_new_one(tmp_path: Path) -> None:
+    now, place = 0.0, tmp_path / "data" / "journal"
+    journal = Journal(place, lambda: now)
+    file = journal.open(opened("a"))
+    shutil.rmtree(place.parent)
+    place.parent.write_text("in the way")
+    journal.settle()
+    assert "File exists" in journal.problem
+    journal.end(ended("a"), file)
+    assert journal.waiting == 1
+    place.parent.unlink()
+    now = 1.0
+    assert journal.open(opened("b")) is None
+    journal.end(ended("b"))
+    assert (journal.problem, lines(place)) == ("", [ended("a"), ended("b")])
+    shutil.rmtree(place.parent)
+    journal.settle()
+    assert "it was removed" in journal.problem
+    journal.end(ended("c"), journal.open(opened("c")))
+    assert (journal.problem, lines(place)) == ("", [opened("c"), ended("c")])
 
 
 def test_memory_keeps_the_newest_ends_and_counts_what_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
