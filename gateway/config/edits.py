@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 __all__ = ["EVERY_S", "Edits", "Stamp", "files_of", "stamp"]
 
-Stamp: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
+Stamp: TypeAlias = tuple[tuple[int, ...] | None, ...]
 
 EVERY_S: Final = 0.5  # between two looks
 
@@ -21,16 +21,16 @@ def files_of(file: Path) -> tuple[Path, Path]:
 
 
 def stamp(files: Sequence[Path]) -> Stamp:
-    """Say which files these are and when they were written; None for one that is not there."""
+    """Say which files these are, when they were written and who may read them; None for one that is not there."""
     return tuple(map(_stamp, files))
 
 
-def _stamp(file: Path) -> tuple[int, int, int, int] | None:
+def _stamp(file: Path) -> tuple[int, ...] | None:
     try:
         stat = file.stat()
     except OSError:
         return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev, stat.st_mode, stat.st_uid, stat.st_gid
 
 
 class Edits:
@@ -54,6 +54,6 @@ class Edits:
         return True
 
 
-def _is_emptied(file: tuple[int, int, int, int] | None) -> bool:
+def _is_emptied(file: tuple[int, ...] | None) -> bool:
     """Tell whether there is nothing in it: some editors empty a file before they write it."""
     return file is not None and not file[1]

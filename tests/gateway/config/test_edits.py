@@ -29,6 +29,10 @@ def removed(file: Path) -> None:
     file.unlink()
 
 
+def closed(file: Path) -> None:
+    file.chmod(0)
+
+
 def dotenv(file: Path) -> None:
     (file.parent / ".env").write_text("A=b")
 
@@ -44,7 +48,7 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("edit", [in_place, renamed, away_and_back, removed, dotenv])
+@pytest.mark.parametrize("edit", [in_place, renamed, away_and_back, removed, closed, dotenv])
 def test_an_edit_is_told_once_when_it_is_over(file: Path, edit: Callable[[Path], None]) -> None:
     edits = edits_of(file)
     assert not edits.look()
