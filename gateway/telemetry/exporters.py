@@ -27,6 +27,7 @@ _LOGGERS: Final = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.sdk._shared_internal",  # its queue is full
+    "opentelemetry.trace.span",  # a caller's tracestate is none
 )
 
 

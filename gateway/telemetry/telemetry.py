@@ -68,7 +68,10 @@ class Telemetry:
         self, scope: Scope, context: RequestContext, received: Mapping[str, str], types: Mapping[str, str]
     ) -> RequestTrace | None:
         """Begin the span of a request, below that of its caller if there is one. `types`: of the upstreams, by name."""
-        return None if self._tools is None else RequestTrace(self._tools, scope, context, received, types)
+        if self._tools is None:
+            return None
+        with self._reach.quiet():  # else any caller could have a warning logged for each of its requests
+            return RequestTrace(self._tools, scope, context, received, types)
 
 
 def _base(url: str) -> str:

@@ -188,6 +188,17 @@ async def test_the_trace_of_the_caller_goes_on(fake_openai: FakeOpenAI, tmp_path
     assert sent["tracestate"] == "vendor=1"
 
 
+async def test_a_tracestate_that_is_none_is_left_out_without_a_word(
+    fake_openai: FakeOpenAI, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiver() as sink, before(fake_openai, tmp_path, "chat", metrics={"otlp": sink.url}) as served:
+        served.http.headers.update({**CALLER, "tracestate": "vendor=1,no state"})
+        await served.ask("openai-chat")
+    assert served.calls[0].headers["traceparent"].split("-")[1] == TRACE
+    assert "tracestate" not in served.calls[0].headers
+    assert "opentelemetry.trace.span" not in [record.name for record in caplog.records]
+
+
 async def test_each_call_tells_the_upstream_its_own_span(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     async with receiver() as sink, before(fake_openai, tmp_path, "chat", metrics={"otlp": sink.url}) as served:
         fake_openai.fail("500")
