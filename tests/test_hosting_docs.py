@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from tests.patience import patient
-from tests.processes import Program, environment, gateway, running
+from tests.processes import PROGRAMS, Program, environment, gateway, running
 
 TEXT = (Path(__file__).parents[1] / "docs" / "pipeline.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -96,6 +97,48 @@ def test_a_middleware_refuses_in_the_dialect_of_the_path(tmp_path: Path, days: s
     assert answer.status_code == status
     if status == 403:
         assert answer.json()["error"] == {"type": "permission_error", "message": "closed today"}
+
+
+REDACTING = """
+    [pipeline]
+    order = ["auth", "protocol", "redact", "model_map"]
+    [middleware.redact]
+    use = "redact:Redact"
+    options = { words = ["secret"] }
+    [upstream.openai]
+    api_key = "k"
+    models = ["gpt-4o"]
+"""
+
+
+@pytest.mark.parametrize("word", ["secret", "public"])
+def test_a_middleware_changes_what_models_are_asked(tmp_path: Path, word: str) -> None:
+    write(tmp_path, "redact.py")
+    (tmp_path / "gateway.toml").write_text(REDACTING, "utf-8")
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "system", "content": f"keep the {word}"},
+        {"role": "user", "content": f"a {word}"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": f"{word}s"},
+    ]
+    command: list[str | Path] = [PROGRAMS / "gateway", "explain", "--request", "-", "--json"]
+    done = subprocess.run(
+        command,
+        input=json.dumps({"model": "gpt-4o", "messages": messages}),
+        capture_output=True,
+        text=True,
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        timeout=patient(25),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    member = json.loads(done.stdout)["ways"][0]["members"][0]
+    said = json.dumps(member["body"])
+    assert (member["passed_on"], said.count("***"), said.count("public")) == (
+        (False, 3, 0) if word == "secret" else (True, 0, 3)
+    )
 
 
 # ours in another app
