@@ -91,7 +91,7 @@ def _apply(client: Client, place: Place) -> list[str]:
             apply(planned)
         wrote = f"wrote {settings.file}; backup: {backup_of(settings)}"
         lines.append(wrote if planned is not None else f"{settings.file} already has these settings")
-    return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
+    return [*lines, f"{client.title}: now {place.url}, model {place.model}", *client.hints]
 
 
 def _runs_here(found: Loaded, url: str | None) -> bool:
