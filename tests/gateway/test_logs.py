@@ -195,6 +195,20 @@ SECRETS = {
 }
 
 
+def test_what_a_middleware_is_given_from_elsewhere_is_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    options = {
+        "words": ["in clear", "env:WORD"],
+        "at": {"dsn": "pg://me:canary-dsn@db"},
+        "token": "env:TOKEN",
+        "on": "env:ON",
+    }
+    given = {"WORD": "canary-word", "TOKEN": "canary-token", "ON": "true"}
+    loaded = load({"middleware": {"own": {"use": "own:Own", "options": options}}}, environ=given, dotenv=False)
+    logger_for(loaded).warning("an event", reason="canary-word canary-token canary-dsn in clear true")
+    (line,) = logged(capsys)
+    assert line["reason"] == "*** *** *** in clear true"
+
+
 @pytest.mark.parametrize("field", ["message", "reason", "exception"])
 def test_a_secret_of_the_configuration_is_masked(field: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = "canary-key canary-password canary/redis canary%2Fredis canary-header canary-c canary-api canary-base"
