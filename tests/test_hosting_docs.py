@@ -141,6 +141,49 @@ def test_a_middleware_changes_what_models_are_asked(tmp_path: Path, word: str) -
     )
 
 
+BILL = """
+class Bill:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if scope["type"] == "http":
+                seen = scope["state"]["gateway"]
+                usage = seen.usage and (seen.usage.input, seen.usage.output)
+                whose = seen.principal.name, seen.requested_model, seen.upstream
+                print(whose, seen.status, seen.end, usage, seen.usd, type(seen.error).__name__, flush=True)
+"""
+BILLING = """
+    [pipeline]
+    order = ["bill:Bill", "auth", "protocol", "model_map", "usage"]
+    [auth]
+    keys = ["sk-mine"]
+    [usage.price]
+    demo = { input = 1.0, output = 2.0 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "stream", "seen"),
+    [
+        ("hi", False, "('key-1', 'demo', 'demo/demo') 200 done (6, 1) 8e-06 NoneType"),
+        ("hi", True, "('key-1', 'demo', 'demo/demo') 200 done (6, 1) 8e-06 NoneType"),
+        ("!cut", True, "('key-1', 'demo', 'demo/demo') 200 error (7, 5) 1.7e-05 StreamBroken"),
+        ("!error 429", False, "('key-1', 'demo', '') 429 error None None UpstreamRateLimited"),
+        ("", False, "('key-1', '', '') 400 error None None InvalidRequest"),
+    ],
+)
+def test_a_middleware_sees_how_a_request_went(tmp_path: Path, said: str, stream: bool, seen: str) -> None:
+    tmp_path.joinpath("bill").with_suffix(".py").write_text(BILL, "utf-8")
+    body = {"model": "demo", "stream": stream, "messages": [{"role": "user", "content": said}] if said else []}
+    with gateway(tmp_path, toml=BILLING) as program:
+        httpx.post(f"{program.url}/v1/chat/completions", json=body, headers={"x-api-key": "sk-mine"}, timeout=20)
+        assert program.says("('key-1'").strip() == seen
+
+
 # ours in another app
 
 
