@@ -32,7 +32,7 @@ _LEVELS = click.Choice([*LEVELS, *OLD_LEVELS], case_sensitive=False)
 @click.option("--refresh-token", metavar="TOKEN", help="A Google refresh token for the v1internal upstream.")
 @click.option("--log-level", type=_LEVELS, help="How much to log.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="The number of worker processes.")
-@click.option("--reload", is_flag=True, help="Restart when the configuration or a Python file changes.")
+@click.option("--reload", is_flag=True, help="Restart when the configuration, .env or a Python file changes.")
 def run(
     config: str | None,
     no_config: bool,
