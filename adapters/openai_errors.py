@@ -193,6 +193,9 @@ _REMNANTS: Final = (
     "function_call",
     "provider_specific_fields",
     "parsed",  # of a message or a function; with parsed_arguments, by OpenAI's SDKs
+    "index",  # of a call, as it was streamed
+    "call_id",  # of an item, by Agno in a call
+    "rs_",  # ids of thoughts, by Pydantic AI
     "status",  # of items
 )
 _NO_REMNANT: Final = (
@@ -200,6 +203,7 @@ _NO_REMNANT: Final = (
     "assistant.{} is unsupported",  # Cerebras
     "assistant,{}]",  # Mistral
     "].{}",  # Fireworks: messages[1].refusal; OpenAI: input[1].status
+    "].function.{}",
 )
 # An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.test_demanded import AGAIN, CALLED, USER, before, messages, statuses
 from tests.conformance.test_unanswered_calls import MODEL, by_responses
-from tests.fakes.openai_api import RESPONSES, FakeOpenAI
+from tests.fakes.openai_api import CHAT, RESPONSES, FakeOpenAI
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +60,41 @@ async def test_words_go_back_without_the_message_that_an_sdk_has_written_into_th
             assert response.status_code == 200, response.text
             assert "x-gateway-lossy" not in response.headers
         assert messages(fake) == [USER, calling, RESULT, said, AGAIN]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_calls_go_back_without_what_an_sdk_has_written_into_them(strict: bool, tmp_path: Path) -> None:
+    """OpenAI's Python SDK: `messages.append(message)` after its `parse` and its `stream`, which keeps the index.
+
+    Agno goes on in Chat with the calls of Responses.
+    """
+    over: Json = {"translate": {"lossy": "strict"}} if strict else {}
+    read = {"name": "f", "arguments": "{}", "parsed_arguments": {}}
+    parsed = {"content": None, "role": "assistant", "tool_calls": [CALLED | {"function": read}]}
+    streamed = {"content": None, "role": "assistant", "tool_calls": [CALLED | {"function": read, "index": 0}]}
+    counted = {"content": None, "role": "assistant", "tool_calls": [CALLED | {"index": 0, "call_id": "c1"}]}
+    given = [USER, parsed, RESULT, USER, streamed, RESULT, USER, counted, RESULT, AGAIN]
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL], **over) as http:
+        for sent in (given, given[-4:]):
+            response = await http.post("/v1/chat/completions", json={"model": MODEL, "messages": sent})
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+        assert statuses(fake) == [400, 200, 200]
+        back = [USER, CALLING, RESULT]
+        assert fake.calls(CHAT)[1].request["messages"] == [*back, *back, *back, AGAIN]
+        assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+
+
+async def test_answers_go_back_without_members_that_are_named_by_ids_of_thoughts(tmp_path: Path) -> None:
+    """Pydantic AI: what has thought in Responses goes on in Chat, of the same provider."""
+    thinking = CALLING | {"rs_7f2a0e5637a8ba7eb6e0ce5901": "hm"}
+    given = [USER, thinking, RESULT, AGAIN]
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
+        response = await http.post("/v1/chat/completions", json={"model": MODEL, "messages": given})
+        assert response.status_code == 200, response.text
+        assert "x-gateway-lossy" not in response.headers
+        assert statuses(fake) == [400, 200]
+        assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
 
 
 async def test_what_an_sdk_has_read_in_items_is_not_sent_back(tmp_path: Path) -> None:

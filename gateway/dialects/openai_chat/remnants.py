@@ -2,6 +2,8 @@
 
 refusal, in the place of words ─► the words      annotations, provider_specific_fields ─►      null and empty ones ─►
 text, with the message's own fields ─► text      OpenAI's agents for JavaScript write these into each part
+calls, with index and parsed_arguments ─► calls  OpenAI's SDKs write these, where they stream and parse;
+                                                 Agno goes on with the call_id of Responses
 """
 
 from typing import Final
@@ -12,7 +14,7 @@ from msgspec import Raw
 from gateway.dialects.edits import Words, mended
 from gateway.dialects.outbound import OpenAITarget
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, NOTHING, NULL, RAWS, Fields, name_of, read
+from gateway.dialects.raw import FIELDS, MANY, NOTHING, NULL, RAWS, Fields, name_of, read
 
 from .edits_walk import mend_answers
 
@@ -22,6 +24,8 @@ _Words = Words[OpenAITarget]
 
 _ASIDE: Final = ("annotations", "provider_specific_fields", "parsed")
 _INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call")  # of words
+_THOUGHT: Final = "rs_"  # Pydantic AI calls a member as the thought of Responses that it holds
+_OF_PIECES: Final = ("index", "call_id")
 _OF_TEXT: Final = frozenset({"type", "text", "cache_control", "prompt_cache_breakpoint"})
 _NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
 _encode: Final = msgspec.json.Encoder().encode
@@ -34,13 +38,17 @@ def clear(words: _Words) -> None:
 
 def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
     kept = {name: value for name, value in fields.items() if not _is_aside(name, value)}
-    for name in _ASIDE:
-        if name in fields and bytes(fields[name]) not in NOTHING:
+    for name, value in fields.items():
+        if name not in kept and bytes(value) not in NOTHING:
             words.lose(f"{path}.{name}", _NOT_THERE)
     parts = read(kept.get("content", NULL), RAWS) or []
     texts = mended(parts, lambda at, raw: _plain(raw, f"{path}.content[{at}]", fields, words))
     if texts is not None:
         kept = {**kept, "content": Raw(_encode(texts))}
+    calls = read(kept.get("tool_calls", NULL), MANY) or []
+    bare = mended(calls, lambda _, call: _called(call))
+    if bare is not None:
+        kept = {**kept, "tool_calls": Raw(_encode(bare))}
     refusal = name_of(kept, "refusal")
     if refusal and is_null(kept.get("content", NULL)):
         kept = _said(kept, refusal)
@@ -58,8 +66,18 @@ def _plain(raw: Raw, path: str, message: Fields, words: _Words) -> Raw:
     return Raw(_encode({name: value for name, value in fields.items() if name in _OF_TEXT}))
 
 
+def _called(call: Fields) -> Fields:
+    """Leave what a call says itself: its place is told by the list, its arguments by their text."""
+    kept = {name: value for name, value in call.items() if name not in _OF_PIECES}
+    function = read(call.get("function", NULL), FIELDS)
+    if function and "parsed_arguments" in function:
+        said = {name: value for name, value in function.items() if name != "parsed_arguments"}
+        kept["function"] = Raw(_encode(said))
+    return call if kept == call else kept
+
+
 def _is_aside(name: str, value: Raw) -> bool:
-    return name in _ASIDE or (name in _INSTEAD and bytes(value) in NOTHING)
+    return name in _ASIDE or name.startswith(_THOUGHT) or (name in _INSTEAD and bytes(value) in NOTHING)
 
 
 def _said(fields: Fields, refusal: str) -> Fields:
