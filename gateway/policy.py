@@ -18,7 +18,6 @@ from gateway.config import Config, Decision
 from gateway.dialects.gemini.native import vary
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.routes import DialectName
 from gateway.upstream import ModelInfo, Target
 
 __all__ = ["prepare", "refusal", "speaks", "takes"]
@@ -56,7 +55,7 @@ def prepare(
     upstream: str,
     model: str,
     info: ModelInfo | None,
-    dialect: DialectName,
+    dialect: str,
     config: Config,
     variants: tuple[str, ...] = (),
     notes: list[Decision] | None = None,
@@ -103,7 +102,7 @@ class _Case(Struct):
     upstream: str
     model: str
     info: ModelInfo | None
-    dialect: DialectName
+    dialect: str
     config: Config
     notes: list[Decision] | None
 

@@ -16,7 +16,7 @@ from gateway.context import RequestContext
 from gateway.dialects import Dialect
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.registry import load
-from gateway.routes import DialectName, Route
+from gateway.routes import Route
 
 __all__ = ["codec", "dialect_of", "refuse", "written"]
 
@@ -30,7 +30,7 @@ def dialect_of(context: RequestContext) -> Dialect:
 
 
 @cache
-def codec(name: DialectName) -> Dialect:
+def codec(name: str) -> Dialect:
     """Give the codec of a dialect."""
     codec = cast(type[Dialect], load("gateway.dialects", name))  # what an entry point names is not typed
     return codec()

@@ -178,13 +178,13 @@ _ABSENT: Final = (
 class Route(Struct, frozen=True):
     """What a request asks for.
 
-    `error` stands in for an operation that does not exist, and for a native one where no upstream has it. `model`: the
-    id that stands in the path, of a model or of a kept response, "" where the body says it. `streams`: whether and how
-    a Gemini path asks for a stream; the other dialects say it in the body. `foreign`: no dialect has such a path, it
-    may be another app's.
+    `dialect`: a DialectName, or the name by which another distribution has registered one. `error` stands in for an
+    operation that does not exist, and for a native one where no upstream has it. `model`: the id that stands in the
+    path, of a model or of a kept response, "" where the body says it. `streams`: whether and how a Gemini path asks for
+    a stream; the other dialects say it in the body. `foreign`: no dialect has such a path, it may be another app's.
     """
 
-    dialect: DialectName
+    dialect: str
     operation: Operation
     model: str = ""
     error: GatewayError | None = None

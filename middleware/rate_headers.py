@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-from gateway.routes import DialectName
 from gateway.store.windows import Window
 
 __all__ = ["Headers", "What", "rate_headers"]
@@ -26,7 +25,7 @@ What = Literal["requests", "tokens"]
 _WHAT: Final[tuple[What, ...]] = ("requests", "tokens")
 
 
-def rate_headers(dialect: DialectName, what: What, window: Window, now: float) -> Headers:
+def rate_headers(dialect: str, what: What, window: Window, now: float) -> Headers:
     """Say what is left; `now` in Unix seconds."""
     write = _WRITERS.get(dialect)
     return write(_NAMES[dialect, what], window, now) if write is not None else ()
@@ -50,17 +49,17 @@ def _anthropic(names: Names, window: Window, now: float) -> Headers:
     )
 
 
-_WRITERS: Final[Mapping[DialectName, Callable[[Names, Window, float], Headers]]] = {
+_WRITERS: Final[Mapping[str, Callable[[Names, Window, float], Headers]]] = {
     "openai-chat": _openai,
     "openai-responses": _openai,
     "anthropic": _anthropic,
 }
-_PATTERNS: Final[Mapping[DialectName, str]] = {
+_PATTERNS: Final[Mapping[str, str]] = {
     "openai-chat": "x-ratelimit-{part}-{what}",
     "openai-responses": "x-ratelimit-{part}-{what}",
     "anthropic": "anthropic-ratelimit-{what}-{part}",
 }
-_NAMES: Final[Mapping[tuple[DialectName, What], Names]] = {
+_NAMES: Final[Mapping[tuple[str, What], Names]] = {
     (dialect, what): tuple(pattern.format(what=what, part=part).encode() for part in ("limit", "remaining", "reset"))
     for dialect, pattern in _PATTERNS.items()
     for what in _WHAT
