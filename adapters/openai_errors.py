@@ -181,6 +181,7 @@ _UNANSWERED: Final = (
 _NO_NULL: Final = (
     "content: expected a string, got null",  # OpenAI
     "content: expected one of a string or array of objects, but got null",
+    "content: empty array",
     "tool_calls: empty array",
     "tool_calls: expected an array",  # but got null
     "[] is too short - messages.",  # OpenAI, Azure: older models

@@ -181,6 +181,7 @@ def test_published_refusals(name: str) -> None:
         ("Item 'fc_1' of type 'function_call' was provided without its required 'reasoning' item: 'rs_1'.", "untied"),
         ("Invalid value for 'content': expected a string, got null.", "nulls"),
         ("Invalid 'messages[1].tool_calls': empty array. Expected an array with minimum length 1, but …", "nulls"),
+        ("Invalid 'messages[1].content': empty array. Expected an array with minimum length 1, but …", "nulls"),
         ("[] is too short - 'messages.1.tool_calls'", "nulls"),
         ("Invalid type for 'messages[1].tool_calls': expected an array of objects, but got null instead.", "nulls"),
         (

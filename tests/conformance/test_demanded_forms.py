@@ -104,6 +104,21 @@ async def test_a_message_that_says_nothing_at_all_is_an_empty_text_for_openai(tm
         assert messages(fake) == [USER, said, USER, said, USER, *others]
 
 
+async def test_an_empty_list_of_words_is_null_with_calls_and_an_empty_text_without_for_openai(tmp_path: Path) -> None:
+    """ADK by LiteLLM: what a model has only thought before a call, or a tool has not said."""
+    calling: Json = {"role": "assistant", "content": [], "tool_calls": [CALLED], "reasoning_content": "two"}
+    result: Json = {"role": "tool", "tool_call_id": "c1", "content": []}
+    body: Json = {"model": "gpt-5", "messages": [USER, calling, result, {"role": "assistant", "content": []}, USER]}
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, ["gpt-5"]) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        called = {"role": "assistant", "content": None, "tool_calls": [CALLED]}
+        said = {"role": "assistant", "content": ""}
+        assert messages(fake) == [USER, called, result | {"content": ""}, said, USER]
+        assert statuses(fake)[-1] == 200
+
+
 async def test_callers_of_other_dialects_get_the_same_from_such_a_server(tmp_path: Path) -> None:
     use = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}

@@ -5,7 +5,7 @@ system, system, user, system ─► system, user    one message of the system's,
 assistant ─► assistant with reasoning_content   thoughts with each answer                   DeepSeek, Moonshot
 tool, without content ─► (empty)                words in each message                       MiniMax, Zhipu, Moonshot
 parts of text, null ─► one text                 texts that are no lists                     Groq, Cloudflare
-null, no calls ─► (an empty text)               a text, or calls                            OpenAI
+null or no parts, no calls ─► (an empty text)   a text, or calls                            OpenAI
 tool, user ─► tool, assistant, user             an answer behind the results of calls       Mistral
 call_1 ─► 8cb542c67, functions.f:0              ids of calls in a form of its own           Mistral, Kimi
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
@@ -122,6 +122,8 @@ def _texted(message: Message) -> Message:
     said = message
     if "tool_calls" in message and message["tool_calls"] in _NOTHING:
         said = {name: value for name, value in message.items() if name != "tool_calls"}
+    if said.get("content") == []:
+        said = {**said, "content": None}
     silent = said.get("content") is None and all(said.get(name) in _NOTHING for name in _INSTEAD)
     return {**said, "content": ""} if silent else said
 
