@@ -193,6 +193,8 @@ _REMNANTS: Final = (
     "audio",
     "function_call",
     "provider_specific_fields",
+    "extra_content",
+    "images",
     "parsed",  # of a message or a function; with parsed_arguments, by OpenAI's SDKs
     "index",  # of a call, as it was streamed
     "call_id",  # of an item, by Agno in a call

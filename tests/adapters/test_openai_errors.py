@@ -200,6 +200,9 @@ def test_published_refusals(name: str) -> None:
         ("Unknown parameter: 'messages[1].tool_calls[0].index'.", "remnants"),
         ("Unknown parameter: 'messages[1].tool_calls[0].function.parsed_arguments'.", "remnants"),
         ("Unknown parameter: 'messages[1].tool_calls[0].call_id'.", "remnants"),
+        ("Unknown parameter: 'messages[1].tool_calls[0].provider_specific_fields'.", "remnants"),
+        ("Unknown parameter: 'messages[1].tool_calls[0].extra_content'.", "remnants"),
+        ("Unknown parameter: 'messages[1].images'.", "remnants"),
         ("Unknown parameter: 'messages[1].rs_68a1'.", "remnants"),
         ("Extra inputs are not permitted, field: 'messages[1].function_call', value: None", "remnants"),  # Fireworks
         ("`tool_use` ids were found without `tool_result` blocks immediately after: toolu_1", "unanswered"),  # Claude

@@ -10,6 +10,8 @@ import pytest
 from tests.conformance.test_demanded import AGAIN, CALLED, USER, before, messages, statuses
 from tests.conformance.test_unanswered_calls import MODEL, by_responses
 from tests.fakes.openai_api import CHAT, RESPONSES, FakeOpenAI
+from tests.fakes.openai_api_chat import Asked
+from tests.fakes.openai_api_errors import bad
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +97,50 @@ async def test_answers_go_back_without_members_that_are_named_by_ids_of_thoughts
         assert "x-gateway-lossy" not in response.headers
         assert statuses(fake) == [400, 200]
         assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+
+
+SIGNED: Json = {"google": {"thought_signature": "RkFLRS1HRU1JTkktU0lHTkFUVVJF"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        # Google's ADK, by LiteLLM, and LiteLLM's own `message.model_dump()`
+        CALLING
+        | {"tool_calls": [CALLED | {"provider_specific_fields": SIGNED["google"], "extra_content": SIGNED}]}
+        | {"reasoning_content": "hm"},
+        CALLING | {"extra_content": SIGNED},
+        CALLING | {"images": [], "thinking_blocks": [], "provider_specific_fields": {"thought_signatures": ["Rg=="]}},
+    ],
+)
+async def test_conversations_with_gemini_go_on_without_its_signatures(given: Json, tmp_path: Path) -> None:
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
+        for _ in range(2):
+            body = {"model": MODEL, "messages": [USER, given, RESULT, AGAIN]}
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+            assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+        assert statuses(fake)[-2:] == [200, 200]
+
+
+class _Signing(FakeOpenAI):
+    """Takes back what it has signed, and no refusal."""
+
+    def judge(self, asked: Asked) -> None:
+        """Refuse that one member."""
+        if any("refusal" in message for message in asked.messages):
+            raise bad("Unknown parameter: 'messages[1].refusal'.")
+
+
+async def test_signatures_stay_where_gemini_itself_rejects_something_else(tmp_path: Path) -> None:
+    calling = CALLING | {"tool_calls": [CALLED | {"extra_content": SIGNED}]}
+    model = "gemini-3-flash-preview"
+    async with _Signing(plain=True, keys=()) as fake, before(fake, tmp_path, [model]) as http:
+        given = [USER, calling | {"refusal": None}, RESULT, AGAIN]
+        response = await http.post("/v1/chat/completions", json={"model": model, "messages": given})
+        assert response.status_code == 200, response.text
+        assert messages(fake) == [USER, calling, RESULT, AGAIN]
 
 
 async def test_what_an_sdk_has_read_in_items_is_not_sent_back(tmp_path: Path) -> None:

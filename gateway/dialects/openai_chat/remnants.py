@@ -3,7 +3,8 @@
 refusal, in the place of words ─► the words      annotations, provider_specific_fields ─►      null and empty ones ─►
 text, with the message's own fields ─► text      OpenAI's agents for JavaScript write these into each part
 calls, with index and parsed_arguments ─► calls  OpenAI's SDKs write these, where they stream and parse;
-                                                 Agno goes on with the call_id of Responses
+                                                 Agno goes on with the call_id of Responses, LiteLLM and
+                                                 ADK with signatures of Gemini
 """
 
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from gateway import ir
 from gateway.dialects.edits import Words, mended
 from gateway.dialects.outbound import OpenAITarget
 from gateway.dialects.place import is_null
@@ -23,9 +25,9 @@ __all__ = ["clear"]
 _Words = Words[OpenAITarget]
 
 _ASIDE: Final = ("annotations", "provider_specific_fields", "parsed")
-_INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call")  # of words
+_INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call", "images")  # of words
 _THOUGHT: Final = "rs_"  # Pydantic AI calls a member as the thought of Responses that it holds
-_OF_PIECES: Final = ("index", "call_id")
+_OF_CALLS: Final = ("index", "call_id", "provider_specific_fields")
 _OF_TEXT: Final = frozenset({"type", "text", "cache_control", "prompt_cache_breakpoint"})
 _NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
 _encode: Final = msgspec.json.Encoder().encode
@@ -37,7 +39,8 @@ def clear(words: _Words) -> None:
 
 
 def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
-    kept = {name: value for name, value in fields.items() if not _is_aside(name, value)}
+    gemini = ir.is_gemini(words.target.model)
+    kept = {name: value for name, value in fields.items() if not _is_aside(name, value, gemini=gemini)}
     for name, value in fields.items():
         if name not in kept and bytes(value) not in NOTHING:
             words.lose(f"{path}.{name}", _NOT_THERE)
@@ -46,7 +49,7 @@ def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
     if texts is not None:
         kept = {**kept, "content": Raw(_encode(texts))}
     calls = read(kept.get("tool_calls", NULL), MANY) or []
-    bare = mended(calls, lambda _, call: _called(call))
+    bare = mended(calls, lambda _, call: _called(call, gemini=gemini))
     if bare is not None:
         kept = {**kept, "tool_calls": Raw(_encode(bare))}
     refusal = name_of(kept, "refusal")
@@ -66,9 +69,13 @@ def _plain(raw: Raw, path: str, message: Fields, words: _Words) -> Raw:
     return Raw(_encode({name: value for name, value in fields.items() if name in _OF_TEXT}))
 
 
-def _called(call: Fields) -> Fields:
+def _called(call: Fields, *, gemini: bool) -> Fields:
     """Leave what a call says itself: its place is told by the list, its arguments by their text."""
-    kept = {name: value for name, value in call.items() if name not in _OF_PIECES}
+    kept = {
+        name: value
+        for name, value in call.items()
+        if name not in _OF_CALLS and not _is_foreign(name, value, gemini=gemini)
+    }
     function = read(call.get("function", NULL), FIELDS)
     if function and "parsed_arguments" in function:
         said = {name: value for name, value in function.items() if name != "parsed_arguments"}
@@ -76,8 +83,19 @@ def _called(call: Fields) -> Fields:
     return call if kept == call else kept
 
 
-def _is_aside(name: str, value: Raw) -> bool:
-    return name in _ASIDE or name.startswith(_THOUGHT) or (name in _INSTEAD and bytes(value) in NOTHING)
+def _is_aside(name: str, value: Raw, *, gemini: bool) -> bool:
+    if name in _INSTEAD:
+        return bytes(value) in NOTHING
+    return name in _ASIDE or name.startswith(_THOUGHT) or _is_foreign(name, value, gemini=gemini)
+
+
+def _is_foreign(name: str, value: Raw, *, gemini: bool) -> bool:
+    """Tell Gemini's own signature at another model; an envelope is taken out elsewhere, with what belongs to it."""
+    if name != "extra_content" or gemini:
+        return False
+    google = read((read(value, FIELDS) or {}).get("google", NULL), FIELDS) or {}
+    signature = name_of(google, "thought_signature")
+    return bool(signature) and not ir.is_sealed(signature)
 
 
 def _said(fields: Fields, refusal: str) -> Fields:
