@@ -176,7 +176,9 @@ class Archive:
                 return False
             self._tell(error)
             return True
-        self._failing = False
+        if self._failing:
+            self._failing = False
+            self._logger.info("the response store works again")
         for one, is_kept in zip(batch, kept, strict=True):
             if not is_kept:
                 self._logger.warning(_LARGE, id=one.response.id)

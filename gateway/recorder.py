@@ -113,6 +113,8 @@ class Recorder:
                 self._logger.error("a recording cannot be written", reason=reason)  # noqa: TRY400 - no traceback
             self._failing = True
         else:
+            if self._failing:
+                self._logger.info("recordings can be written again")
             self._failing = False
 
     def _recording(self, sides: "_Sides", context: RequestContext) -> Recording:

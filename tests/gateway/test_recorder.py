@@ -256,9 +256,14 @@ async def test_a_disk_that_fails_is_told_once_and_stops_no_request(
     (tmp_path / "file").touch()
     app = app_with(tmp_path, str(tmp_path / "file" / "recordings"))
     assert [(await ask(app)).status for _ in range(3)] == [200] * 3
+    (tmp_path / "file").unlink()
+    assert [(await ask(app)).status for _ in range(2)] == [200] * 2
     logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    told = [line["reason"] for line in logged if line["event"] == "a recording cannot be written"]
-    assert told == [f"{tmp_path}/file/recordings: Not a directory"]
+    told = [(line["event"], line.get("reason")) for line in logged if "written" in line["event"]]
+    assert told == [
+        ("a recording cannot be written", f"{tmp_path}/file/recordings: Not a directory"),
+        ("recordings can be written again", None),
+    ]
 
 
 async def test_without_a_folder_nobody_listens(tmp_path: Path) -> None:
