@@ -118,6 +118,7 @@ class JournalFile:
     def begin(self, folder: Path) -> None:
         """Make it, also in the place of one that somebody has removed; raise OSError."""
         self.close()
+        self.size = 0
         for each in (folder.parent, folder):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{time.time_ns():x}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -130,7 +131,6 @@ class JournalFile:
         except OSError:
             self.close()
             raise
-        self.size = 0
 
     def append(self, line: bytes) -> None:
         """Write a line; raise OSError, after which a part of it may stand there."""
