@@ -60,7 +60,7 @@ def _store(loaded: Loaded) -> "UsageStore | None":
     data = loaded.resolve(loaded.config.server.data_dir)
     try:
         store = store_of(loaded)
-        why = unusable(data) if store is None else ""
+        why = unusable(data, b"") if store is None else ""  # a full disk hides nothing
     except OSError as error:
         store, why = None, f"{data}: {error.strerror}"
     if why:

@@ -94,7 +94,7 @@ def _fault(body: bytes, text: str) -> str:
         return "it is empty"
     if body.startswith(BOM_UTF8):
         return "it starts with a byte order mark"
-    if "codec can't decode" in text:
+    if "codec can't decode" in text or "UTF-8" in text:  # Python's words; msgspec's, from 0.23 on
         return "it is not UTF-8"
     if "truncated" in text and _SURROGATE.search(body):  # msgspec calls a lone surrogate escape truncated input
         return "it is truncated, or has a lone surrogate escape"

@@ -19,20 +19,20 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def unusable(folder: Path) -> str:
-    """Say why nothing can be kept in a folder, which is there or can be made; "" = it can. Nothing is left behind."""
+def unusable(folder: Path, data: bytes = _SOME) -> str:
+    """Say why no file with this can be in a folder, which is there or can be made; "" = it can. None is left behind."""
     there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
     try:
-        write_some(there)
+        write_some(there, data)
     except OSError as error:
         return f"{there}: {os.strerror(error.errno or 0)}"
     return ""
 
 
-def write_some(folder: Path) -> None:
+def write_some(folder: Path, data: bytes = _SOME) -> None:
     """Write into a file that has no name there; raise OSError, also for a full disk, which may take a file."""
     with TemporaryFile(dir=folder) as file:
-        file.write(_SOME)
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
