@@ -67,9 +67,8 @@ def engine(
             raise DisconnectionError  # nobody would find what is written into one that was replaced or removed
 
     # SQLite would make one that was removed, for others to read, and without tables
-    url = URL.create("sqlite+alike", database=f"file:{quote(os.fsencode(file))}", query={"mode": "rw", "uri": "true"})
     made = create_engine(
-        url,
+        _address("sqlite+alike", file, mode="rw"),
         poolclass=pool,
         hide_parameters=True,
         connect_args={"check_same_thread": False},
@@ -84,8 +83,11 @@ def engine(
 def reader(file: Path) -> Engine:
     """Read without leaving a trace: a file that nobody has open gets no lock, and no files beside it."""
     mode = {"mode": "ro"} if Path(f"{file}-wal").exists() else {"immutable": "1"}
-    url = URL.create("sqlite", database=f"file:{quote(os.fsencode(file))}", query={**mode, "uri": "true"})
-    return create_engine(url, poolclass=NullPool, hide_parameters=True)
+    return create_engine(_address("sqlite", file, **mode), poolclass=NullPool, hide_parameters=True)
+
+
+def _address(driver: str, file: Path, **query: str) -> URL:
+    return URL.create(driver, database=f"file:{quote(os.fsencode(file))}", query={**query, "uri": "true"})
 
 
 def memory() -> Engine:
