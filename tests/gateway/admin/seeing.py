@@ -15,7 +15,7 @@ from playwright.async_api import Page, expect
 
 from tests.gateway.admin.accounts import ADMIN
 
-__all__ = ["Noted", "audit", "axe_core", "enter", "noted", "picture"]
+__all__ = ["Noted", "audit", "axe_core", "enter", "log_in", "noted", "picture"]
 
 SIZES = (("wide", 1280, 800), ("phone", 390, 844))
 LIGHTS = ("light", "dark")
@@ -37,11 +37,22 @@ async def picture(page: Page, name: str) -> None:
 async def enter(page: Page, url: str, path: str = "/admin/credentials") -> None:
     """Log in, on the way to a page."""
     await page.goto(f"{url}/admin/login?next={path}")
-    await page.get_by_label("User name").fill(ADMIN[0])
-    await page.get_by_label("Password").fill(ADMIN[1])
-    await page.get_by_role("button", name="Log in").click()
+    await log_in(page, ADMIN[1], ADMIN[0])
     await expect(page.get_by_role("button", name="Log out")).to_be_visible()
     await page.wait_for_load_state()  # until its script has come, a form leaves the page
+
+
+async def log_in(page: Page, password: str, name: str = "") -> None:
+    """Fill in and send the form that is shown.
+
+    Chromium puts the focus into the password with the first frame that it draws, which may come after the load; where
+    it finds it taken by then, it tells the console.
+    """
+    await expect(page.get_by_label("Password")).to_be_focused()
+    if name:
+        await page.get_by_label("User name").fill(name)
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Log in").click()
 
 
 async def audit(page: Page) -> None:

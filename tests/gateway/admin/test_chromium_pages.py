@@ -15,7 +15,7 @@ from playwright.async_api import Page, Route, expect
 from gateway.app import create_app
 from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.admin.accounts import ADMIN
-from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, noted, picture
+from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, log_in, noted, picture
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -268,8 +268,7 @@ async def test_asking_after_the_session_has_ended_leads_to_the_login_and_back(pa
     await page.get_by_label("Dialect").select_option("gemini")
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-    await page.get_by_label("Password").fill(ADMIN[1])
-    await page.get_by_role("button", name="Log in").click()
+    await log_in(page, ADMIN[1])
     await expect(page.get_by_label("Prompt")).to_have_value("Hello")
     await expect(page.get_by_label("Dialect")).to_have_value("gemini")
     await page.reload()

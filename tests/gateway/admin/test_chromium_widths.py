@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from tests.clocks import FakeClock
 from tests.gateway.admin.accounts import Accounts, account, configured, made
-from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, noted, picture
+from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, log_in, noted, picture
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -97,8 +97,7 @@ async def test_the_name_of_who_is_in_fits_beside_the_way_out(page: Page, tmp_pat
     keys = [{"name": KEY, "secret": SECRET, "scopes": ["admin"]}]
     async with serve(made(tmp_path, key=keys)) as url:
         await page.goto(f"{url}/admin/login")
-        await page.get_by_label("Password").fill(SECRET)
-        await page.get_by_role("button", name="Log in").click()
+        await log_in(page, SECRET)
         await expect(page.get_by_text(KEY)).to_be_visible()
         await check(page)
 
