@@ -118,6 +118,7 @@ def leave(url: str, who: object) -> None:
         users.discard(id(who))
         if not users:
             del _shared[place]
+            event.listen(made.pool, "checkin", _ended)  # of one that a worker thread has still in use
             made.dispose()
 
 
@@ -156,6 +157,10 @@ def reason(error: Exception) -> str:
         return os.strerror(error.errno or 0)
     said = str(error if isinstance(error, sqlite3.Error) else getattr(error, "orig", None) or "").strip()
     return said.splitlines()[0] if said else type(error).__name__
+
+
+def _ended(_: object, record: ConnectionPoolEntry) -> None:
+    record.close()
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

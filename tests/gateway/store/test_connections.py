@@ -71,3 +71,13 @@ async def test_stores_that_are_asked_at_once_do_not_wait_for_each_other(shared: 
         assert len(list(threads.map(hold, stores))) == 20
     await reach(shared, 4)  # what is kept for the next ones
     shared.close()
+
+
+async def test_a_connection_that_is_in_use_while_the_last_store_closes_is_closed_afterwards(shared: Place) -> None:
+    store = shared.opened()
+    store.add("google", ROW)
+    with store.database.reading():
+        store.close()
+        assert connections(shared) == 1
+    await reach(shared, 0)
+    shared.close()
