@@ -285,6 +285,10 @@ THINKING: Final = (
         "messages[].tool_calls[].extra_content.google.thought_signature (Gemini's)",
     ),
     *hold(
+        {**answered(provider_specific_fields={"extra_content": signed("claude")}), "reasoning_effort": "low"},
+        "messages[].provider_specific_fields.extra_content",
+    ),
+    *hold(
         {**answered(extra_content={"gateway": {"blocks": [_KEPT]}}), "reasoning_effort": "low"},
         "messages[].extra_content.gateway.blocks",
     ),

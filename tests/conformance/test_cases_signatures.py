@@ -140,6 +140,24 @@ async def test_a_claude_thought_comes_home_before_its_call(served: Served) -> No
     assert thought["thoughtSignature"] in served.fake.signatures.issued
 
 
+async def test_a_claude_thought_comes_home_where_litellm_has_put_its_signature_aside(tmp_path: Path) -> None:
+    """E2 with a Claude model: in whole answers, what it does not know of a message is in another place."""
+    directed = "!think I shall call f\n!tool f {}\n!then\n!say done"
+    asked: dict[str, Any] = {"tools": chat_tools("f"), "reasoning_effort": "low"}
+    async with fake_of("claude") as fake:
+        async with again("claude", fake, tmp_path) as served:
+            message = (await served.post(CHAT, directed, **asked)).json()["choices"][0]["message"]
+        aside = {"extra_content": message.pop("extra_content")}
+        result = {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "done"}
+        async with again("claude", fake, tmp_path) as served:
+            history = ({**message, "provider_specific_fields": aside}, result)
+            second = await served.post(CHAT, directed, *history, **asked)
+            assert second.status_code == 200, second.text
+            thought = served.contents[1]["parts"][0]
+    assert (thought["thought"], thought["text"]) == (True, "I shall call f")
+    assert thought["thoughtSignature"] in served.fake.signatures.issued
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_thoughts_are_reasoning_content(either: Served, stream: bool) -> None:
     """E8"""

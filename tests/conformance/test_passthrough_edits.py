@@ -177,6 +177,25 @@ def test_an_edit_of_a_chat_request(body: Json, target: Any, fields: Any, edits: 
             ["reasoning_content"],
         ),
         ("deepseek", assistant(reasoning_content="hm"), assistant(reasoning_content="hm"), []),
+        # and where LiteLLM puts it
+        (
+            "gpt-5",
+            assistant(provider_specific_fields=signed(CLAUDES), reasoning_content="hm"),
+            assistant(),
+            ["provider_specific_fields.extra_content.google.thought_signature", "reasoning_content"],
+        ),
+        (
+            "deepseek",
+            assistant(provider_specific_fields={**signed(CLAUDES), "a": 1}),
+            assistant(provider_specific_fields={"a": 1}),
+            ["provider_specific_fields.extra_content.google.thought_signature"],
+        ),
+        (
+            "m",
+            assistant(provider_specific_fields=signed("bare")),
+            assistant(provider_specific_fields=signed("bare")),
+            [],
+        ),
     ],
 )
 def test_what_this_gateway_hung_on_a_message(model: str, given: Json, kept: Json, lost: list[str]) -> None:

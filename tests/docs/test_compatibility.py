@@ -67,6 +67,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "Kept": "messages[].extra_content.gateway",
         "Thought": "messages[].extra_content.gateway.blocks[]",
         "ExtraContent": "messages[].extra_content",
+        "SpecificFields": "messages[].provider_specific_fields",
         "FunctionCall": f"{CALLS}.function",
         "CustomCall": f"{CALLS}.custom",
         "ToolCall": CALLS,

@@ -78,6 +78,7 @@ _USAGE: Final = "include_usage"
 _CHOICE, _PARALLEL = "tool_choice", "parallel_tool_calls"
 _FREE: Final = (Raw(b'"auto"'), Raw(b'"none"'))  # choices that a request without tools keeps
 _EXTRA: Final = "extra_content"
+_ASIDE: Final = "provider_specific_fields"  # where LiteLLM puts it
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_SUPPORTED: Final = "this model does not support it"
@@ -273,6 +274,13 @@ class _Signed:
 
     def taken(self, fields: Fields, path: str) -> Fields:
         """Give the members with a signature of this family bare, and without what else is of this gateway."""
+        aside = read(fields.get(_ASIDE, NULL), FIELDS)
+        if aside is not None and (kept := self._taken(aside, f"{path}.{_ASIDE}")) is not aside:
+            others = {name: one for name, one in fields.items() if name != _ASIDE}
+            fields = {**others, **({_ASIDE: Raw(_encode(kept))} if kept else {})}
+        return self._taken(fields, path)
+
+    def _taken(self, fields: Fields, path: str) -> Fields:
         extra = read(fields.get(_EXTRA, NULL), FIELDS)
         if extra is None:
             return fields

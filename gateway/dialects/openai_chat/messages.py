@@ -22,7 +22,7 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 from .parts import audio_part, file_part, image_part, refusal_part, text_part, video_part
-from .thoughts import THOUGHTS, call_signature, read_thoughts, sign
+from .thoughts import THOUGHTS, call_signature, lifted, read_thoughts, sign
 
 __all__ = ["read_messages"]
 
@@ -151,7 +151,8 @@ class _Messages:
     def _assistant(self, message: wire.Message, path: str, index: int) -> ir.Turn:
         if wire.given(message.audio):
             self._lose(f"{path}.audio", "audio of an earlier response is not kept", "content")
-        thoughts = read_thoughts(message, path, self._losses) if any(_thoughts(message)) else []
+        message, within = lifted(message, path, self._losses)
+        thoughts = read_thoughts(message, path, self._losses, within) if any(_thoughts(message)) else []
         calls = message.tool_calls or ()
         parts: list[ir.Part] = []
         places: list[tuple[str, ...]] = []
@@ -167,7 +168,7 @@ class _Messages:
             parts.append(ir.Text(text=message.refusal))
         places += [()] * (len(parts) - len(places))
         if message.extra_content is not None:
-            sign(message, path, parts, places, self._losses)
+            sign(message, f"{path}.{within}", parts, places, self._losses)
         for i, call in enumerate(calls):
             at = f"{path}.tool_calls[{i}]"
             signature, signed = _UNSIGNED

@@ -9,25 +9,45 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from msgspec import structs
+from msgspec.json import Decoder
 
 from gateway import ir
+from gateway.dialects.known import understood
+from gateway.dialects.place import Place
 
 from . import wire
 
-__all__ = ["THOUGHTS", "call_signature", "read_thoughts", "sign"]
+__all__ = ["THOUGHTS", "call_signature", "lifted", "read_thoughts", "sign"]
 
 Places = tuple[str, ...]  # where thoughts, a signature, or both stood
 _Said = tuple[ir.Thinking, str, int]  # thoughts, where they stood, and how many calls stand before them
 
 _SIGNATURE: Final = "extra_content.google.thought_signature"
+_EXTRA: Final = "extra_content"
+_ASIDE: Final = "provider_specific_fields"
+_ASIDES: Final = Decoder(wire.SpecificFields)
 # the fields of a message that hold them
-THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content")
+THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", _EXTRA, _ASIDE)
 
 
-def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss]) -> list[_Said]:
+def lifted(message: wire.Message, path: str, losses: list[ir.Loss]) -> tuple[wire.Message, str]:
+    """Give the message with the `extra_content` that LiteLLM has put aside, and before it where that stood."""
+    if not wire.given(message.provider_specific_fields):
+        return message, ""
+    place = Place(f"{path}.{_ASIDE}", losses)
+    aside = understood(message.provider_specific_fields, _ASIDES, place)
+    if aside is None or aside.extra_content is None:
+        return message, ""
+    if message.extra_content is not None:
+        place.lose(_EXTRA, f"{_EXTRA} already says it")
+        return message, ""
+    return structs.replace(message, extra_content=aside.extra_content), f"{_ASIDE}."
+
+
+def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss], within: str = "") -> list[_Said]:
     """Read the thoughts of a message, each with where it stood, and how many calls stand before it."""
-    spelt = ((field, list(read(message, f"{path}.{field}", losses))) for field, read in _SPELLINGS.items())
-    given = [(field, said) for field, said in spelt if said]
+    fields = ((f"{within}{field}" if field.startswith(_EXTRA) else field, read) for field, read in _SPELLINGS.items())
+    given = [(field, said) for field, read in fields if (said := list(read(message, f"{path}.{field}", losses)))]
     losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]} already says it", "hint") for field, _ in given[1:]]
     losses += _unused(message, path)
     return given[0][1] if given else []
@@ -108,7 +128,8 @@ def call_signature(
     call: wire.ToolCall, path: str, message: wire.Message, losses: list[ir.Loss]
 ) -> tuple[ir.Signature | None, Places]:
     """Read what signs a call: its own field, or an encrypted detail of the message that names it."""
-    signature, places = _carried(call.extra_content, path, losses), (f"{path}.{_SIGNATURE}",)
+    place = f"{path}.{_SIGNATURE}"
+    signature, places = _carried(call.extra_content, place, losses), (place,)
     for i, detail in enumerate(message.reasoning_details or ()):
         if detail.id != call.id or not detail.data:
             continue
@@ -127,7 +148,7 @@ def _of_call(signature: ir.Signature) -> ir.Signature:
 def _carried(extra: wire.ExtraContent | None, path: str, losses: list[ir.Loss]) -> ir.Signature | None:
     if extra is None or extra.google is None or not extra.google.thought_signature:
         return None
-    return _unsealed(extra.google.thought_signature, f"{path}.{_SIGNATURE}", losses)
+    return _unsealed(extra.google.thought_signature, path, losses)
 
 
 def _unsealed(text: str, path: str, losses: list[ir.Loss]) -> ir.Signature | None:
@@ -137,12 +158,12 @@ def _unsealed(text: str, path: str, losses: list[ir.Loss]) -> ir.Signature | Non
     return signature
 
 
-def sign(message: wire.Message, path: str, parts: list[ir.Part], places: list[Places], losses: list[ir.Loss]) -> None:
+def sign(message: wire.Message, place: str, parts: list[ir.Part], places: list[Places], losses: list[ir.Loss]) -> None:
     """Give the message's signature to what it signs: Claude and OpenAI sign thoughts, Gemini its last text."""
-    signature = _carried(message.extra_content, path, losses)
+    place = f"{place}{_SIGNATURE}"
+    signature = _carried(message.extra_content, place, losses)
     if signature is None:
         return
-    place = f"{path}.{_SIGNATURE}"
     thoughts = signature.issuer in ("claude", "openai")
     for i in reversed(range(len(parts))):
         part = parts[i]

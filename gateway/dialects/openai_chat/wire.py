@@ -33,6 +33,7 @@ __all__ = [
     "Part",
     "ReasoningDetail",
     "RefusalPart",
+    "SpecificFields",
     "TextPart",
     "ThinkingBlock",
     "ThinkingConfig",
@@ -171,6 +172,12 @@ class ExtraContent(Closed):
     gateway: Kept | None = None
 
 
+class SpecificFields(Closed):
+    """Where LiteLLM keeps what it does not know of a whole answer."""
+
+    extra_content: ExtraContent | None = None
+
+
 class FunctionCall(Closed):
     """A function with its arguments as JSON text; some servers write an object, and their callers send it back."""
 
@@ -229,6 +236,7 @@ class Message(Marked, kw_only=True):
     reasoning_details: list[ReasoningDetail] | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
     extra_content: ExtraContent | None = None
+    provider_specific_fields: Raw | UnsetType = UNSET
     images: Raw | UnsetType = UNSET
     audio: Raw | UnsetType = UNSET
     annotations: Raw | UnsetType = UNSET

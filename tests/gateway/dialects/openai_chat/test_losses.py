@@ -73,6 +73,7 @@ def test_an_unknown_field_at_any_depth(fields: Json, path: str) -> None:
         ({"role": "assistant", "content": "hi", "annotations": [{"type": "url_citation"}]}, ["annotations"]),
         ({"role": "assistant", "content": "hi", "annotations": [], "tool_calls": [], "refusal": None}, []),
         ({"role": "user", "content": "hi", "audio": None, "annotations": None, "name": None}, []),
+        ({"role": "user", "content": "hi", "provider_specific_fields": {"a": 1}}, ["provider_specific_fields"]),
     ],
 )
 def test_fields_that_are_not_of_this_role(message: Json, fields: list[str]) -> None:

@@ -281,6 +281,41 @@ def test_blocks_of_thoughts_come_back_to_their_places() -> None:
     assert [loss.path for loss in request.losses] == [f"{at}[3].signature", "messages[0].reasoning_content"]
 
 
+def test_litellm_gives_back_what_was_hung_on_a_message_beside_its_own_fields() -> None:
+    blocks = [{"thinking": "a", "signature": ir.seal(CLAUDE)}, {"thinking": "b", "signature": "gw1.c.t.damaged"}]
+    aside = {"extra_content": signed(ir.Signature("claude", "Q0xC")) | {"gateway": {"blocks": blocks}}}
+    message = assistant(reasoning_content="ab", content="x", provider_specific_fields={**aside, "citations": ["u"]})
+    request = read(message)
+    (turn,) = request.turns
+    assert turn.parts == (
+        ir.Thinking(text="a", signature=CLAUDE),
+        ir.Thinking(text="b", signature=ir.Signature("claude", "Q0xC")),
+        ir.Text(text="x"),
+    )
+    at = "messages[0].provider_specific_fields"
+    hung = f"{at}.extra_content"
+    signature = f"{hung}.google.thought_signature"
+    assert turn.places == ((f"{hung}.gateway.blocks[0]",), (f"{hung}.gateway.blocks[1]", signature), ())
+    damaged, said = f"{hung}.gateway.blocks[1].signature", "messages[0].reasoning_content"
+    assert [loss.path for loss in request.losses] == [f"{at}.citations", damaged, said]
+
+
+@pytest.mark.parametrize(
+    ("aside", "lost"),
+    [
+        ({"extra_content": {"gateway": {"thoughts": "other"}}}, [".extra_content"]),
+        ({"refusal": None}, []),
+        ("text", [""]),
+        ({"extra_content": "text"}, [""]),
+    ],
+)
+def test_what_stands_in_the_message_itself_holds(aside: object, lost: list[str]) -> None:
+    extra = {"gateway": {"thoughts": "a"}}
+    request = read(assistant(content="x", extra_content=extra, provider_specific_fields=aside))
+    assert request.turns[0].parts == (ir.Thinking(text="a"), ir.Text(text="x"))
+    assert [loss.path for loss in request.losses] == [f"messages[0].provider_specific_fields{path}" for path in lost]
+
+
 def test_blocks_of_thoughts_without_calls_stand_first() -> None:
     extra = {"gateway": {"blocks": [{"thinking": "a", "signature": ir.seal(CLAUDE), "calls": 1}]}}
     message = assistant(content="x", extra_content=extra)
