@@ -18,6 +18,7 @@ from gateway.config import Loaded
 from gateway.config.extras import is_installed
 from gateway.context import new_id
 from gateway.store.engines import postgres, reason
+from gateway.store.stored import why_away
 from gateway.store.windows import Away
 from gateway.transport import Transport, TransportError
 from gateway.upstream import Adapter, Reaching
@@ -168,7 +169,7 @@ async def _redis(url: str) -> str:
             except faults.NoPermissionError:  # it is not needed
                 said = ""
     except (part.RedisError, OSError, ValueError) as error:
-        raise _Away(str(error) or type(error).__name__) from None
+        raise _Away(why_away(error)) from None
     await _kept_by(url)
     return said
 

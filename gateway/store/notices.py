@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.enduring import endure
+from gateway.store.stored import why_away
 from gateway.store.troubles import is_back, is_first
 
 __all__ = ["Notices", "database_of"]
@@ -166,7 +167,7 @@ class Notices:
             while not self._words.empty():
                 self._words.get_nowait()
             if self._tells and is_first(self._url, self):
-                self._logger.warning(_AWAY, reason=str(error) or type(error).__name__)
+                self._logger.warning(_AWAY, reason=why_away(error))
 
     def _return(self) -> None:
         if self._away:

@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.store.shared_scripts import ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE
+from gateway.store.stored import why_away
 from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Unheard, Window, Windows
 
 __all__ = ["SharedLimits", "misread"]
@@ -181,7 +182,7 @@ class SharedLimits:
                     async with asyncio.timeout(self._give_up_s):
                         answers = await _carried(connection, batch)
                 except Exception as error:  # noqa: BLE001 - whatever the client does, nobody is to wait for ever
-                    self._refuse(batch, str(error) or type(error).__name__)
+                    self._refuse(batch, why_away(error))
                 except asyncio.CancelledError:
                     self._refuse(batch, "the gateway is ending")
                     raise

@@ -29,6 +29,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
 from gateway.shelf import Bounds
+from gateway.store.stored import why_away
 
 __all__ = ["SharedSignatures"]
 
@@ -209,7 +210,7 @@ class SharedSignatures:
                 answer = await work
         except (RedisError, OSError, TimeoutError) as error:
             self._refuses = puts and isinstance(error, ResponseError)
-            self._leave(str(error) or type(error).__name__)
+            self._leave(why_away(error))
             return None
         if self._away and (puts or not self._refuses):
             self._away, self._late, self._refuses, self._resting_until = False, False, False, 0.0

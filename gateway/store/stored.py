@@ -2,7 +2,16 @@
 
 from msgspec import Struct
 
-__all__ = ["ChainBroken", "ChainTooLong", "KeyProblem", "NewerTables", "StoreFailed", "StoredResponse", "reason_of"]
+__all__ = [
+    "ChainBroken",
+    "ChainTooLong",
+    "KeyProblem",
+    "NewerTables",
+    "StoreFailed",
+    "StoredResponse",
+    "reason_of",
+    "why_away",
+]
 
 
 class StoredResponse(Struct, frozen=True, kw_only=True):
@@ -55,3 +64,8 @@ class ChainTooLong(Exception):
 def reason_of(error: Exception) -> str:
     """Say for the log why a store fails; what is wrong with the keys is told of the key that gives them."""
     return f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
+
+
+def why_away(error: Exception) -> str:
+    """Say for the log why Redis cannot be used; asyncio's own timeouts have no words."""
+    return str(error) or ("no response in time" if isinstance(error, TimeoutError) else type(error).__name__)

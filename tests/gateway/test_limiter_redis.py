@@ -196,6 +196,7 @@ async def test_a_frozen_redis_is_left_alone(redis: RedisServer) -> None:
         with redis.frozen():
             await admitted(limiter)
             assert not limiter.is_shared
+            assert together(limiter).problem == "no response in time"
         await becomes(limiter, shared=True)
 
 
