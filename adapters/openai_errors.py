@@ -198,6 +198,7 @@ _REMNANTS: Final = (
     "parsed",  # of a message or a function; with parsed_arguments, by OpenAI's SDKs
     "index",  # of a call, as it was streamed
     "call_id",  # of an item, by Agno in a call
+    "caller",  # of a call of Claude's, by LiteLLM
     "rs_",  # ids of thoughts, by Pydantic AI
     "status",  # of items
 )

@@ -87,6 +87,20 @@ async def test_calls_go_back_without_what_an_sdk_has_written_into_them(strict: b
         assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
 
 
+async def test_calls_go_back_without_who_made_them_there(tmp_path: Path) -> None:
+    """LiteLLM writes into a call whatever Claude says of its caller: its Router goes on at OpenAI."""
+    given = CALLING | {"tool_calls": [CALLED | {"caller": {"type": "direct"}, "index": 0}]}
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
+        for called in (given, CALLING | {"tool_calls": [CALLED | {"caller": {"type": "direct"}}]}):
+            response = await http.post(
+                "/v1/chat/completions", json={"model": MODEL, "messages": [USER, called, RESULT, AGAIN]}
+            )
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+            assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+        assert statuses(fake) == [400, 200, 200]
+
+
 async def test_answers_go_back_without_members_that_are_named_by_ids_of_thoughts(tmp_path: Path) -> None:
     """Pydantic AI: what has thought in Responses goes on in Chat, of the same provider."""
     thinking = CALLING | {"rs_7f2a0e5637a8ba7eb6e0ce5901": "hm"}

@@ -3,8 +3,8 @@
 refusal, in the place of words ─► the words      annotations, provider_specific_fields ─►      null and empty ones ─►
 text, with the message's own fields ─► text      OpenAI's agents for JavaScript write these into each part
 calls, with index and parsed_arguments ─► calls  OpenAI's SDKs write these, where they stream and parse;
-                                                 Agno goes on with the call_id of Responses, LiteLLM and
-                                                 ADK with signatures of Gemini
+                                                 Agno goes on with the call_id of Responses, LiteLLM with
+                                                 the caller of Claude, it and ADK with signatures of Gemini
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ _Words = Words[OpenAITarget]
 _ASIDE: Final = ("annotations", "provider_specific_fields", "parsed")
 _INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call", "images")  # of words
 _THOUGHT: Final = "rs_"  # Pydantic AI calls a member as the thought of Responses that it holds
-_OF_CALLS: Final = ("index", "call_id", "provider_specific_fields")
+_OF_CALLS: Final = ("index", "call_id", "caller", "provider_specific_fields")
 _OF_TEXT: Final = frozenset({"type", "text", "cache_control", "prompt_cache_breakpoint"})
 _NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
 _encode: Final = msgspec.json.Encoder().encode
