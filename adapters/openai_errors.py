@@ -71,7 +71,7 @@ _PREVIOUS: Final = "previous_response_id"
 _FIELDS: Final[Mapping[str, Cause]] = {
     "max_tokens": "old_limit",
     "max_completion_tokens": "new_limit",
-    **dict.fromkeys(("reasoning_content", "reasoning_details", "thinking_blocks"), "thoughts"),
+    **dict.fromkeys(("reasoning_content", "reasoning_details", "reasoning_items", "thinking_blocks"), "thoughts"),
     "stream_options": "counting",
     "parallel_tool_calls": "parallel",
     **dict.fromkeys(_VERBOSITY, "verbosity"),

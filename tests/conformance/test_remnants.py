@@ -101,6 +101,21 @@ async def test_calls_go_back_without_who_made_them_there(tmp_path: Path) -> None
         assert statuses(fake) == [400, 200, 200]
 
 
+@pytest.mark.parametrize("said", [{}, {"reasoning_content": "hm"}])
+async def test_answers_go_back_without_the_thoughts_of_responses(said: Json, tmp_path: Path) -> None:
+    """LiteLLM keeps the items of Responses in its messages, and goes on in Chat with them."""
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}]}
+    given = CALLING | {"reasoning_items": [thought], "provider_specific_fields": {"openai_responses_replay": {}}} | said
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
+        for _ in range(2):
+            body = {"model": MODEL, "messages": [USER, given, RESULT, AGAIN]}
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+            assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+        assert statuses(fake)[-1:] == [200]
+
+
 async def test_answers_go_back_without_members_that_are_named_by_ids_of_thoughts(tmp_path: Path) -> None:
     """Pydantic AI: what has thought in Responses goes on in Chat, of the same provider."""
     thinking = CALLING | {"rs_7f2a0e5637a8ba7eb6e0ce5901": "hm"}

@@ -79,7 +79,14 @@ _CHOICE, _PARALLEL = "tool_choice", "parallel_tool_calls"
 _FREE: Final = (Raw(b'"auto"'), Raw(b'"none"'))  # choices that a request without tools keeps
 _EXTRA: Final = "extra_content"
 _ASIDE: Final = "provider_specific_fields"  # where LiteLLM puts it
-_THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
+_THOUGHTS: Final = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "reasoning_items",  # LiteLLM's, of Responses
+    "thinking_blocks",
+    "images",
+)
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_SUPPORTED: Final = "this model does not support it"
 _ALWAYS: Final = "this model cannot be told not to think"
