@@ -61,7 +61,7 @@ Demand = Literal[
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 STORING: Final = "store"  # whether the server keeps the answer
-ASIDES: Final = ("client_metadata", "access_programs")  # what Codex adds by itself
+ASIDES: Final = ("client_metadata", "access_programs", "usage")  # what Codex adds by itself, and OpenRouter's clients
 # what it adds to the input of Responses: types of items, and a field of any item
 ADDED_TOOLS: Final = "additional_tools"
 UPDATES: Final = "configuration_update"

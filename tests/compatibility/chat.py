@@ -237,6 +237,7 @@ OUTPUT: Final = (
     *hold(chat(verbosity="low"), "verbosity"),
     *hold(chat(stream=True), "stream"),
     *hold(chat(stream=True, stream_options={"include_usage": True}), "stream_options.include_usage"),
+    *hold(chat(stream=True, usage={"include": True}), "usage.include"),
     *hold(chat(stream=True, stream_options={"include_obfuscation": False}), "stream_options.include_obfuscation"),
 )
 _ROUTED: Final = {"effort": "high", "max_tokens": 3000, "exclude": True}

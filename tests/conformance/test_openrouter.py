@@ -14,7 +14,7 @@ import pytest
 from gateway.adapters import openai
 from gateway.app import create_app
 from tests.conformance.travelling import CALLERS
-from tests.fakes.openai_api import CHAT
+from tests.fakes.openai_api import CHAT, FakeOpenAI
 from tests.fakes.openrouter_api import SENTINEL, FakeOpenRouter
 from tests.serving import serve
 
@@ -35,7 +35,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def before(fake: FakeOpenRouter, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def before(fake: FakeOpenAI, folder: Path, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Run a gateway that knows nothing of others."""
     upstream = {"type": "openai", "base_url": f"{fake.url}/v1", "api_key": "key-1", "models": [GEMINI, CLAUDE, GPT]}
     config = {"server": {"data_dir": str(folder)}, "log": {"level": "error"}, "upstream": {"router": upstream}, **over}
@@ -274,3 +274,30 @@ async def test_another_key_serves_what_cannot_be_afforded_twice(tmp_path: Path) 
                 ("key-1", 402),
                 ("key-2", 200),
             ]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("fake", [FakeOpenAI(), FakeOpenAI(plain=True), FakeOpenRouter()])
+async def test_clients_of_openrouter_ask_for_tokens_as_there(fake: FakeOpenAI, strict: bool, tmp_path: Path) -> None:
+    """LiteLLM's `openrouter/` always sends it, and OpenRouter's provider for the AI SDK if it is told to."""
+    over: Json = {"translate": {"lossy": "strict"}} if strict else {}
+    model = "gpt-4.1" if type(fake) is FakeOpenAI else GPT
+    body = {"model": f"router/{model}", "messages": [{"role": "user", "content": "hi"}], "usage": {"include": True}}
+    async with fake, before(fake, tmp_path, **over) as http:
+        whole = await http.post("/v1/chat/completions", json=body)
+        assert whole.status_code == 200, whole.text
+        assert whole.json()["usage"]["prompt_tokens"] > 0
+        streamed = await http.post("/v1/chat/completions", json=body | {"stream": True})
+        assert streamed.status_code == 200, streamed.text
+        assert '"prompt_tokens":' in streamed.text.splitlines()[-4]
+        assert "x-gateway-lossy" not in streamed.headers
+        assert [call.status for call in fake.calls(CHAT)][-2:] == [200, 200]
+
+
+async def test_clients_of_openrouter_get_no_tokens_of_a_stream_unasked(tmp_path: Path) -> None:
+    async with FakeOpenRouter() as fake, before(fake, tmp_path) as http:
+        body = {"model": GPT, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+        for asked in ({}, {"usage": {"include": False}}):
+            response = await http.post("/v1/chat/completions", json=body | asked)
+            assert response.status_code == 200, response.text
+            assert "prompt_tokens" not in response.text

@@ -35,6 +35,7 @@ PROVIDERS = {"google": "Google AI Studio", "anthropic": "Anthropic", "openai": "
 HIDDEN = "hidden"
 LONGEST = 65_536
 NEWER = "max_completion_tokens"  # taken for the older name
+COUNTING = "usage"  # it says the tokens anyway
 PRESERVE = (
     "Gemini models require OpenRouter reasoning details to be preserved in each request. Please refer to our docs: "
     "https://openrouter.ai/docs/guides/best-practices/reasoning-tokens#preserving-reasoning-blocks. Upstream error: "
@@ -64,7 +65,8 @@ class FakeOpenRouter(FakeOpenAI):
 
     def judge(self, asked: Asked) -> None:
         """Refuse what a compatible server would, then what the provider would."""
-        body = {"max_tokens" if name == NEWER else name: value for name, value in asked.body.items()}
+        given = {name: value for name, value in asked.body.items() if name != COUNTING}
+        body = {"max_tokens" if name == NEWER else name: value for name, value in given.items()}
         super().judge(replace(asked, body=body | {"messages": [_taken(message) for message in asked.messages]}))
         self._judge_credits(body)
         vendor = _vendor(asked)

@@ -5,10 +5,10 @@ from operator import attrgetter
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, structs
+from msgspec import UNSET, Raw, Struct, UnsetType, structs
 
 from gateway import ir
-from gateway.dialects.known import decode_open, read_outline
+from gateway.dialects.known import decode_open, read_outline, understood
 from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
@@ -35,13 +35,15 @@ _OTHERS: Final = (
     "verbosity",
 )
 # The fields of a few readers: where a body has none of them, there is nothing to read.
-_foreign: Final = attrgetter("top_logprobs", "safety_identifier", "stream_options")
+_foreign: Final = attrgetter("top_logprobs", "safety_identifier", "stream_options", "usage")
 _of_tools: Final = attrgetter(
     "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "web_search_options"
 )
 _drawn: Final = attrgetter(*ir.Sampling.__struct_fields__, "max_completion_tokens")
 _NO_FOREIGN, _NO_TOOLS, _UNDRAWN = (get(wire.Body(messages=[])) for get in (_foreign, _of_tools, _drawn))
 _NOT_DRAWN: Final = ir.Sampling()
+_USAGE: Final = msgspec.json.Decoder(wire.Usage)
+_ALWAYS: Final = "a response that is not streamed always has it"
 
 
 def read_request(body: bytes, model: str = "") -> ir.Request:
@@ -52,7 +54,10 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
     if not model:
         raise InvalidRequest("model: required, but missing", param="model")
     _refuse_sound(given)
-    losses = place.losses if _foreign(given) == _NO_FOREIGN else [*_unread(given), *place.losses]
+    losses, counts = place.losses, False
+    if _foreign(given) != _NO_FOREIGN:
+        losses = [*_unread(given), *losses]
+        counts = _counts(given, losses)
     system, turns = read_messages(given.messages, losses)
     without_tools = _of_tools(given) == _NO_TOOLS
     tools = () if without_tools else read_tools(given, losses)
@@ -67,7 +72,7 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
         reasoning=reasoning,
         output=_output(given, losses),
         stream=given.stream,
-        include_usage=bool(given.stream_options and given.stream_options.include_usage),
+        include_usage=counts,
         user=given.user or given.safety_identifier,
         session=given.prompt_cache_key,
         dialect="openai-chat",
@@ -87,6 +92,7 @@ class _Unread(Struct):
     model: str | None = None
     stream: bool | None = None
     stream_options: _Options | None = None
+    usage: Raw | UnsetType = UNSET
 
 
 _UNREAD: Final = msgspec.json.Decoder(_Unread)
@@ -102,10 +108,19 @@ def read_unread(body: bytes, refusal: InvalidRequest, model: str = "") -> ir.Req
         model=model,
         turns=(),
         stream=given.stream,
-        include_usage=bool(given.stream_options and given.stream_options.include_usage),
+        include_usage=_counts(given, []),
         dialect="openai-chat",
         native=ir.Native(dialect="openai-chat", body=Raw(body), refusal=refusal),
     )
+
+
+def _counts(given: wire.Body | _Unread, losses: list[ir.Loss]) -> bool:
+    """Tell whether a stream is to say how many tokens it took, in OpenAI's words or in OpenRouter's."""
+    options = given.stream_options
+    asked = understood(given.usage, _USAGE, Place("usage", losses)) if wire.given(given.usage) else None
+    if asked is not None and asked.include is not None and not given.stream:
+        losses.append(ir.Loss("usage.include", _ALWAYS, "hint"))
+    return bool((options and options.include_usage) or (asked and asked.include))
 
 
 def _refuse_sound(body: wire.Body) -> None:
@@ -142,7 +157,7 @@ def _unread(body: wire.Body) -> list[ir.Loss]:
 
 def _of_streams(options: wire.StreamOptions, *, stream: bool) -> Iterator[ir.Loss]:
     if options.include_usage is not None and not stream:
-        yield ir.Loss("stream_options.include_usage", "a response that is not streamed always has it", "hint")
+        yield ir.Loss("stream_options.include_usage", _ALWAYS, "hint")
     if options.include_obfuscation is not None:
         yield ir.Loss("stream_options.include_obfuscation", "chunks are not padded", "hint")
 

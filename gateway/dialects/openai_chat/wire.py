@@ -309,6 +309,12 @@ class StreamOptions(Closed):
     include_obfuscation: bool | None = None
 
 
+class Usage(Closed):
+    """How OpenRouter's callers ask for the tokens of a stream."""
+
+    include: bool | None = None
+
+
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "auto"]
 
 
@@ -378,6 +384,7 @@ class Body(Struct, kw_only=True):
     messages: Annotated[list[Message], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    usage: Raw | UnsetType = UNSET
 
     max_tokens: _Positive | None = None
     max_completion_tokens: _Positive | None = None

@@ -63,6 +63,12 @@ def test_the_model_of_the_path_takes_the_place_of_the_bodys(model: dict[str, Any
         ({"stream": False}, False, False),
         ({"stream": True, "stream_options": None}, True, False),
         ({"stream": True, "stream_options": {"include_usage": True, "include_obfuscation": False}}, True, True),
+        ({"stream": True, "usage": {"include": True}}, True, True),  # OpenRouter's clients
+        ({"stream": True, "usage": {"include": False}, "stream_options": {"include_usage": True}}, True, True),
+        ({"stream": True, "usage": {"include": False}}, True, False),
+        ({"stream": True, "usage": {}}, True, False),
+        ({"stream": True, "usage": None}, True, False),
+        ({"stream": True, "usage": True}, True, False),  # in no form that is known
     ],
 )
 def test_streaming(fields: dict[str, Any], stream: bool | None, include_usage: bool) -> None:
