@@ -26,6 +26,7 @@ from gateway.context import Principal, RequestContext, route_path
 from gateway.dialects.gemini.counted import read_counted
 from gateway.dialects.gemini.errors import header_wait, read_details
 from gateway.dialects.gemini.resource_names import resources
+from gateway.dialects.others import others
 from gateway.errors import (
     Conflict,
     GatewayError,
@@ -48,7 +49,7 @@ from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
 from gateway.losses import of_variants, refuse_losses, tell_losses
-from gateway.middleware.model_map import may_reach, may_use, misled
+from gateway.middleware.model_map import hold, may_reach, misled
 from gateway.relay import Relay
 from gateway.routes import EMBEDDINGS, as_gemini, native_of
 from gateway.services import Services
@@ -226,7 +227,7 @@ class NativeCalls:
         model = context.route.model
         named = model or (_model_in(content) if isinstance(content, bytes) and not path.startswith(_UPLOADS) else "")
         context.requested_model = named
-        _check(context.principal, named, path)
+        _check(context.principal, named, content, path)
         names = resources(path)
         made = self._made(names, model)
         chain = list(self._chain(model, context.principal)) if model and not made else []
@@ -407,11 +408,13 @@ def _own_host(scope: Scope) -> str:
     return named if port is None else f"{named}:{port}"
 
 
-def _check(principal: Principal, model: str, path: str) -> None:
+def _check(principal: Principal, model: str, content: object, path: str) -> None:
     """Hold a key to its models; a call that names none may still be about one."""
-    if model and not may_use(principal, model.removeprefix(FOLDER)):
-        raise PermissionDenied(f"this API key may not use the model {model[:100]!r}", param="model")
-    if principal.models and not model and not _FILES.match(path):
+    if not principal.models:
+        return
+    if model:
+        hold(principal, model, others(content) if isinstance(content, bytes) else ())
+    elif not _FILES.match(path):
         raise PermissionDenied("this API key is restricted to certain models, and this call names none")
 
 

@@ -10,13 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway import ir
 from gateway.config import FOLDER
 from gateway.context import Principal, RequestContext, attach
+from gateway.dialects.others import others
 from gateway.errors import GatewayError, ModelNotFound, NotFound, PermissionDenied
 from gateway.refusal import refuse
 from gateway.resolution import Resolution
 from gateway.services import Services
 from gateway.upstream import Target
 
-__all__ = ["ModelMap", "may_reach", "may_use", "misled"]
+__all__ = ["ModelMap", "hold", "may_reach", "may_use", "misled"]
 
 
 class ModelMap:
@@ -61,8 +62,9 @@ class ModelMap:
 
     def _map(self, context: RequestContext, request: ir.Request) -> None:
         name = request.model.removeprefix(FOLDER)
-        if context.principal.models and not may_use(context.principal, name):
-            raise PermissionDenied(f"this API key may not use the model {name[:100]!r}", param="model")
+        if context.principal.models:
+            body = request.native.body if request.native is not None else b""
+            hold(context.principal, name, () if context.route.operation == "count_tokens" else others(body))
         if self._models:
             name = next((model for glob, model in self._models.items() if fnmatchcase(name, glob)), name)
             context.request = replace(request, model=name)
@@ -103,6 +105,13 @@ def misled(
     hint = f"; {others} may serve it: write UPSTREAM/model" if others else ""
     way = f"{context.requested_model[:100]!r} is served by upstream {named}"
     return NotFound(f"{way}, which has no {what}{hint}", param="model")
+
+
+def hold(principal: Principal, name: str, beside: Iterable[tuple[str, str]]) -> None:
+    """Raise PermissionDenied for a model that is not on a key's list, also for one that is named `beside` it."""
+    for path, model in (("model", name), *beside):
+        if not may_use(principal, model.removeprefix(FOLDER)):
+            raise PermissionDenied(f"this API key may not use the model {model[:100]!r}", param=path[:100])
 
 
 def may_use(principal: Principal, name: str) -> bool:
