@@ -63,6 +63,7 @@ _UPLOADS: Final = "/upload/"
 _SMALL_BYTES: Final = 1024 * 1024
 _SILENCE_S: Final = SILENCE_S
 _ASTRAY: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f\\]")
+_COLON: Final = re.compile("%3a", re.IGNORECASE)
 _FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta|alpha)?/files(?:[/:]|$)")
 _MAX_REFUSAL_BYTES: Final = 1024 * 1024
 _MAX_COUNTED_BYTES: Final = 8 * 1024 * 1024  # a hundred vectors of the longest kind
@@ -394,11 +395,11 @@ def _call(
 
 
 def _raw_path(scope: Scope) -> str:
-    """Give the path below the mount point as it stood on the wire."""
+    """Give the path below the mount point as it stood on the wire, but for colons, which some clients escape."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     mount = scope["path"].removesuffix(route_path(scope))
     _, *steps = raw.decode("latin-1").split("/")
-    return "".join(f"/{step}" for step in steps[mount.count("/") :])
+    return _COLON.sub(":", "".join(f"/{step}" for step in steps[mount.count("/") :]))
 
 
 def _own_host(scope: Scope) -> str:

@@ -136,6 +136,14 @@ async def test_a_models_name_is_decoded_once() -> None:
     assert [call.model for call in upstream.asked] == ["demo%2Fb/c"]
 
 
+@pytest.mark.parametrize("colon", ["%3A", "%3a"])
+async def test_a_colon_that_a_client_has_escaped_is_one(colon: str) -> None:
+    upstream = Speaking(b"{}")
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        await http.post(f"/v1beta/models/demo{colon}computeTokens", json={})
+    assert [call.path for call in upstream.asked] == ["/v1beta/models/demo:computeTokens"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
