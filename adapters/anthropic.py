@@ -32,6 +32,7 @@ from gateway.dialects.anthropic.outbound_parts import fetched
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
 from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
+from gateway.lending import apart
 from gateway.logs import logger_for
 from gateway.redact import Secret
 from gateway.upstream import Call, Journey, ModelInfo
@@ -105,7 +106,7 @@ class Anthropic(KeyedUpstream):
 
     async def _count(self, call: Call) -> int | None:
         request = call.request
-        written = self._write(request, self._backend.lacks.of(request))
+        written = await apart(request.counted, self._write, request, self._backend.lacks.of(request))
         body = _encode(counted(written))
         betas = self._backend.betas(written, request)
         try:

@@ -39,6 +39,7 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
 from gateway.forwarding import NativeAnswer, NativeCall
+from gateway.lending import apart
 from gateway.logs import logger_for
 from gateway.upstream import Call, Journey, Making, ModelInfo
 
@@ -141,7 +142,8 @@ class GeminiAPI(KeyedUpstream):
     async def _count(self, request: ir.Request) -> int | None:
         native = request.native if request.native is not None and request.native.dialect == "gemini" else None
         lacks = self._backend.lacks.of(request)
-        written = self._write(request if native is not None else replace(request, native=None), lacks)
+        plain = request if native is not None else replace(request, native=None)
+        written = await apart(request.counted, self._write, plain, lacks)
         prompt = written.body if written.native is None else FIELDS.decode(written.native)
         body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}
         key = self._backend.owners.of(named_in(bytes(native.body))) if native is not None else None

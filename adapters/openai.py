@@ -61,6 +61,7 @@ from gateway.dialects.outbound import (
 from gateway.dialects.renaming import counts_calls
 from gateway.errors import GatewayError, InvalidRequest, NotFound, PreviousNotFound
 from gateway.forwarding import NativeAnswer
+from gateway.lending import apart
 from gateway.logs import logger_for
 from gateway.redact import Secret
 from gateway.upstream import Call, Journey, Making
@@ -255,7 +256,7 @@ class OpenAI(KeyedUpstream):
             return None
         request = replace(call.request, native=None)
         try:
-            written = self._write(request, self._backend.lacks.of(request))
+            written = await apart(request.counted, self._write, request, self._backend.lacks.of(request))
             return await self._tokens.count(request.model, replace(written, body=written.body | _before(call.request)))
         except (Failure, GatewayError, ValueError):
             return None

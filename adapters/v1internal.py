@@ -37,6 +37,7 @@ from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
+from gateway.lending import apart
 from gateway.logs import logger_for
 from gateway.upstream import Call, Consent, CredentialView, Journey, Making
 
@@ -120,7 +121,7 @@ class V1Internal(PooledUpstream[Account]):
             return None
         if counted is None:
             return None
-        beside = replace(call.request, turns=())
+        beside = replace(call.request, turns=(), counted=0)
         return counted + (estimate(beside) if beside.system or beside.tools else 0)
 
     def _renamed(self, call: Call) -> Call:
@@ -151,7 +152,8 @@ class V1Internal(PooledUpstream[Account]):
         if credential is None or transport is None:
             return None
         lacks = self._backend.lacks.of(request)
-        contents = countable(self._write(replace(request, native=None), lacks).body["contents"])
+        written = await apart(request.counted, self._write, replace(request, native=None), lacks)
+        contents = countable(written.body["contents"])
         token = await self._pool.token(credential)
         return await self._control.count(transport, token, request.model, contents)
 

@@ -46,6 +46,7 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
 from gateway.forwarding import NativeAnswer, NativeCall
+from gateway.lending import apart
 from gateway.logs import logger_for
 from gateway.store.known import Change
 from gateway.transport import Transport
@@ -216,14 +217,14 @@ class Vertex(PooledUpstream[DefaultCredential]):
         return write_request(request, without(target, causes))
 
     async def _count(self, request: ir.Request) -> int | None:
-        written = self._write(request, self._backend.lacks.of(request))
+        written = await apart(request.counted, self._write, request, self._backend.lacks.of(request))
         prompt = FIELDS.decode(written.native) if written.native is not None else written.body
         body = _encode({name: value for name, value in prompt.items() if name in _COUNTED})
         answer = await self._ask(request.model, "countTokens", body)
         return None if answer is None else _COUNT.decode(answer).total_tokens or None
 
     async def _count_claude(self, request: ir.Request) -> int | None:
-        written = self._write_claude(request, self._claude.lacks.of(request))
+        written = await apart(request.counted, self._write_claude, request, self._claude.lacks.of(request))
         fields = counted(written) | {"model": request.model}
         answer = await self._ask(COUNT, "rawPredict", _encode(fields), claude.read_failure)
         return None if answer is None else _COUNT.decode(answer).input_tokens or None

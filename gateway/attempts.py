@@ -32,6 +32,7 @@ from gateway.errors import (
 )
 from gateway.frames import bare
 from gateway.grace import Grace, Watchdog
+from gateway.lending import apart
 from gateway.upstream import Answer, Journey, Step, Target, credential_of
 
 __all__ = ["ENDS", "Begun", "Policy", "Tried", "begin", "walk"]
@@ -92,16 +93,17 @@ def begin(
     clock: Clock,
     *,
     grace: Grace | None = None,
+    long: int = 0,
     tried: Tried = lambda _, __: None,
     failed: Failed = lambda _, __: None,
 ) -> Coroutine[Any, Any, Begun]:
     """Try the members of a chain in turn until one begins to answer.
 
-    `embark` translates for one member; `tried` hears of each upstream call, and of the failure that led to it, `failed`
-    of each failure when it happens, and of the call that is given up, such as one whose caller has left. Raises the
-    last member's GatewayError.
+    `embark` translates for one member, in a thread where that takes `long`; `tried` hears of each upstream call, and of
+    the failure that led to it, `failed` of each failure when it happens, and of the call that is given up, such as one
+    whose caller has left. Raises the last member's GatewayError.
     """
-    return walk(targets, embark, _answered, policy, clock, grace=grace, tried=tried, failed=failed)
+    return walk(targets, embark, _answered, policy, clock, grace=grace, long=long, tried=tried, failed=failed)
 
 
 async def walk(
@@ -112,6 +114,7 @@ async def walk(
     clock: Clock,
     *,
     grace: Grace | None = None,
+    long: int = 0,
     tried: Tried = lambda _, __: None,
     failed: Failed = lambda _, __: None,
 ) -> _T:
@@ -124,7 +127,7 @@ async def walk(
     for place, target in enumerate(targets):
         later = targets[place + 1 :]
         try:
-            journey = embark(target)
+            journey = await apart(True, embark, target) if long else embark(target)
         except NoCredential as error:
             told.fails(error, target)
             continue

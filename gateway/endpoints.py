@@ -7,11 +7,13 @@ from urllib.parse import parse_qs, parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from gateway import ir
 from gateway.background import BACKGROUND, Background
 from gateway.config import FOLDER
 from gateway.context import Principal, RequestContext, attach
 from gateway.errors import GatewayError, ModelNotFound, PreviousNotFound
 from gateway.ir.estimate import estimate
+from gateway.lending import apart
 from gateway.making import Makings
 from gateway.middleware.model_map import may_use
 from gateway.native import NativeCalls
@@ -90,7 +92,7 @@ class Endpoints:
         await self._threads.resume(context, dialect_of(context))
         request = context.request
         assert request is not None, "the pipeline has no protocol middleware"
-        tokens = await self._upstream_count(context)
+        tokens = await self._upstream_count(context, request)
         if tokens is None:
             if request.native is not None and isinstance(request.native.refusal, PreviousNotFound):
                 raise request.native.refusal  # what was said before is most of the prompt
@@ -98,14 +100,14 @@ class Endpoints:
             context.reply_headers.append((b"x-gateway-token-count", b"estimate"))
         return dialect_of(context).write_count(tokens)
 
-    async def _upstream_count(self, context: RequestContext) -> int | None:
+    async def _upstream_count(self, context: RequestContext, request: ir.Request) -> int | None:
         """Ask the first target; None when it cannot tell, or says what no prompt can have."""
         if not context.targets:
             return None
         target = context.targets[0]
         try:
             call = Call(
-                request=self._relay.prepared(context, target),
+                request=await apart(request.counted, self._relay.prepared, context, target),
                 request_id=context.request_id,
                 principal=context.principal.id,
             )

@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
-__all__ = ["at_once", "in_thread"]
+from msgspec import Raw
+
+__all__ = ["LONG_BYTES", "apart", "at_once", "in_thread", "is_long"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -24,6 +26,23 @@ _EVERY_S: Final = 0.001
 _SLOWER: Final = 1.02  # each time: after a second 50 times a second, for a database that is silent needs no lock
 _LENT_S: Final = 0.00002  # a thread that wakes up needs some 50 us, which is the least that a system sleeps
 _QUICK: Final = ThreadPoolExecutor(2, "gateway-quick")
+_SLOW: Final = ThreadPoolExecutor(2, "gateway-slow")  # more would leave the loop less of the interpreter's lock
+LONG_BYTES: Final = 128 * 1024
+_MANY: Final = 10_000  # members and objects: a thousand take some 10 ms, and a megabyte may have 80,000
+
+
+def is_long(*pieces: bytes | Raw) -> bool:
+    """Tell whether JSON has so much in it that its translation would hold the loop; long texts and pictures do not."""
+    if sum(map(len, pieces)) <= LONG_BYTES:
+        return False
+    return sum(data.count(b":") + data.count(b"{") for data in map(bytes, pieces)) > _MANY
+
+
+async def apart(takes_long: object, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Do in a thread what takes long, and anything else here."""
+    if not takes_long:
+        return work(*args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(_SLOW, partial(work, *args, **kwargs))
 
 
 async def at_once(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -166,30 +166,33 @@ class Relay:
         """Reach the first content of an answer and note where it comes from."""
         if context.reserve is not None:
             await context.reserve(context)
-        if self.memory.asks and context.request is not None:
-            await self.memory.fetch(context.principal.id, context.request)
-        if self.fetcher is not None and (wanted := self.unfetched(context.request, context.targets)):
+        request = context.request
+        assert request is not None
+        if self.memory.asks:
+            await self.memory.fetch(context.principal.id, request)
+        if self.fetcher is not None and (wanted := self.unfetched(request, context.targets)):
             context.fetched = await self.fetcher.fetch(wanted)
         begun = await begin(
-            self.able(context.request, context.targets),
+            self.able(request, context.targets),
             partial(self.embark, context),
             self._policy,
             self._clock,
             grace=self.grace,
+            long=request.counted,
             tried=context.tries,
             failed=context.fails,
         )
         context.first_byte = None  # until here there were only signs of life
         if context.trace is not None:
             context.trace.answers(begun.events)
-        context.passed = _passes(begun)
-        context.credential = credential_of(begun.journey)
-        tell(context, begun.target, begun.journey.request.lost(begun.journey.losses))
+        journey = begun.journey
+        context.passed = type(begun.events[0]) is ir.Passed  # the upstream's own words go on
+        context.credential = credential_of(journey)
+        tell(context, begun.target, journey.request.lost(journey.losses))
         return begun
 
-    def unfetched(self, request: ir.Request | None, targets: Sequence[Target]) -> list[ir.Media]:
+    def unfetched(self, request: ir.Request, targets: Sequence[Target]) -> list[ir.Media]:
         """List the files that some member of a chain needs the bytes of, and the caller gives the address of."""
-        assert request is not None, "the pipeline has no protocol middleware"
         translating = [one for one in targets if not self._passes(one, request)]
         return [media for media in addresses(request) if any(_needs(one, media) for one in translating)]
 
@@ -427,11 +430,6 @@ class _Exchange:
 def _is_quiet(events: Sequence[ir.Event]) -> bool:
     """Tell whether what passes is no whole event yet."""
     return len(events) == 1 and type(events[0]) is ir.Passed and events[0].quiet
-
-
-def _passes(begun: Begun) -> bool:
-    """Tell whether the upstream's own words go on."""
-    return type(begun.events[0]) is ir.Passed
 
 
 def _is_changed(request: ir.Request, own: ir.Request | None) -> bool:

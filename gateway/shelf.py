@@ -5,6 +5,8 @@ kept beside each other, and what was said before them tells them apart.
 """
 
 from collections import OrderedDict
+from contextlib import suppress
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -82,6 +84,7 @@ class Shelf:
         self._limit_bytes = limit_bytes
         self.entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()
         self.held_bytes = 0
+        self._lock = Lock()  # long requests are read by threads
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -93,7 +96,8 @@ class Shelf:
 
     def use(self, caller: str, name: str) -> None:
         """Let the entry be the last to go."""
-        self.entries.move_to_end((caller, name))
+        with self._lock, suppress(KeyError):  # it may have gone since it was found
+            self.entries.move_to_end((caller, name))
 
     def others(self, caller: str, name: str, kept: Kept) -> tuple[Kept, ...]:
         """Give what calls of this id in other conversations have, the last ones first."""
@@ -107,14 +111,15 @@ class Shelf:
     ) -> None:
         """Keep it for so long, and let go what is over, or has no room beside it; `size`: its bytes, packed."""
         now = self._clock.monotonic()
-        before = self.entries.pop(key, None)
-        if before is not None:
-            self.held_bytes -= before.bytes
         size += _ENTRY + len(key[0]) + len(key[1]) + sum(len(pack(one)) for one in others)
-        self.entries[key] = Entry(now + ttl_s, size, kept, others)
-        self.held_bytes += size
-        while self.entries and self._is_over(now):
-            self.held_bytes -= self.entries.popitem(last=False)[1].bytes
+        with self._lock:
+            before = self.entries.pop(key, None)
+            if before is not None:
+                self.held_bytes -= before.bytes
+            self.entries[key] = Entry(now + ttl_s, size, kept, others)
+            self.held_bytes += size
+            while self.entries and self._is_over(now):
+                self.held_bytes -= self.entries.popitem(last=False)[1].bytes
 
     def _is_over(self, now: float) -> bool:
         """Tell whether the entry that is to go first has to."""

@@ -31,6 +31,8 @@ from gateway.errors import (
     UpstreamMalformed,
 )
 from gateway.input_items import item_of, write_items
+from gateway.ir.estimate import estimate
+from gateway.lending import apart, is_long
 from gateway.policy import takes
 from gateway.store.stored import ChainBroken, ChainTooLong, StoredResponse
 
@@ -134,7 +136,7 @@ class Threads:
                     del unknown[place]
         filled = len(unknown) < len(thread.references)
         thread = replace(thread, items=tuple(items), references=(), filled=filled)
-        request = _read(dialect, replace(request, thread=thread), ())
+        request = await _read(dialect, replace(request, thread=thread), ())
         for path, _ in unknown.values():
             request = _refused(request, InvalidRequest(f"{path}: {_NOT_KEPT}", param=path))
         return request
@@ -181,7 +183,7 @@ class Threads:
             refusal, known = error, False
         else:
             request = replace(request, thread=replace(thread, before=tuple(said)))
-            return request if native is not None and native.refusal is not None else _read(dialect, request, said)
+            return request if native is not None and native.refusal is not None else await _read(dialect, request, said)
         if native is None or known or (kept is not None and not kept.upstream):
             raise refusal
         return _refused(replace(request, thread=thread), refusal)
@@ -296,12 +298,19 @@ class Threads:
         return found
 
 
-def _read(dialect: Threaded, request: ir.Request, said: Sequence[Raw]) -> ir.Request:
+async def _read(dialect: Threaded, request: ir.Request, said: Sequence[Raw]) -> ir.Request:
     """Read a conversation; what only an upstream of the dialect can read is left to it."""
     try:
+        if request.counted or is_long(*said):
+            return await apart(True, _counted, dialect, request, said)
         return dialect.resume(request, said)
     except InvalidRequest as error:
         return _refused(request, error)
+
+
+def _counted(dialect: Threaded, request: ir.Request, said: Sequence[Raw]) -> ir.Request:
+    read = dialect.resume(request, said)
+    return replace(read, counted=estimate(replace(read, counted=0)))
 
 
 def _refused(request: ir.Request, error: InvalidRequest) -> ir.Request:

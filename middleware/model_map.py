@@ -12,8 +12,10 @@ from gateway.config import FOLDER
 from gateway.context import Principal, RequestContext, attach
 from gateway.dialects.others import others
 from gateway.errors import GatewayError, ModelNotFound, NotFound, PermissionDenied
+from gateway.lending import apart
 from gateway.refusal import refuse
 from gateway.resolution import Resolution
+from gateway.routes import Operation
 from gateway.services import Services
 from gateway.upstream import Target
 
@@ -54,6 +56,8 @@ class ModelMap:
         context, send = attach(scope, send)
         if context.request is not None:
             try:
+                if context.principal.models:
+                    await _hold(context.principal, context.request, context.route.operation)
                 self._map(context, context.request)
             except GatewayError as error:
                 await refuse(context, send, error)
@@ -62,9 +66,6 @@ class ModelMap:
 
     def _map(self, context: RequestContext, request: ir.Request) -> None:
         name = request.model.removeprefix(FOLDER)
-        if context.principal.models:
-            body = request.native.body if request.native is not None else b""
-            hold(context.principal, name, () if context.route.operation == "count_tokens" else others(body))
         if self._models:
             name = next((model for glob, model in self._models.items() if fnmatchcase(name, glob)), name)
             context.request = replace(request, model=name)
@@ -105,6 +106,12 @@ def misled(
     hint = f"; {others} may serve it: write UPSTREAM/model" if others else ""
     way = f"{context.requested_model[:100]!r} is served by upstream {named}"
     return NotFound(f"{way}, which has no {what}{hint}", param="model")
+
+
+async def _hold(principal: Principal, request: ir.Request, operation: Operation) -> None:
+    """Hold a key to its models; a count asks no other one."""
+    body = request.native.body if request.native is not None and operation != "count_tokens" else b""
+    await apart(request.counted, hold, principal, request.model.removeprefix(FOLDER), others(body))
 
 
 def hold(principal: Principal, name: str, beside: Iterable[tuple[str, str]]) -> None:

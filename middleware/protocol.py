@@ -17,6 +17,8 @@ from gateway.dialects.counting import read_uncertain
 from gateway.dialects.openai_making import read_making
 from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, UndeclaredTool, UnsupportedMediaType
 from gateway.grace import Grace, Watchdog
+from gateway.ir.estimate import estimate
+from gateway.lending import LONG_BYTES, apart, is_long
 from gateway.policy import speaks
 from gateway.refusal import dialect_of, refuse
 from gateway.routes import MAKING, Route
@@ -92,6 +94,8 @@ class Protocol:
         body = await _body(receive, self._grace)
         if route.operation in MAKING:
             request = read_making(body, route.model)
+        elif len(body) > LONG_BYTES and is_long(body):
+            request = await apart(True, self._counted, dialect_of(context), body, route)
         else:
             request = self._request(dialect_of(context), body, route)
         if request.stream is None and route.dialect == "openai-chat":
@@ -99,6 +103,10 @@ class Protocol:
         context.request = request
         context.requested_model = request.model
         return body
+
+    def _counted(self, dialect: Dialect, body: bytes, route: Route) -> ir.Request:
+        request = self._request(dialect, body, route)
+        return replace(request, counted=estimate(request))
 
     def _request(self, dialect: Dialect, body: bytes, route: Route) -> ir.Request:
         """Read a request; what cannot be read may still be counted, or be for an upstream of its own dialect."""

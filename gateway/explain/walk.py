@@ -65,7 +65,7 @@ class Walk:
         resolution = found.resolution
         if isinstance(resolution, ModelNotFound):
             return Way(share=found.share, error=Refusal.of(resolution))
-        if self._loaded.config.translate.fetch_urls:
+        if self._loaded.config.translate.fetch_urls and context.request is not None:
             context.fetched = stand_ins(self._relay.unfetched(context.request, resolution.targets))
         return Way(
             share=found.share,

@@ -65,6 +65,8 @@ _PUNCTUATION: Final = bytes(0x20 if chr(byte).isalnum() else 0x61 for byte in ra
 
 def estimate(request: Request) -> int:
     """Give the tokens of a request's prompt; at least 1."""
+    if request.counted:
+        return request.counted
     if request.native is not None and request.native.refusal is not None:
         return estimate_body(request.native.body)
     total = _SYSTEM + sum(estimate_text(part.text) for part in request.system) if request.system else 0

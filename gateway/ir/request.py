@@ -320,7 +320,8 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     `native`: set where the upstream may get the caller's own words instead of a translation. `thread`: set by a
     dialect whose conversations the server keeps. `room`: what the context leaves for the answer, in tokens, as far as
     the upstream has said. `mixed`: the caller's words have not the form of the dialect in which it is answered.
-    `silent`: no answer is wanted, only the prompt in the upstream's cache.
+    `silent`: no answer is wanted, only the prompt in the upstream's cache. `counted`: the estimate of its tokens, where
+    it has so much in it that what is done to it would hold the event loop, and is done in a thread; 0 = it has not.
     """
 
     model: str
@@ -347,6 +348,7 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     room: int | None = None
     mixed: bool = False
     silent: bool = False
+    counted: int = 0
 
     def within(self, limit: int | None) -> int | None:
         """Give how long the answer may be at most, of a model with this limit; None = nobody has said."""

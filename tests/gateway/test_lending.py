@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from msgspec import Raw
 
 import gateway.lending
-from gateway.lending import in_thread
+from gateway.lending import apart, in_thread, is_long
 from tests.patience import patient
 
 
@@ -96,3 +97,26 @@ async def test_it_stands_still_no_more_when_the_waiter_has_left(lent: Lent) -> N
     await asyncio.sleep(0.05)
     done.set()
     assert lent.times == times
+
+
+@pytest.mark.parametrize(
+    ("pieces", "long"),
+    [
+        ([b'{"text":"%s"}' % (b"a" * 200_000)], False),
+        ([b'{"a":1}' * 1000], False),
+        ([b'{"a":1},' * 40_000], True),
+        ([b"[%s]" % (b"{}," * 100_000)], True),
+        ([Raw(b'{"a":1},' * 5000)] * 8, True),
+    ],
+    ids=["a text", "few", "members", "objects", "several"],
+)
+def test_what_has_much_in_it_is_long(pieces: list[bytes | Raw], long: bool) -> None:
+    assert is_long(*pieces) is long
+
+
+async def test_what_takes_long_is_done_in_a_thread_and_anything_else_here() -> None:
+    here = threading.get_ident()
+    assert await apart(False, threading.get_ident) == here
+    assert await apart(True, threading.get_ident) != here
+    with pytest.raises(ZeroDivisionError):
+        await apart(True, divmod, 1, 0)
