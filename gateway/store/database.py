@@ -100,7 +100,7 @@ class Database:
         if self.url and not self._read_only:
             engines.leave(self.url, self)
         else:
-            used.dispose()
+            engines.end(used)
         if self._read_only:  # a copy in memory is gone
             self.is_open = False
 

@@ -18,7 +18,7 @@ from sqlalchemy.util import LRUCache
 
 from gateway.lively import LIBPQ
 
-__all__ = ["BUSY_S", "engine", "leave", "memory", "place_of", "postgres", "reader", "reason", "share"]
+__all__ = ["BUSY_S", "end", "engine", "leave", "memory", "place_of", "postgres", "reader", "reason", "share"]
 
 BUSY_S: Final = 5  # how long one who writes waits for another one
 _AGAIN_S: Final = 0.005  # until the next try to switch to a write-ahead log
@@ -118,8 +118,13 @@ def leave(url: str, who: object) -> None:
         users.discard(id(who))
         if not users:
             del _shared[place]
-            event.listen(made.pool, "checkin", _ended)  # of one that a worker thread has still in use
-            made.dispose()
+            end(made)
+
+
+def end(made: Engine) -> None:
+    """Close the connections of an engine, and each that a worker thread has still in use when it is done with it."""
+    event.listen(made.pool, "checkin", _ended)
+    made.dispose()
 
 
 def postgres(url: str, *, read_only: bool = False) -> Engine:

@@ -1,15 +1,18 @@
-"""A PostgreSQL has a hundred connections for all its clients: the stores of a process share theirs."""
+"""Connections to databases: the stores of a process share those to a PostgreSQL, and none is left open."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 import pytest
+from sqlalchemy import QueuePool, text
 
 from gateway.store.credentials import CredentialStore
+from gateway.store.database import Database
 from gateway.store.responses import ResponseStore
 from gateway.store.usage import UsageStore
 from tests.gateway.store.places import ROW, Place
@@ -71,6 +74,20 @@ async def test_stores_that_are_asked_at_once_do_not_wait_for_each_other(shared: 
         assert len(list(threads.map(hold, stores))) == 20
     await reach(shared, 4)  # what is kept for the next ones
     shared.close()
+
+
+def test_a_file_that_is_in_use_while_its_store_closes_is_closed_afterwards(tmp_path: Path) -> None:
+    database = Database(tmp_path / "gateway.db", pool=QueuePool)
+    with database.reading() as connection:
+        opened = connection.connection.driver_connection
+        assert isinstance(opened, sqlite3.Connection)
+        database.close()
+        assert connection.scalar(text("SELECT 1")) == 1
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        opened.execute("SELECT 1")
+    with database.reading() as connection:  # it opens itself again
+        assert connection.scalar(text("SELECT 1")) == 1
+    database.close()
 
 
 async def test_a_connection_that_is_in_use_while_the_last_store_closes_is_closed_afterwards(shared: Place) -> None:
