@@ -83,6 +83,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "JSONSchema": "response_format.json_schema",
         "ResponseFormat": "response_format",
         "StreamOptions": "stream_options",
+        "Usage": "usage",
         "ImageConfig": "image_config",
         "Reasoning": "reasoning",
         "Thinking": "thinking",
