@@ -202,6 +202,7 @@ def test_published_refusals(name: str) -> None:
         ("Unknown parameter: 'messages[1].tool_calls[0].call_id'.", "remnants"),
         ("Unknown parameter: 'messages[1].tool_calls[0].caller'.", "remnants"),
         ("Unknown parameter: 'messages[1].reasoning_items'.", "thoughts"),
+        ("Invalid value: 'thinking'. Supported values are: 'text' and 'refusal'.", "remnants"),
         ("Unknown parameter: 'messages[1].tool_calls[0].provider_specific_fields'.", "remnants"),
         ("Unknown parameter: 'messages[1].tool_calls[0].extra_content'.", "remnants"),
         ("Unknown parameter: 'messages[1].images'.", "remnants"),

@@ -243,6 +243,7 @@ OUTPUT: Final = (
 _ROUTED: Final = {"effort": "high", "max_tokens": 3000, "exclude": True}
 _THINKS: Final = {"type": "enabled", "budget_tokens": 3000, "display": "omitted"}
 _BLOCK: Final = {"type": "thinking", "thinking": "hm", "signature": SIGNED}
+_AMONG: Final = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
 _SEALED: Final = {"type": "redacted_thinking", "data": "sealed"}
 _DETAIL: Final = {"type": "reasoning.text", "text": "hm", "signature": SIGNED}
 _SUMMARY: Final = {"type": "reasoning.summary", "summary": "hm"}
@@ -270,6 +271,7 @@ THINKING: Final = (
     *hold(answered(thinking_blocks=[_BLOCK]), "messages[].thinking_blocks[].signature"),
     *hold(answered(thinking_blocks=[_BLOCK]), "messages[].thinking_blocks[].type", idle=_TYPED),
     *hold(answered(thinking_blocks=[_SEALED]), "messages[].thinking_blocks[].data"),
+    *hold(answered(content=[_AMONG, {"type": "text", "text": "No."}]), "messages[].content[] (thinking)"),
     *hold(answered(reasoning_details=[_DETAIL]), "messages[].reasoning_details", "messages[].reasoning_details[].text"),
     *hold(answered(reasoning_details=[_DETAIL]), "messages[].reasoning_details[].signature"),
     *hold(answered(reasoning_details=[_DETAIL]), "messages[].reasoning_details[].type", idle=_TYPED),

@@ -116,6 +116,30 @@ async def test_answers_go_back_without_the_thoughts_of_responses(said: Json, tmp
         assert statuses(fake)[-1:] == [200]
 
 
+MISTRAL: Json = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "closed": True}
+DATABRICKS: Json = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}
+TEXT: Json = {"type": "text", "text": "yes"}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("thought", [MISTRAL, DATABRICKS])
+async def test_answers_go_back_without_the_thoughts_among_their_words(
+    thought: Json, strict: bool, tmp_path: Path
+) -> None:
+    """A conversation that has begun at such a server."""
+    over: Json = {"translate": {"lossy": "strict"}} if strict else {}
+    said = {"role": "assistant", "content": [thought, TEXT]}
+    given = [USER, CALLING | {"content": [thought]}, RESULT, said, USER, said | {"content": [thought]}, AGAIN]
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL], **over) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json={"model": MODEL, "messages": given})
+            assert response.status_code == 200, response.text
+            assert "x-gateway-lossy" not in response.headers
+            silent: Json = {"role": "assistant", "content": ""}
+            assert messages(fake) == [USER, CALLING, RESULT, said | {"content": [TEXT]}, USER, silent, AGAIN]
+        assert statuses(fake) == [400, 200, 200]
+
+
 async def test_answers_go_back_without_members_that_are_named_by_ids_of_thoughts(tmp_path: Path) -> None:
     """Pydantic AI: what has thought in Responses goes on in Chat, of the same provider."""
     thinking = CALLING | {"rs_7f2a0e5637a8ba7eb6e0ce5901": "hm"}

@@ -22,7 +22,7 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 from .parts import audio_part, file_part, image_part, refusal_part, text_part, video_part
-from .thoughts import THOUGHTS, call_signature, lifted, read_thoughts, sign
+from .thoughts import THOUGHTS, call_signature, is_thought, lifted, read_thoughts, sign
 
 __all__ = ["read_messages"]
 
@@ -133,7 +133,11 @@ class _Messages:
             return ()
         if isinstance(content, str):
             return (ir.Text(text=content),)
-        parts = [self._part(part, f"{path}.content[{i}]") for i, part in enumerate(content)]
+        parts = [
+            self._part(part, f"{path}.content[{i}]")
+            for i, part in enumerate(content)
+            if message.role != "assistant" or not is_thought(part)
+        ]
         return tuple([part for part in parts if not isinstance(part, ir.Text) or part.text])
 
     def _part(self, part: wire.Part, path: str) -> _Given:
@@ -152,7 +156,10 @@ class _Messages:
         if wire.given(message.audio):
             self._lose(f"{path}.audio", "audio of an earlier response is not kept", "content")
         message, within = lifted(message, path, self._losses)
-        thoughts = read_thoughts(message, path, self._losses, within) if any(_thoughts(message)) else []
+        thinks = any(_thoughts(message)) or (
+            isinstance(message.content, list) and any(map(is_thought, message.content))
+        )
+        thoughts = read_thoughts(message, path, self._losses, within) if thinks else []
         calls = message.tool_calls or ()
         parts: list[ir.Part] = []
         places: list[tuple[str, ...]] = []
@@ -226,6 +233,10 @@ class _Messages:
         return ir.ToolResult(id=call_id, name=message.name, parts=self._content(message, path), path=path)
 
 
+def _misplaced(_: wire.Part, path: str) -> ir.Text:
+    raise InvalidRequest(f"{path}.type: only a message of role assistant may hold thoughts", param=f"{path}.type")
+
+
 _PARTS: Final[dict[type, Callable[[Any, str], _Given]]] = {
     wire.TextPart: text_part,
     wire.RefusalPart: refusal_part,
@@ -233,4 +244,6 @@ _PARTS: Final[dict[type, Callable[[Any, str], _Given]]] = {
     wire.AudioPart: audio_part,
     wire.FilePart: file_part,
     wire.VideoPart: video_part,
+    wire.ThinkingPart: _misplaced,
+    wire.SummaryPart: _misplaced,
 }

@@ -16,7 +16,7 @@ from msgspec import Raw, Struct, UnsetType
 
 from gateway.dialects.raw import RAWS, TEXT, read
 
-__all__ = ["Part", "Source", "read_annotations", "read_part", "read_pictures", "read_sources"]
+__all__ = ["Part", "Source", "read_annotations", "read_part", "read_pictures", "read_sources", "read_thought"]
 
 
 class _Address(Struct):
@@ -36,10 +36,7 @@ class Part(Struct):
     def thoughts(self) -> Iterator[str]:
         """What of it is thought."""
         for given in (self.thinking, self.summary):
-            if isinstance(given, str):
-                yield given
-            for inner in given if isinstance(given, list) else ():
-                yield (read(inner, _PART) or Part()).text or ""
+            yield from read_thought(given)
 
 
 class _Picture(Struct):
@@ -63,6 +60,14 @@ _PART: Final = msgspec.json.Decoder(Part)
 _PICTURES: Final = msgspec.json.Decoder(list[_Picture])
 _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 _SOURCE: Final = msgspec.json.Decoder(Source)
+
+
+def read_thought(given: str | list[Raw] | None) -> Iterator[str]:
+    """Give what such a part says."""
+    if isinstance(given, str):
+        yield given
+    for inner in given if isinstance(given, list) else ():
+        yield read_part(inner).text or ""
 
 
 def read_part(raw: Raw) -> Part:

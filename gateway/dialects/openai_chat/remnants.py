@@ -2,6 +2,7 @@
 
 refusal, in the place of words ─► the words      annotations, provider_specific_fields ─►      null and empty ones ─►
 text, with the message's own fields ─► text      OpenAI's agents for JavaScript write these into each part
+thoughts among the texts ─►                      Mistral and Databricks answer so
 calls, with index and parsed_arguments ─► calls  OpenAI's SDKs write these, where they stream and parse;
                                                  Agno goes on with the call_id of Responses, LiteLLM with
                                                  the caller of Claude, it and ADK with signatures of Gemini
@@ -16,7 +17,7 @@ from gateway import ir
 from gateway.dialects.edits import Words, mended
 from gateway.dialects.outbound import OpenAITarget
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, NOTHING, NULL, RAWS, Fields, name_of, read
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NOTHING, NULL, RAWS, Fields, name_of, read
 
 from .edits_walk import mend_answers
 
@@ -28,6 +29,7 @@ _ASIDE: Final = ("annotations", "provider_specific_fields", "parsed")
 _INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call", "images")  # of words
 _THOUGHT: Final = "rs_"  # Pydantic AI calls a member as the thought of Responses that it holds
 _OF_CALLS: Final = ("index", "call_id", "caller", "provider_specific_fields")
+_THOUGHTS: Final = ("thinking", "reasoning")  # types of parts
 _OF_TEXT: Final = frozenset({"type", "text", "cache_control", "prompt_cache_breakpoint"})
 _NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
 _encode: Final = msgspec.json.Encoder().encode
@@ -47,7 +49,9 @@ def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
     parts = read(kept.get("content", NULL), RAWS) or []
     texts = mended(parts, lambda at, raw: _plain(raw, f"{path}.content[{at}]", fields, words))
     if texts is not None:
-        kept = {**kept, "content": Raw(_encode(texts))}
+        spoken = [text for text in texts if text is not None]
+        silent = NULL if "tool_calls" in kept else NO_TEXT
+        kept = {**kept, "content": Raw(_encode(spoken)) if spoken else silent}
     calls = read(kept.get("tool_calls", NULL), MANY) or []
     bare = mended(calls, lambda _, call: _called(call, gemini=gemini))
     if bare is not None:
@@ -58,9 +62,12 @@ def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
     return fields if kept == fields else kept
 
 
-def _plain(raw: Raw, path: str, message: Fields, words: _Words) -> Raw:
-    """Leave the words of a part; what the message says itself is not lost."""
+def _plain(raw: Raw, path: str, message: Fields, words: _Words) -> Raw | None:
+    """Leave the words of a part, None of a thought; what the message says itself is not lost."""
     fields = read(raw, FIELDS)
+    if fields is not None and name_of(fields, "type") in _THOUGHTS:
+        words.lose(path, _NOT_THERE)
+        return None
     if fields is None or name_of(fields, "type") != "text" or fields.keys() <= _OF_TEXT:
         return raw
     for name, value in fields.items():

@@ -1,6 +1,6 @@
 """Thoughts and signatures in the messages of an assistant: other servers added fields for them, each its own.
 
-    thinking_blocks, reasoning_details, what this gateway kept, reasoning_content, reasoning
+    thinking_blocks, reasoning_details, what this gateway kept, reasoning_content, reasoning, parts of the content
 
 The first of them that says anything holds. A signature stands with the thoughts, a call, or the whole message.
 """
@@ -16,8 +16,9 @@ from gateway.dialects.known import understood
 from gateway.dialects.place import Place
 
 from . import wire
+from .outbound_content import read_thought
 
-__all__ = ["THOUGHTS", "call_signature", "lifted", "read_thoughts", "sign"]
+__all__ = ["THOUGHTS", "among", "call_signature", "is_thought", "lifted", "read_thoughts", "sign"]
 
 Places = tuple[str, ...]  # where thoughts, a signature, or both stood
 _Said = tuple[ir.Thinking, str, int]  # thoughts, where they stood, and how many calls stand before them
@@ -26,6 +27,7 @@ _SIGNATURE: Final = "extra_content.google.thought_signature"
 _EXTRA: Final = "extra_content"
 _ASIDE: Final = "provider_specific_fields"
 _ASIDES: Final = Decoder(wire.SpecificFields)
+_AMONG: Final[dict[type, str]] = {wire.ThinkingPart: "thinking", wire.SummaryPart: "summary"}
 # the fields of a message that hold them
 THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", _EXTRA, _ASIDE)
 
@@ -42,6 +44,16 @@ def lifted(message: wire.Message, path: str, losses: list[ir.Loss]) -> tuple[wir
         place.lose(_EXTRA, f"{_EXTRA} already says it")
         return message, ""
     return structs.replace(message, extra_content=aside.extra_content), f"{_ASIDE}."
+
+
+def is_thought(part: wire.Part) -> bool:
+    """Tell whether a part of an answer's content is none of its words."""
+    return type(part) in _AMONG
+
+
+def among(message: wire.Message) -> bool:
+    """Tell whether there are some among the words."""
+    return isinstance(message.content, list) and any(map(is_thought, message.content))
 
 
 def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss], within: str = "") -> list[_Said]:
@@ -93,6 +105,14 @@ def _reasoning(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_
         yield ir.Thinking(text=message.reasoning), path, 0
 
 
+def _among(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said]:
+    for i, part in enumerate(message.content or () if among(message) else ()):
+        field = _AMONG.get(type(part))
+        said = "".join(read_thought(getattr(part, field))) if field else ""
+        if said:
+            yield ir.Thinking(text=said), f"{path}[{i}]", 0
+
+
 _SPELLINGS: Final[dict[str, Callable[[wire.Message, str, list[ir.Loss]], Iterator[_Said]]]] = {
     "thinking_blocks": _blocks,
     "reasoning_details": _details,
@@ -100,6 +120,7 @@ _SPELLINGS: Final[dict[str, Callable[[wire.Message, str, list[ir.Loss]], Iterato
     "extra_content.gateway.thoughts": _kept,
     "reasoning_content": _content,
     "reasoning": _reasoning,
+    "content": _among,
 }
 
 

@@ -34,9 +34,11 @@ __all__ = [
     "ReasoningDetail",
     "RefusalPart",
     "SpecificFields",
+    "SummaryPart",
     "TextPart",
     "ThinkingBlock",
     "ThinkingConfig",
+    "ThinkingPart",
     "Tool",
     "ToolCall",
     "ToolChoice",
@@ -145,7 +147,20 @@ class VideoPart(Marked, tag="video_url", kw_only=True):
     video_url: VideoURL | str
 
 
-Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart | VideoPart
+class ThinkingPart(Marked, tag="thinking", kw_only=True):
+    """Thoughts among the words of an answer, as Mistral has them."""
+
+    thinking: str | list[Raw]
+    closed: Raw | UnsetType = UNSET
+
+
+class SummaryPart(Marked, tag="reasoning", kw_only=True):
+    """The same as Databricks has them."""
+
+    summary: str | list[Raw]
+
+
+Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart | VideoPart | ThinkingPart | SummaryPart
 
 
 class Google(Closed):

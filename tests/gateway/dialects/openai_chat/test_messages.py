@@ -225,6 +225,26 @@ def test_reasoning_comes_first(field: str) -> None:
     assert parts(assistant(content="c", **{field: "r"})) == (ir.Thinking(text="r"), ir.Text(text="c"))
 
 
+@pytest.mark.parametrize(
+    "thought",
+    [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "r"}, {"type": "reference"}], "closed": True},
+        {"type": "thinking", "thinking": "r"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "r"}]},
+    ],
+)
+def test_thoughts_among_words_are_no_words(thought: dict[str, Any]) -> None:
+    """Mistral and Databricks answer so, and the conversation goes on with another model."""
+    words = {"type": "text", "text": "c"}
+    assert parts(assistant(content=[thought, words])) == (ir.Thinking(text="r"), ir.Text(text="c"))
+    request = read(assistant(content=[thought, words], reasoning_content="s"))
+    assert request.turns[0].parts == (ir.Thinking(text="s"), ir.Text(text="c"))
+    assert [loss.path for loss in request.losses] == ["messages[0].content"]
+    with pytest.raises(InvalidRequest) as caught:
+        read({"role": "user", "content": [thought]})
+    assert caught.value.param == "messages[0].content[0].type"
+
+
 def test_thinking_blocks_keep_their_signatures() -> None:
     blocks = [
         {"type": "thinking", "thinking": "a", "signature": ir.seal(CLAUDE)},
