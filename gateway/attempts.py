@@ -51,6 +51,9 @@ Tried = Callable[[Target, GatewayError | None], None]
 Failed = Callable[[GatewayError | None, str], None]  # with the credential of the call; None = it was given up
 
 EMPTY_RETRIES = 2
+_SOME = 128  # events, after which they are counted again
+_MOST_BYTES = 64 * 2**20
+_EVENT_BYTES = 256  # in memory, about
 MALFORMED_RETRIES = 1  # dialects.md 2.5: each one costs an answer
 ENDS = (ir.Finished, ir.Failed)  # nothing follows them
 
@@ -331,6 +334,8 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
                     watchdog.feed()
                 continue
             if type(batch[-1]) is ir.Passed and not _is_ping(batch, events):
+                if not len(events) % _SOME:
+                    _bound(events)
                 continue
             watchdog.feed()
             begun = _begun(target, journey, answer, events, batch)
@@ -342,6 +347,12 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
         if not isinstance(error, EmptyAnswer):
             events.clear()  # they may be large, and the error's traceback keeps them
         raise
+
+
+def _bound(events: Sequence[ir.Event]) -> None:
+    """Refuse an answer that goes on and on, and does not begin."""
+    if sum(len(event.data) if type(event) is ir.Passed else _EVENT_BYTES for event in events) > _MOST_BYTES:
+        raise UpstreamMalformed(f"the upstream's response does not begin: {_MOST_BYTES // 2**20} MB say nothing")
 
 
 def _is_ping(batch: list[ir.Event], events: list[ir.Event]) -> bool:

@@ -15,6 +15,7 @@ from .request import Request
 __all__ = ["Said"]
 
 _KEPT: Final = 1024  # events; what a long answer has said before them is a number
+_PARTS: Final = 100_000  # calls, and whatever else an answer has several of
 _MOST: Final = 4_000_000  # tokens: no model says as much, and some callers' answers are put together in memory
 _TELLS: Final = frozenset({Alternative, ArgumentsDelta, BlockStarted, TextDelta, ThinkingDelta}).__contains__
 
@@ -22,11 +23,11 @@ _TELLS: Final = frozenset({Alternative, ArgumentsDelta, BlockStarted, TextDelta,
 class Said:
     """Hears the events of one answer."""
 
-    __slots__ = ("_counted", "_heard")
+    __slots__ = ("_counted", "_heard", "_parts")
 
     def __init__(self) -> None:
         self._heard: list[Event] = []
-        self._counted = 0
+        self._counted = self._parts = 0
 
     def hear(self, events: Sequence[Event]) -> None:
         """Keep what was said; raise UpstreamMalformed for an answer that seems to have no end."""
@@ -49,12 +50,19 @@ class Said:
 
     def _count(self) -> None:
         """Count what was said so far, but for the word that it may have ended in."""
+        self._parts += sum(map(_begins, self._heard))
+        if self._parts > _PARTS:
+            raise UpstreamMalformed(f"the upstream's response does not end: it has more than {_PARTS:,} parts")
         words = "".join(map(_words, self._heard))
         end = words.rfind(" ") + 1 or len(words)
         self._counted += estimate_text(words[:end])
         self._heard = [TextDelta(words[end:])]
         if self._counted > _MOST:
             raise UpstreamMalformed(f"the upstream's response does not end: it has more than {_MOST:,} tokens")
+
+
+def _begins(event: Event) -> bool:
+    return isinstance(event.event if isinstance(event, Alternative) else event, BlockStarted)
 
 
 def _words(event: Event) -> str:

@@ -38,11 +38,11 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "chat-v1internal": Limit(10850, 875),
+    "chat-v1internal": Limit(10860, 875),
     "chat-gemini": Limit(10465, 875),
     "anthropic-gemini": Limit(10100, 850),
     "responses-chat": Limit(15250, 1070),
-    "chat-anthropic": Limit(12280, 910),
+    "chat-anthropic": Limit(12295, 910),
     "anthropic-anthropic": Limit(10995, 985),
     "chat-chat": Limit(10980, 1090),
 }

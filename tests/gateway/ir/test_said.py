@@ -103,6 +103,17 @@ def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
             said.hear([ir.TextDelta("word ")] * 1_000)
 
 
+@pytest.mark.parametrize("place", [None, 1])
+def test_an_answer_of_parts_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, place: int | None) -> None:
+    monkeypatch.setattr(module, "_PARTS", 5_000)
+    call: ir.Event = ir.BlockStarted(kind="tool_call", id="c", name="f")
+    said, many = Said(), [call if place is None else ir.Alternative(place=place, event=call)] * 2_000
+    said.hear(many)
+    said.hear(many)
+    with pytest.raises(UpstreamMalformed, match="does not end: it has more than 5,000 parts"):
+        said.hear(many)
+
+
 def test_the_words_of_a_long_answer_are_not_kept() -> None:
     said, text = Said(), "two words, and letters. " * 20_000
     tracemalloc.start()
