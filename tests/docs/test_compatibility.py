@@ -71,6 +71,8 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "FunctionCall": f"{CALLS}.function",
         "CustomCall": f"{CALLS}.custom",
         "ToolCall": CALLS,
+        "ThinkingPart": "messages[].content[]",
+        "SummaryPart": "messages[].content[]",
         "ThinkingBlock": "messages[].thinking_blocks[]",
         "ReasoningDetail": "messages[].reasoning_details[]",
         "Function": "tools[].function",

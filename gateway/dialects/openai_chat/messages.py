@@ -22,7 +22,7 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 from .parts import audio_part, file_part, image_part, refusal_part, text_part, video_part
-from .thoughts import THOUGHTS, call_signature, is_thought, lifted, read_thoughts, sign
+from .thoughts import THOUGHTS, among, call_signature, is_thought, lifted, read_thoughts, sign
 
 __all__ = ["read_messages"]
 
@@ -156,9 +156,7 @@ class _Messages:
         if wire.given(message.audio):
             self._lose(f"{path}.audio", "audio of an earlier response is not kept", "content")
         message, within = lifted(message, path, self._losses)
-        thinks = any(_thoughts(message)) or (
-            isinstance(message.content, list) and any(map(is_thought, message.content))
-        )
+        thinks = any(_thoughts(message)) or among(message)
         thoughts = read_thoughts(message, path, self._losses, within) if thinks else []
         calls = message.tool_calls or ()
         parts: list[ir.Part] = []
