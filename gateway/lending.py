@@ -28,14 +28,19 @@ _LENT_S: Final = 0.00002  # a thread that wakes up needs some 50 us, which is th
 _QUICK: Final = ThreadPoolExecutor(2, "gateway-quick")
 _SLOW: Final = ThreadPoolExecutor(2, "gateway-slow")  # more would leave the loop less of the interpreter's lock
 LONG_BYTES: Final = 128 * 1024
+_HEAVY: Final = (b":", b"{", b"[", b"\\u")
+_LIGHT: Final = 32
 _MANY: Final = 10_000  # members and objects: a thousand take some 10 ms, and a megabyte may have 80,000
 
 
 def is_long(*pieces: bytes | Raw) -> bool:
     """Tell whether JSON has so much in it that its translation would hold the loop; long texts and pictures do not."""
-    if sum(map(len, pieces)) <= LONG_BYTES:
-        return False
-    return sum(data.count(b":") + data.count(b"{") for data in map(bytes, pieces)) > _MANY
+    return sum(map(len, pieces)) > LONG_BYTES and sum(map(_weight, map(bytes, pieces))) > _MANY
+
+
+def _weight(data: bytes) -> int:
+    """Count members, objects, lists and escapes; elements are light, and every text has commas."""
+    return sum(map(data.count, _HEAVY)) + data.count(b",") // _LIGHT
 
 
 async def apart(takes_long: object, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

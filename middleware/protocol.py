@@ -17,7 +17,7 @@ from gateway.dialects.counting import read_uncertain
 from gateway.dialects.openai_making import read_making
 from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, UndeclaredTool, UnsupportedMediaType
 from gateway.grace import Grace, Watchdog
-from gateway.ir.estimate import estimate
+from gateway.ir.estimate import estimate, estimate_body
 from gateway.lending import LONG_BYTES, apart, is_long
 from gateway.policy import speaks
 from gateway.refusal import dialect_of, refuse
@@ -92,10 +92,10 @@ class Protocol:
         if b"content-encoding" in context.headers:
             raise UnsupportedMediaType("compressed bodies need body_limit in pipeline.order")
         body = await _body(receive, self._grace)
-        if route.operation in MAKING:
+        if len(body) > LONG_BYTES and is_long(body):
+            request = await apart(True, self._long, context, body, route)
+        elif route.operation in MAKING:
             request = read_making(body, route.model)
-        elif len(body) > LONG_BYTES and is_long(body):
-            request = await apart(True, self._counted, dialect_of(context), body, route)
         else:
             request = self._request(dialect_of(context), body, route)
         if request.stream is None and route.dialect == "openai-chat":
@@ -104,8 +104,10 @@ class Protocol:
         context.requested_model = request.model
         return body
 
-    def _counted(self, dialect: Dialect, body: bytes, route: Route) -> ir.Request:
-        request = self._request(dialect, body, route)
+    def _long(self, context: RequestContext, body: bytes, route: Route) -> ir.Request:
+        if route.operation in MAKING:
+            return replace(read_making(body, route.model), counted=estimate_body(body))
+        request = self._request(dialect_of(context), body, route)
         return replace(request, counted=estimate(request))
 
     def _request(self, dialect: Dialect, body: bytes, route: Route) -> ir.Request:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 LIMIT_S = 0.15  # what it takes else is some 0.5 s
 MANY = 60_000
 BRANCHES = {"anyOf": [{"type": "object", "properties": {f"p{one}": {"type": "string"}}} for one in range(20_000)]}
+HALF = rb"\ud800"
 HI = {"role": "user", "content": "hi"}
 SAID = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}] * (MANY // 2) + [HI]
 CONTENTS = [{"role": "user", "parts": [{"text": "x"}]}, {"role": "model", "parts": [{"text": "y"}]}] * (MANY // 2)
@@ -90,6 +91,22 @@ async def test_no_step_takes_long(passed: Passed, stalls: Stalls, caller: str, w
     headers = {"x-api-key": "sk-held", "content-type": "application/json", "content-encoding": "gzip"}
     answer = await passed.http.post(path, content=await asyncio.to_thread(gzip.compress, body), headers=headers)
     assert (answer.status_code, stalls.found) == (200, []), answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "begin", "piece", "end"),
+    [
+        ("/v1/chat/completions", b'{"model":"m","messages":[', b"[],", b"[]]}"),
+        ("/v1/chat/completions", b'{"model":"m","messages":[{"role":"user","content":"', HALF, b'"}]}'),
+        ("/v1/embeddings", b'{"model":"m","input":[', b"[1,2],", b"[1]]}"),
+    ],
+    ids=["no messages", "halves of characters", "tokens"],
+)
+async def test_nor_for_what_is_no_conversation(
+    passed: Passed, stalls: Stalls, path: str, begin: bytes, piece: bytes, end: bytes
+) -> None:
+    answer = await passed.http.post(path, content=begin + piece * 1_000_000 + end, headers={"x-api-key": "sk-held"})
+    assert (answer.status_code, stalls.found) == (200, []), answer.text[:200]
 
 
 async def test_nor_where_a_conversation_goes_on(passed: Passed, stalls: Stalls) -> None:

@@ -106,9 +106,13 @@ async def test_it_stands_still_no_more_when_the_waiter_has_left(lent: Lent) -> N
         ([b'{"a":1}' * 1000], False),
         ([b'{"a":1},' * 40_000], True),
         ([b"[%s]" % (b"{}," * 100_000)], True),
+        ([b"[%s]" % (b"[]," * 100_000)], True),
+        ([b"[%s]" % (b'"",' * 500_000)], True),
+        ([b'"%s"' % (rb"\ud800" * 50_000)], True),
+        ([b"Some words, and a comma; " * 40_000], False),
         ([Raw(b'{"a":1},' * 5000)] * 8, True),
     ],
-    ids=["a text", "few", "members", "objects", "several"],
+    ids=["a text", "few", "members", "objects", "lists", "elements", "escapes", "prose", "several"],
 )
 def test_what_has_much_in_it_is_long(pieces: list[bytes | Raw], long: bool) -> None:
     assert is_long(*pieces) is long
