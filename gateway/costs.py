@@ -45,7 +45,7 @@ class Costs:
         if context.expected is not None or request is None:  # of a call that nobody here reads
             return context.expected or ir.Usage()
         if context.route.operation in MAKING:
-            prompt = request.counted or (estimate_body(request.native.body) if request.native is not None else 0)
+            prompt = estimate_body(request.native.body) if request.native is not None else 0
             return ir.Usage(input=prompt, output=_OUTPUT if context.route.operation == "images" else 0)
         wanted = request.sampling.max_tokens
         output = (self._output if wanted is None else max(0, wanted)) * max(1, request.sampling.n or 1)

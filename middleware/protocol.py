@@ -17,7 +17,7 @@ from gateway.dialects.counting import read_uncertain
 from gateway.dialects.openai_making import read_making
 from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, UndeclaredTool, UnsupportedMediaType
 from gateway.grace import Grace, Watchdog
-from gateway.ir.estimate import estimate, estimate_body
+from gateway.ir.estimate import estimate
 from gateway.lending import LONG_BYTES, apart, is_long
 from gateway.policy import speaks
 from gateway.refusal import dialect_of, refuse
@@ -106,7 +106,7 @@ class Protocol:
 
     def _long(self, context: RequestContext, body: bytes, route: Route) -> ir.Request:
         if route.operation in MAKING:
-            return replace(read_making(body, route.model), counted=estimate_body(body))
+            return read_making(body, route.model)
         request = self._request(dialect_of(context), body, route)
         return replace(request, counted=estimate(request))
 

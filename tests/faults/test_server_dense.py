@@ -98,9 +98,8 @@ async def test_no_step_takes_long(passed: Passed, stalls: Stalls, caller: str, w
     [
         ("/v1/chat/completions", b'{"model":"m","messages":[', b"[],", b"[]]}"),
         ("/v1/chat/completions", b'{"model":"m","messages":[{"role":"user","content":"', HALF, b'"}]}'),
-        ("/v1/embeddings", b'{"model":"m","input":[', b"[1,2],", b"[1]]}"),
     ],
-    ids=["no messages", "halves of characters", "tokens"],
+    ids=["no messages", "halves of characters"],
 )
 async def test_nor_for_what_is_no_conversation(
     passed: Passed, stalls: Stalls, path: str, begin: bytes, piece: bytes, end: bytes
