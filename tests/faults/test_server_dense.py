@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.raw import Passed, passing
+from tests.patience import patient
 from tests.security.wires import WHOLE
 from tests.stalls import GUARD, Stalls
 
@@ -77,7 +78,7 @@ async def passed(tmp_path: Path) -> AsyncIterator[Passed]:
 
 @pytest.fixture
 def stalls() -> Iterator[Stalls]:
-    seen = Stalls(LIMIT_S)
+    seen = Stalls(LIMIT_S, patient)
     end = seen.install()
     with GUARD.paused():
         yield seen
