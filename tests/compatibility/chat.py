@@ -245,11 +245,12 @@ _THINKS: Final = {"type": "enabled", "budget_tokens": 3000, "display": "omitted"
 _BLOCK: Final = {"type": "thinking", "thinking": "hm", "signature": SIGNED}
 _AMONG: Final = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "closed": True}
 _SUMMED: Final = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}
-_NO: Final = {"type": "text", "text": "No."}
 _SEALED: Final = {"type": "redacted_thinking", "data": "sealed"}
 _DETAIL: Final = {"type": "reasoning.text", "text": "hm", "signature": SIGNED}
 _SUMMARY: Final = {"type": "reasoning.summary", "summary": "hm"}
 _CRYPTED: Final = {"type": "reasoning.encrypted", "data": SIGNED, "id": "call_1"}
+_NO: Final = {"type": "text", "text": "No."}
+_WHOLE: Final = "what is sent back is complete"
 _TYPED: Final = "which of its fields is filled says it"
 THINKING: Final = (
     *hold(chat(reasoning_effort="low"), "reasoning_effort"),
@@ -273,11 +274,9 @@ THINKING: Final = (
     *hold(answered(thinking_blocks=[_BLOCK]), "messages[].thinking_blocks[].signature"),
     *hold(answered(thinking_blocks=[_BLOCK]), "messages[].thinking_blocks[].type", idle=_TYPED),
     *hold(answered(thinking_blocks=[_SEALED]), "messages[].thinking_blocks[].data"),
-    *hold(answered(content=[_AMONG, _NO]), "messages[].content[] (thinking)"),
-    *hold(answered(content=[_AMONG, _NO]), "messages[].content[].thinking", others=("Or.",)),
-    *hold(answered(content=[_AMONG, _NO]), "messages[].content[].closed", idle="thoughts of an answer are whole"),
-    *hold(answered(content=[_SUMMED, _NO]), "messages[].content[] (reasoning)"),
-    *hold(answered(content=[_SUMMED, _NO]), "messages[].content[].summary", others=("Or.",)),
+    *hold(answered(content=[_AMONG, _NO]), "messages[].content[thinking]", "messages[].content[thinking].thinking"),
+    *hold(answered(content=[_AMONG, _NO]), "messages[].content[thinking].closed", idle=_WHOLE),
+    *hold(answered(content=[_SUMMED, _NO]), "messages[].content[reasoning]", "messages[].content[reasoning].summary"),
     *hold(answered(reasoning_details=[_DETAIL]), "messages[].reasoning_details", "messages[].reasoning_details[].text"),
     *hold(answered(reasoning_details=[_DETAIL]), "messages[].reasoning_details[].signature"),
     *hold(answered(reasoning_details=[_DETAIL]), "messages[].reasoning_details[].type", idle=_TYPED),

@@ -110,7 +110,7 @@ def _among(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said
         field = _AMONG.get(type(part))
         said = "".join(read_thought(getattr(part, field))) if field else ""
         if said:
-            yield ir.Thinking(text=said), f"{path}[{i}]", 0
+            yield ir.Thinking(text=said), f"{path}[{i}].{field}", 0
 
 
 _SPELLINGS: Final[dict[str, Callable[[wire.Message, str, list[ir.Loss]], Iterator[_Said]]]] = {

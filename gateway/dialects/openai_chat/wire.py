@@ -150,14 +150,14 @@ class VideoPart(Marked, tag="video_url", kw_only=True):
 class ThinkingPart(Marked, tag="thinking", kw_only=True):
     """Thoughts among the words of an answer, as Mistral has them."""
 
-    thinking: str | list[Raw]
+    thinking: str | list[Raw] = ""
     closed: Raw | UnsetType = UNSET
 
 
 class SummaryPart(Marked, tag="reasoning", kw_only=True):
     """The same as Databricks has them."""
 
-    summary: str | list[Raw]
+    summary: str | list[Raw] = ""
 
 
 Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart | VideoPart | ThinkingPart | SummaryPart
