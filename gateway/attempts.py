@@ -51,7 +51,6 @@ Tried = Callable[[Target, GatewayError | None], None]
 Failed = Callable[[GatewayError | None, str], None]  # with the credential of the call; None = it was given up
 
 EMPTY_RETRIES = 2
-_SOME = 128  # events, after which they are counted again
 _MOST_BYTES = 64 * 2**20
 _EVENT_BYTES = 256  # in memory, about
 MALFORMED_RETRIES = 1  # dialects.md 2.5: each one costs an answer
@@ -326,6 +325,7 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
     """Make one call, and read on to the first content."""
     answer = await journey.go()
     events: list[ir.Event] = []
+    held = 0
     try:
         while (batch := await answer.read()) is not None:
             events += batch
@@ -334,13 +334,13 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
                     watchdog.feed()
                 continue
             if type(batch[-1]) is ir.Passed and not _is_ping(batch, events):
-                if not len(events) % _SOME:
-                    _bound(events)
+                held = _bounded(held, batch)
                 continue
             watchdog.feed()
             begun = _begun(target, journey, answer, events, batch)
             if begun is not None:
                 return begun
+            held = _bounded(held, batch)
         raise StreamBroken(f"{target.label} closed the connection without a response")
     except BaseException as error:
         answer.close()
@@ -349,10 +349,12 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
         raise
 
 
-def _bound(events: Sequence[ir.Event]) -> None:
-    """Refuse an answer that goes on and on, and does not begin."""
-    if sum(len(event.data) if type(event) is ir.Passed else _EVENT_BYTES for event in events) > _MOST_BYTES:
+def _bounded(held: int, batch: list[ir.Event]) -> int:
+    """Give the bytes that are held with these; refuse an answer that goes on and on, and does not begin."""
+    held += sum(len(event.data) if type(event) is ir.Passed else _EVENT_BYTES for event in batch)
+    if held > _MOST_BYTES:
         raise UpstreamMalformed(f"the upstream's response does not begin: {_MOST_BYTES // 2**20} MB say nothing")
+    return held
 
 
 def _is_ping(batch: list[ir.Event], events: list[ir.Event]) -> bool:
