@@ -34,7 +34,16 @@ from gateway.adapters.failures import (
     of_service,
 )
 from gateway.dialects.openai_chat.outbound_errors import Details, is_outcome, read_details, read_error, unwrapped
-from gateway.dialects.outbound import ADDED_TOOLS, ASIDES, IDENTITY, ITEM_METADATA, SPELLINGS, STORING, UPDATES
+from gateway.dialects.outbound import (
+    ADDED_TOOLS,
+    ASIDES,
+    IDENTITY,
+    ITEM_METADATA,
+    SPELLINGS,
+    STORING,
+    THOUGHT_PARTS,
+    UPDATES,
+)
 from gateway.dialects.raw import read
 from gateway.errors import (
     GatewayError,
@@ -209,7 +218,6 @@ _NO_REMNANT: Final = (
     "].{}",  # Fireworks: messages[1].refusal; OpenAI: input[1].status
     "].function.{}",
 )
-_THOUGHTS: Final = ("thinking", "reasoning")  # types of parts, as Mistral and Databricks have them among the words
 _NO_THOUGHT: Final = ("invalid value: {}. supported values", "input tag {} found", "unknown variant {}")
 # An answer may not be so long, and how long it may be.
 _TOO_LONG: Final = (
@@ -285,7 +293,7 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(name), "remnants") for name in _REMNANTS for words in _NO_REMNANT),
         (_BAD, "image urls are only allowed for messages with role user", "attached"),  # OpenAI, Azure: not in results
         (_BAD, "invalid value: image_url. supported values are: text", "attached"),
-        *((_BAD, words.format(kind), "remnants") for kind in _THOUGHTS for words in _NO_THOUGHT),
+        *((_BAD, words.format(kind), "remnants") for kind in THOUGHT_PARTS for words in _NO_THOUGHT),
         (_BAD, ".content[0].role", "remnants"),  # OpenAI, of a part in which an SDK repeats its message
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
         (_BAD, "roles must alternate", "system_turns"),  # Gemma's

@@ -25,6 +25,7 @@ __all__ = [
     "SPELLINGS",
     "STORING",
     "TEXT_ONLY",
+    "THOUGHT_PARTS",
     "TIES",
     "UNDESCRIBED",
     "UPDATES",
@@ -66,6 +67,7 @@ ASIDES: Final = ("client_metadata", "access_programs", "usage")  # what Codex ad
 ADDED_TOOLS: Final = "additional_tools"
 UPDATES: Final = "configuration_update"
 ITEM_METADATA: Final = "internal_chat_message_metadata_passthrough"
+THOUGHT_PARTS: Final = ("thinking", "reasoning")  # types of parts, as Mistral and Databricks have them among the words
 TEXT_ONLY: Final = "this upstream responds with text only"
 UNDESCRIBED: Final = "descriptions"  # stands for those of tools that say nothing
 SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import Words, mended
-from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.outbound import THOUGHT_PARTS, OpenAITarget
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NOTHING, NULL, RAWS, Fields, name_of, read
 
@@ -29,7 +29,6 @@ _ASIDE: Final = ("annotations", "provider_specific_fields", "parsed")
 _INSTEAD: Final = ("tool_calls", "refusal", "audio", "function_call", "images")  # of words
 _THOUGHT: Final = "rs_"  # Pydantic AI calls a member as the thought of Responses that it holds
 _OF_CALLS: Final = ("index", "call_id", "caller", "provider_specific_fields")
-_THOUGHTS: Final = ("thinking", "reasoning")  # types of parts
 _OF_TEXT: Final = frozenset({"type", "text", "cache_control", "prompt_cache_breakpoint"})
 _NOT_THERE: Final = "this upstream accepts an answer's words and calls alone"
 _encode: Final = msgspec.json.Encoder().encode
@@ -65,7 +64,7 @@ def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
 def _plain(raw: Raw, path: str, message: Fields, words: _Words) -> Raw | None:
     """Leave the words of a part, None of a thought; what the message says itself is not lost."""
     fields = read(raw, FIELDS)
-    if fields is not None and name_of(fields, "type") in _THOUGHTS:
+    if fields is not None and name_of(fields, "type") in THOUGHT_PARTS:
         words.lose(path, _NOT_THERE)
         return None
     if fields is None or name_of(fields, "type") != "text" or fields.keys() <= _OF_TEXT:
