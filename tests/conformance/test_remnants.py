@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conformance.test_demanded import AGAIN, CALLED, USER, before, messages, statuses
@@ -25,6 +26,15 @@ FIELDS = {"provider_specific_fields": {"a": 1}}
 CALLING: Json = {"role": "assistant", "content": None, "tool_calls": [CALLED]}
 RESULT: Json = {"role": "tool", "tool_call_id": "c1", "content": "ok"}
 REFUSED: Json = {"role": "assistant", "content": None, "refusal": "I cannot."}
+
+
+async def goes_on(http: httpx.AsyncClient, fake: FakeOpenAI, calling: Json) -> None:
+    """Let a conversation go on after these calls of the model's, of which the server is to get the calls alone."""
+    body = {"model": MODEL, "messages": [USER, calling, RESULT, AGAIN]}
+    response = await http.post("/v1/chat/completions", json=body)
+    assert response.status_code == 200, response.text
+    assert "x-gateway-lossy" not in response.headers
+    assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -92,12 +102,7 @@ async def test_calls_go_back_without_who_made_them_there(tmp_path: Path) -> None
     given = CALLING | {"tool_calls": [CALLED | {"caller": {"type": "direct"}, "index": 0}]}
     async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
         for called in (given, CALLING | {"tool_calls": [CALLED | {"caller": {"type": "direct"}}]}):
-            response = await http.post(
-                "/v1/chat/completions", json={"model": MODEL, "messages": [USER, called, RESULT, AGAIN]}
-            )
-            assert response.status_code == 200, response.text
-            assert "x-gateway-lossy" not in response.headers
-            assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+            await goes_on(http, fake, called)
         assert statuses(fake) == [400, 200, 200]
 
 
@@ -108,11 +113,7 @@ async def test_answers_go_back_without_the_thoughts_of_responses(said: Json, tmp
     given = CALLING | {"reasoning_items": [thought], "provider_specific_fields": {"openai_responses_replay": {}}} | said
     async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
         for _ in range(2):
-            body = {"model": MODEL, "messages": [USER, given, RESULT, AGAIN]}
-            response = await http.post("/v1/chat/completions", json=body)
-            assert response.status_code == 200, response.text
-            assert "x-gateway-lossy" not in response.headers
-            assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+            await goes_on(http, fake, given)
         assert statuses(fake)[-1:] == [200]
 
 
@@ -143,13 +144,9 @@ async def test_answers_go_back_without_the_thoughts_among_their_words(
 async def test_answers_go_back_without_members_that_are_named_by_ids_of_thoughts(tmp_path: Path) -> None:
     """Pydantic AI: what has thought in Responses goes on in Chat, of the same provider."""
     thinking = CALLING | {"rs_7f2a0e5637a8ba7eb6e0ce5901": "hm"}
-    given = [USER, thinking, RESULT, AGAIN]
     async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
-        response = await http.post("/v1/chat/completions", json={"model": MODEL, "messages": given})
-        assert response.status_code == 200, response.text
-        assert "x-gateway-lossy" not in response.headers
+        await goes_on(http, fake, thinking)
         assert statuses(fake) == [400, 200]
-        assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
 
 
 SIGNED: Json = {"google": {"thought_signature": "RkFLRS1HRU1JTkktU0lHTkFUVVJF"}}
@@ -169,11 +166,7 @@ SIGNED: Json = {"google": {"thought_signature": "RkFLRS1HRU1JTkktU0lHTkFUVVJF"}}
 async def test_conversations_with_gemini_go_on_without_its_signatures(given: Json, tmp_path: Path) -> None:
     async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
         for _ in range(2):
-            body = {"model": MODEL, "messages": [USER, given, RESULT, AGAIN]}
-            response = await http.post("/v1/chat/completions", json=body)
-            assert response.status_code == 200, response.text
-            assert "x-gateway-lossy" not in response.headers
-            assert messages(fake) == [USER, CALLING, RESULT, AGAIN]
+            await goes_on(http, fake, given)
         assert statuses(fake)[-2:] == [200, 200]
 
 
