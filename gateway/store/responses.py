@@ -4,9 +4,12 @@ Blocking: call it from a worker thread. A caller sees its own responses only. Wi
 one that is deleted or dropped the id stays, nobody's, as if it were written then: an upstream may keep it still.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
+from heapq import heapify, heapreplace
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,6 +19,7 @@ from sqlalchemy import (
     Connection,
     QueuePool,
     RowMapping,
+    Select,
     bindparam,
     delete,
     func,
@@ -32,7 +36,8 @@ from gateway.store.tables import responses, responses_size
 
 __all__ = ["ResponseStore"]
 
-_BATCH: Final = 64
+_BATCH: Final = 256
+_SPARE: Final = 100  # a hundredth goes besides, so that not every one that is kept adds up what each caller has
 _AT_A_TIME: Final = 8  # all of them are in memory
 _DAY_S: Final = 86_400
 _ID_BYTES: Final = 64  # what an id counts that is all that is left
@@ -50,6 +55,10 @@ _OLDEST: Final = (
     .order_by(responses.c.created_at, responses.c.principal)
     .limit(_BATCH)
 )
+_OLDEST_OF: Final = _OLDEST.where(responses.c.principal == bindparam("of"))
+_HELD: Final = (
+    select(func.sum(responses.c.bytes), responses.c.principal).group_by(responses.c.principal).having(func.count() > 1)
+)
 
 
 class _Row(NamedTuple):
@@ -64,6 +73,15 @@ class _Row(NamedTuple):
     items: bytes
     response: bytes
     upstream: str
+
+
+class _Held(NamedTuple):
+    """What may go: the beginning of a row."""
+
+    id: str
+    size: int
+    created_at: float
+    principal: str
 
 
 class ResponseStore:
@@ -252,25 +270,22 @@ class ResponseStore:
         return total > self._max_bytes or (oldest is not None and oldest <= now - self._keep_s)
 
     def _drop(self, connection: Connection, now: float) -> bool:
-        """Drop the oldest of what is too old or too much, to the id, and ids; tell whether there may be more."""
+        """Drop some of what is too old or too much, to the id, and ids; tell whether there may be more."""
         total, oldest = connection.execute(_STATE).one()
         if not self._are_too_many(total, oldest, now):
             return False
-        dropped, gone = list[str](), list[str]()
-        left, rows = total, connection.execute(_OLDEST).all()
-        for id_, size, created_at, principal in rows:
-            if left <= self._max_bytes and created_at > now - self._keep_s:
-                break
-            stays = bool(principal) and self._max_bytes > 0
-            (dropped if stays else gone).append(id_)
-            left += (_ID_BYTES if stays else 0) - size
+        ended = now - self._keep_s
+        rows = list(takewhile(lambda row: row.created_at <= ended, _rows(connection, _OLDEST)))
+        rows = rows or _largest(connection, total - self._max_bytes, self._max_bytes // _SPARE)
+        dropped = [row.id for row in rows if row.principal and self._max_bytes]
+        gone = [row.id for row in rows if not (row.principal and self._max_bytes)]
         if dropped:
             ids = update(responses).where(responses.c.id.in_(dropped))
             connection.execute(ids.values(_left(now)))
         if gone:
             connection.execute(delete(responses).where(responses.c.id.in_(gone)))
-        _grow(connection, left - total)
-        return len(dropped) + len(gone) == len(rows) > 0
+        _grow(connection, _ID_BYTES * len(dropped) - sum(row.size for row in rows))
+        return bool(rows)
 
     def _renew(self, connection: Connection, after: str, key: str) -> str | None:
         """Bring some rows under a key, or in clear, in the order of their ids; give the last id, or None at the end."""
@@ -287,6 +302,49 @@ class ResponseStore:
                 connection.execute(change.values(new | {"key": key}))
                 _grow(connection, new["bytes"] - row["bytes"])
         return last
+
+
+def _rows(connection: Connection, which: Select[tuple[str, int, float, str]], **values: str) -> list[_Held]:
+    return [_Held._make(row) for row in connection.execute(which, values)]
+
+
+def _largest(connection: Connection, excess: int, spare: int) -> list[_Held]:
+    """Choose some of so many bytes: the oldest of who has most, again and again, and the newest of each caller last.
+
+    Whoever keeps very much loses it before anybody else loses something.
+    """
+    held = [(-int(size), principal) for size, principal in connection.execute(_HELD)]
+    if not held:
+        return _as_many(_rows(connection, _OLDEST), excess)
+    heapify(held)
+    oldest, chosen = dict[str, deque[_Held]](), list[_Held]()
+    excess += spare
+    while excess > 0:
+        size, principal = held[0]
+        if principal not in oldest:
+            oldest[principal] = deque(_rows(connection, _OLDEST_OF, of=principal)[:-1])
+        if not oldest[principal]:
+            break
+        row = oldest[principal].popleft()
+        chosen.append(row)
+        heapreplace(held, (size + row.size, principal))
+        excess -= _freed(row)
+    return chosen
+
+
+def _as_many(rows: Iterable[_Held], excess: int) -> list[_Held]:
+    """Give the first ones, until they have so many bytes."""
+    chosen = list[_Held]()
+    for row in rows:
+        if excess <= 0:
+            break
+        chosen.append(row)
+        excess -= _freed(row)
+    return chosen
+
+
+def _freed(row: _Held) -> int:
+    return row.size - (_ID_BYTES if row.principal else 0)
 
 
 def _left(now: float) -> dict[str, object]:

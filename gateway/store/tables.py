@@ -39,7 +39,7 @@ __all__ = [
     "usage",
 ]
 
-HEAD: Final = "0004"  # the newest migration
+HEAD: Final = "0005"  # the newest migration
 
 metadata: Final = MetaData()
 
@@ -128,6 +128,7 @@ responses: Final = Table(
     Column("upstream", Text, nullable=False, server_default=""),  # which keeps it, too, under the same id
 )
 Index("responses_by_age", responses.c.created_at)
+Index("responses_by_caller", responses.c.principal, responses.c.created_at, responses.c.bytes)  # who has how much
 
 responses_size: Final = Table(
     "responses_size",

@@ -148,7 +148,7 @@ def test_ids_that_are_left_go_in_their_turn(place: Place, opened: Open) -> None:
         store.delete("alice", f"resp_{number}", NOW + 3 * DAY)
     store.close()
     store = opened(keep_days=2, max_bytes=640, now=NOW + 3 * DAY)
-    assert size_on_record(place) == (640, 640)
+    assert size_on_record(place) == (576, 576)
 
 
 def test_an_id_that_an_upstream_gives_again_is_that_of_the_newer_one(place: Place, opened: Open) -> None:
@@ -214,7 +214,7 @@ def test_what_is_too_old_is_dropped_at_the_start(place: Place, opened: Open) -> 
 
 
 def test_the_oldest_makes_room(opened: Open) -> None:
-    store = opened(max_bytes=1100)
+    store = opened(max_bytes=1150)
     for number in range(5):
         store.save(one(f"resp_{number}", at=NOW + number, size=300))
     assert ids(store, *(f"resp_{n}" for n in range(5))) == ["resp_2", "resp_3", "resp_4"]
@@ -229,6 +229,67 @@ def test_a_large_one_takes_the_place_of_many(place: Place, opened: Open) -> None
         ["large"],
         (19_972, 19_972),
     )
+
+
+def of(principal: str, number: int, *, size: int) -> StoredResponse:
+    return replace(one(f"{principal}_{number}", at=NOW + number, size=size), principal=principal)
+
+
+def whose(place: Place) -> list[tuple[str, int]]:
+    counted = place.do("select principal, count(*) from responses group by principal order by principal")
+    return [(str(principal), int(count)) for principal, count in counted if principal]
+
+
+def test_who_keeps_most_makes_room(place: Place, opened: Open) -> None:
+    store = opened(max_bytes=50_000)
+    for number in range(5):
+        store.save(of("bob", number, size=478))
+        store.save(of("carol", number, size=1478))
+    for number in range(5, 300, 5):
+        assert all(store.save_all([of("alice", number + nth, size=978) for nth in range(5)]))
+    (_, alices), *others = whose(place)
+    assert others == [("bob", 5), ("carol", 5)]
+    assert 20 < alices < 40
+    assert store.load("alice", "alice_299", NOW) is not None
+    kept, true = size_on_record(place)
+    assert kept == true <= 50_000
+
+
+def test_a_hundredth_more_makes_room_at_once(place: Place, opened: Open) -> None:
+    store = opened(max_bytes=50_000)
+    for number in range(101):
+        store.save(of("alice", number, size=478))
+    assert size_on_record(place) == (49_192, 49_192)  # three have left their ids, and two were enough for the bound
+
+
+def test_the_newest_one_of_a_caller_stays_while_others_have_older_ones(place: Place, opened: Open) -> None:
+    store = opened(max_bytes=10_000)
+    for number in range(6):
+        store.save(of("bob", number, size=978))
+        store.save(of("carol", number, size=478))
+    assert store.save(of("alice", 9, size=7000))
+    assert [name for name, _ in whose(place)] == ["alice", "bob", "carol"]
+    assert store.load("bob", "bob_5", NOW) is not None
+    assert store.save(of("alice", 10, size=7000))
+    assert (store.load("alice", "alice_9", NOW), whose(place)[0]) == (None, ("alice", 1))
+
+
+def test_where_each_has_one_the_oldest_makes_room(place: Place, opened: Open) -> None:
+    store = opened(max_bytes=5000)
+    for number in range(20):
+        store.save(of(f"caller_{number}", number, size=978))
+    assert [name for name, _ in whose(place)] == [f"caller_{number}" for number in (16, 17, 18, 19)]
+
+
+def test_a_smaller_bound_holds_from_the_start(place: Place, opened: Open) -> None:
+    store = opened()
+    store.save_all([of("alice", number, size=178) for number in range(900)])
+    store.save_all([of("bob", number, size=178) for number in range(10)])
+    store.close()
+    opened(max_bytes=20_000, now=NOW + 1000)
+    assert whose(place)[1] == ("bob", 10)
+    kept, true = size_on_record(place)
+    assert kept == true <= 20_000
 
 
 def test_one_that_is_larger_than_all_may_be_is_not_kept(opened: Open) -> None:
