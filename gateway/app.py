@@ -276,7 +276,7 @@ class Gateway:
         self.transport = old.transport if old and old.transport else Transport(connect_s=connect_s)
         if config.translate.fetch_urls:
             self.files = old.files if old and old.files else Transport(connect_s=connect_s, allows=is_public)
-            self.relay.fetcher = Fetcher(self.files)
+            self.relay.fetcher = Fetcher(self.files, self.logger)
 
     async def stop(self, heirs: Sequence["Gateway"] = ()) -> None:
         """End background work, except for what others use; what fails to end keeps nothing else from it."""

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from msgspec.structs import replace
+from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__, ir
 from gateway.dialects.content import media as media_of
@@ -75,10 +76,11 @@ def _media(request: ir.Request) -> Iterable[ir.Media]:
 
 
 class Fetcher:
-    """Fetches by one transport, which allows public addresses only."""
+    """Fetches by one transport, which allows public addresses only; the log says why a server cannot be reached."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, logger: FilteringBoundLogger) -> None:
         self._transport = transport
+        self._logger = logger
 
     async def fetch(self, wanted: Iterable[ir.Media]) -> Fetched:
         """Fetch files, all at once and within 10 s; raise InvalidRequest naming the place of the first that fails."""
@@ -100,6 +102,8 @@ class Fetcher:
         except InvalidRequest as error:
             return error
         except (TransportError, TimeoutError, ValueError) as error:
+            if isinstance(error, TransportError):
+                self._logger.info("a file cannot be fetched", host=urlsplit(file.url or "").hostname, reason=str(error))
             message = f"{file.path}: cannot be fetched: {_words(error)}; send the data as base64"
             return InvalidRequest(message, param=file.path)
 

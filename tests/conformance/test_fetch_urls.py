@@ -35,7 +35,7 @@ async def fetching(
     }
     async with public(fake_gemini, tmp_path, upstream={"openai": openai}, **over) as served:
         files = Transport(allows=lambda _: True, trusts=ssl.create_default_context(cafile=str(certificates[0])))
-        served.gateway.relay.fetcher = Fetcher(files)
+        served.gateway.relay.fetcher = Fetcher(files, served.gateway.logger)
         yield served
         await files.close()
 

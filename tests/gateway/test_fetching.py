@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import LogCapture
 
 from gateway import fetching, ir
 from gateway.errors import InvalidRequest
@@ -25,6 +27,10 @@ PATH = "messages[0].content[1].image_url.url"
 Fetch = Callable[..., Awaitable[ir.Media]]
 
 
+def fetcher(transport: Transport, log: LogCapture | None = None) -> Fetcher:
+    return Fetcher(transport, structlog.wrap_logger(None, processors=[log or LogCapture()]))
+
+
 @pytest.fixture
 async def fetch(certificates: tuple[Path, Path], resolves: dict[str, list[str]]) -> AsyncIterator[Fetch]:
     """Fetch one file where this machine's own address counts as public, or another rule holds."""
@@ -33,7 +39,7 @@ async def fetch(certificates: tuple[Path, Path], resolves: dict[str, list[str]])
     async def fetch(url: str, allows: Callable[[str], bool] = lambda _: True) -> ir.Media:
         trusts = ssl.create_default_context(cafile=str(certificates[0]))
         transports.append(Transport(allows=allows, trusts=trusts))
-        found = await Fetcher(transports[-1]).fetch([ir.Media(media_type="image/*", url=url, path=PATH)])
+        found = await fetcher(transports[-1]).fetch([ir.Media(media_type="image/*", url=url, path=PATH)])
         return found[url]
 
     yield fetch
@@ -215,15 +221,19 @@ async def test_slow_redirects_have_no_more_time_together(monkeypatch: pytest.Mon
     monkeypatch.setattr(fetching, "_TIMEOUT_S", 0.1)
     transport = Leading()
     with pytest.raises(InvalidRequest, match="takes longer than"):
-        await Fetcher(transport).fetch([ir.Media(media_type="image/*", url="https://pictures.test/", path=PATH)])
+        await fetcher(transport).fetch([ir.Media(media_type="image/*", url="https://pictures.test/", path=PATH)])
     await transport.close()
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(pictures: Pictures, resolves: object) -> None:
-    transport = Transport(allows=lambda _: True)
-    with pytest.raises(InvalidRequest, match="cannot be reached"):
-        await Fetcher(transport).fetch([ir.Media(media_type="image/*", url=pictures.url("/dot.png"), path=PATH)])
+    """The caller reads that it failed, and the log says why: what a name resolves to is not for strangers."""
+    transport, log = Transport(allows=lambda _: True), LogCapture()
+    with pytest.raises(InvalidRequest, match="its server cannot be reached; send"):
+        await fetcher(transport, log).fetch([ir.Media(media_type="image/*", url=pictures.url("/dot.png"), path=PATH)])
     await transport.close()
+    (entry,) = log.entries
+    assert (entry["log_level"], entry["event"], entry["host"]) == ("info", "a file cannot be fetched", "pictures.test")
+    assert "certificate" in entry["reason"]
 
 
 async def test_too_many_files_are_refused_at_once() -> None:
@@ -232,7 +242,7 @@ async def test_too_many_files_are_refused_at_once() -> None:
         ir.Media(media_type="image/*", url=f"https://{number}.test/", path=f"at[{number}]") for number in range(21)
     ]
     with pytest.raises(InvalidRequest, match=r"^at\[20\]: more than 20 files"):
-        await Fetcher(transport).fetch(files)
+        await fetcher(transport).fetch(files)
     await transport.close()
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway import ir
 from gateway.errors import InvalidRequest
@@ -62,7 +63,7 @@ async def refusal(url: str, certificates: tuple[Path, Path]) -> str:
     transport = Transport(allows=is_public, trusts=ssl.create_default_context(cafile=str(certificates[0])))
     try:
         with pytest.raises(InvalidRequest) as caught:
-            await Fetcher(transport).fetch([ir.Media(media_type="image/*", url=url, path="at")])
+            await Fetcher(transport, structlog.get_logger()).fetch([ir.Media(media_type="image/*", url=url, path="at")])
     finally:
         await transport.close()
     return caught.value.message
