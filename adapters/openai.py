@@ -140,7 +140,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "resting": (RESTING,),
     "unanswered": (RESULTS,),
     "untied": (TIES,),
-    "short_ids": (TIES,),  # of items
+    "short_ids": (TIES,),  # in Responses
     "remnants": (REMNANTS,),
     "attached": (ATTACHED,),
     "room": (ROOM,),

@@ -290,6 +290,8 @@ CAUSES: Final = Causes(
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
         *((_BAD, words, "texts") for words in _NO_PARTS),
         *((_BAD, words, "nulls") for words in _NO_NULL),
+        (_BAD, "].id: string too long", "short_ids"),  # OpenAI, Azure: messages[1].tool_calls[0].id
+        (_BAD, "call_id: string too long", "short_ids"),  # of a result, and in Responses
         *((_BAD, words.format(name), "remnants") for name in _REMNANTS for words in _NO_REMNANT),
         (_BAD, "image urls are only allowed for messages with role user", "attached"),  # OpenAI, Azure: not in results
         (_BAD, "invalid value: image_url. supported values are: text", "attached"),
@@ -304,8 +306,6 @@ CAUSES: Final = Causes(
         (_BAD, "tool_use.id: string should match", "plain_ids"),  # of Claude, whoever serves it
         (_BAD, "tool_use_id: string should match", "plain_ids"),
         (_BAD, "tooluseid failed to satisfy", "plain_ids"),  # Bedrock behind one
-        (_BAD, "].id: string too long", "short_ids"),  # OpenAI, Azure: messages[1].tool_calls[0].id
-        (_BAD, "tool_call_id: string too long", "short_ids"),
         (_BAD, "invalid message role: system", "system_turns"),  # MiniMax
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
         (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content

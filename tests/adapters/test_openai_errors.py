@@ -230,6 +230,13 @@ def test_published_refusals(name: str) -> None:
             ),
             "short_ids",
         ),
+        (
+            (
+                "Invalid 'input[1].call_id': string too long. Expected a string with maximum length 64, but got a "
+                "string with length 83 instead."
+            ),
+            "short_ids",
+        ),
         ("invalid params, invalid chat setting (2013)", "system_turns"),
         ("invalid params, chat content is empty (2013)", "emptiness"),  # MiniMax
         ("Invalid request: text content is empty", "emptiness"),  # Moonshot

@@ -12,7 +12,8 @@ import pytest
 from gateway.app import create_app
 from gateway.testing.fake import FakeUpstream, Received, Reply
 from tests.conformance.test_demanded import MISTRAL, before, messages, statuses
-from tests.fakes.openai_api import FakeOpenAI
+from tests.conformance.test_unanswered_calls import MODEL, by_responses
+from tests.fakes.openai_api import RESPONSES, FakeOpenAI
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +78,20 @@ async def test_a_chat_goes_on_at_openai_with_ids_that_are_too_long_there(tmp_pat
         calls, results = ids_in(fake)
         assert calls == results
         assert (calls[0] != VLLM, len(calls[0]) <= 40, calls[1]) == (True, True, "call_2")
+
+
+async def test_responses_go_on_at_openai_with_ids_that_are_too_long_there(tmp_path: Path) -> None:
+    """LiteLLM writes signatures into the ids of Gemini's calls."""
+    path, given = "/v1/responses", f"call_1__thought__{'AAAA' * 50}"
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, **by_responses(fake)) as http:
+        for _ in range(2):
+            response = await http.post(path, json=asked(path, MODEL, given, "call_2"))
+            assert response.status_code == 200, response.text
+        asked_for = fake.calls(RESPONSES)
+        assert [one.status for one in asked_for] == [400, 200, 200]
+        ids = [item["call_id"] for item in asked_for[-1].request["input"] if "call_id" in item]
+        assert ids[:2] == ids[2:]
+        assert (ids[0].startswith("call_"), len(ids[0]) <= 64, ids[1]) == (True, True, "call_2")
 
 
 @pytest.mark.parametrize("path", TOOLS)

@@ -2,7 +2,7 @@
 
 nine letters and digits   Mistral
 functions.NAME:NUMBER     Kimi
-40 characters             OpenAI, at most
+40 characters             OpenAI, at most; 64 in Responses
 """
 
 import re
@@ -26,9 +26,9 @@ _NINE: Final = re.compile(r"[A-Za-z0-9]{9}")
 NUMBERED: Final[Demand] = "numbered ids"
 
 
-def shortened(given: str) -> str:
+def shortened(given: str, most: int = _MOST) -> str:
     """Keep an id within OpenAI's limit."""
-    return given if len(given) <= _MOST else f"call_{_digest(given)[:24]}"
+    return given if len(given) <= most else f"call_{_digest(given)[:24]}"
 
 
 def renamed(messages: Sequence[Message], demand: Demand) -> list[Message]:

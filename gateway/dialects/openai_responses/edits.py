@@ -29,6 +29,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.openai_chat.call_ids import shortened
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.openai_chat.room import shorten
 from gateway.dialects.outbound import REFUSED, RESULTS, ROOM, TIES, OpenAITarget, OpenAIWritten, lost_with
@@ -59,6 +60,8 @@ _SEAL: Final = "encrypted_content"
 _THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
 # whose ids tie them to thoughts
 _SAID: Final = frozenset({"message", "function_call", "custom_tool_call", *(ran.item for ran in RAN.values())})
+_CALL_ID: Final = "call_id"
+_LONGEST_ID: Final = 64
 _PREVIOUS: Final = "previous_response_id"
 _REFUSED: Final = "this model does not support it"
 _ELSEWHERE: Final = "only the account that this thought belongs to can read it"
@@ -137,7 +140,7 @@ def _unseal(words: _Words) -> None:
 
 
 def _untie(words: _Words) -> None:
-    """Take the ids of what the model has said, by which the upstream finds that it had thoughts."""
+    """Take the ids of what the model has said, by which the upstream finds that it had thoughts; shorten the others."""
     items: list[Raw] = words.get(_INPUT, RAWS) or []
     after = mended(items, lambda _, one: _untied(one))
     if after is not None:
@@ -146,7 +149,10 @@ def _untie(words: _Words) -> None:
 
 def _untied(raw: Raw) -> Raw:
     fields = read(raw, FIELDS) or {}
-    kind = read(fields.get("type", NULL), TEXT)
+    kind, call_id = (read(fields.get(name, NULL), TEXT) for name in ("type", _CALL_ID))
+    if call_id is not None and (short := shortened(call_id, _LONGEST_ID)) is not call_id:
+        fields[_CALL_ID] = Raw(_encode(short))
+        raw = Raw(_encode(fields))
     return _unnamed(fields) if kind is not None and kind in _SAID and "id" in fields else raw
 
 
