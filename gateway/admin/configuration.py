@@ -63,7 +63,7 @@ class Configuration:
 
     async def _show(self, visit: Visit) -> Response:
         readiness = await self._inside.readiness()
-        rows = report(self._services.loaded)
+        rows = await asyncio.to_thread(report, self._services.loaded)
         disk = await asyncio.to_thread(self._on_disk)
         if not visit.html:
             return Response(msgspec.json.encode(self._json(readiness, rows, disk)), media_type="application/json")

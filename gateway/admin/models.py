@@ -32,6 +32,7 @@ __all__ = ["Models"]
 _PATH: Final = "/admin/models"
 _EXPLAIN: Final = "gateway.explain"  # the part that `gateway explain` loads
 _WAYS: Final = "gateway.explain.ways"
+_SLICE: Final = 32  # names, which take a few milliseconds
 _FORM_BYTES: Final = 2 * 1024 * 1024
 _FIELDS: Final = ("model", "dialect", "body")
 
@@ -95,10 +96,15 @@ class Models:
         return await self._writing.page(visit, "models", values)
 
     async def _led(self) -> list[_Led]:
-        """Follow every name; a rule with weights makes several ways of it."""
+        """Follow every name, and serve others meanwhile; a rule with weights makes several ways of it."""
         part = await asyncio.to_thread(import_module, _WAYS)
         ways = cast("type[Ways]", part.Ways)(self._services.loaded.config, self._services.adapters)
-        return list(_follow(ways))
+        led: list[_Led] = []
+        for one in _follow(ways):
+            led.append(one)
+            if len(led) % _SLICE == 0:
+                await asyncio.sleep(0)
+        return led
 
     async def _explained(self, model: str, dialect: str, body: str) -> object:
         """Explain as the command does; raise InvalidRequest for what is no request."""

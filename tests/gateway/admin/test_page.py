@@ -244,3 +244,16 @@ def test_a_pool_and_its_credential_rest_until_the_same_minute(seconds: float) ->
 )
 def test_nearly_nothing_is_not_nothing(part: float, words: str) -> None:
     assert percent(part) == words
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+@pytest.mark.parametrize("path", ["/admin/models", "/admin/configuration"])
+async def test_thousands_of_names_hold_nobody_up(tmp_path: Path, path: str, accept: str) -> None:
+    """The guard of the event loop looks at every step."""
+    names = [f"vendor/model-{number}" for number in range(1500)]
+    table = {"type": "openai", "base_url": "http://127.0.0.1:9/v1", "models": names}
+    alias = {f"name-{number}": f"one/{name}" for number, name in enumerate(names)}
+    app = configured(tmp_path, upstream={"one": table, "two": table}, models={"alias": alias})
+    async with visiting(app, accept=accept) as http:
+        response = await http.get(path, auth=ADMIN)
+    assert (response.status_code, "name-1499" in response.text) == (200, True)
