@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -65,7 +65,8 @@ class Resolver:
         self._all = tuple(adapters.values())
         self._renaming = tuple(adapter for adapter in self._all if isinstance(adapter, Renaming))
         self._upstreams = config.upstream
-        self._aliases = {name: config.upstream[name].alias for name in adapters}
+        self._alias = _Rules(config.models.alias)
+        self._weaker = {name: _Rules(config.upstream[name].alias) for name in adapters}
         self._demos = {name for name in adapters if isinstance(config.upstream[name], DemoConfig)}
         self._pick = pick or _weighted
 
@@ -115,7 +116,7 @@ class Resolver:
     # the rules; `suffixes` are those that were cut off this very name
 
     def _from_alias(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
-        found = _lookup(self._models.alias, name)
+        found = self._alias.find(name)
         if found is None:
             return self._from_upstream(name, suffixes, walk)
         glob, rule = found
@@ -214,8 +215,8 @@ class Resolver:
         families = self._models.family
         if (word := family_of(families, name)) is not None:
             return self._follow(name, families[word], ("models", "family", word), walk)
-        for upstream, aliases in self._aliases.items():
-            found = _lookup(aliases, name) or _lookup(aliases, _undated(name))
+        for upstream, rules in self._weaker.items():
+            found = rules.find(name) or rules.find(_undated(name))
             if found is not None:
                 glob, rule = found
                 return self._follow(name, rule, ("upstream", upstream, "alias", glob), walk)
@@ -292,6 +293,23 @@ class Resolver:
         return adapter.name, info
 
 
+class _Rules:
+    """The rules of one table, of which there may be thousands."""
+
+    def __init__(self, rules: Mapping[str, ModelRule]) -> None:
+        self._rules = rules
+        self._globs = [(re.compile(translate(glob)).match, glob) for glob in rules if is_glob(glob)]
+
+    def find(self, name: str) -> tuple[str, ModelRule] | None:
+        """Find that of a name, and what it is for: exact names first, then globs, top to bottom."""
+        if name in self._rules:
+            return name, self._rules[name]
+        for fits, glob in self._globs:
+            if fits(name):
+                return glob, self._rules[glob]
+        return None
+
+
 class _Unserved(Exception):
     """No rule knows the name that the asked one leads to."""
 
@@ -340,17 +358,6 @@ def _retired(asked: str, name: str, adapters: Iterable[Renaming], walk: _Walk) -
 
 def _undated(name: str) -> str:
     return _DATE.sub("", name)
-
-
-def _lookup(rules: Mapping[str, ModelRule], name: str) -> tuple[str, ModelRule] | None:
-    """Exact names first, then globs, top to bottom."""
-    if name in rules:
-        return name, rules[name]
-    return next(_matching(rules, name), None) if rules else None
-
-
-def _matching(rules: Mapping[str, ModelRule], name: str) -> Iterator[tuple[str, ModelRule]]:
-    return ((glob, rule) for glob, rule in rules.items() if is_glob(glob) and fnmatchcase(name, glob))
 
 
 def _first(names: Sequence[str], _: Sequence[float]) -> str:
