@@ -112,6 +112,8 @@ SIGNED: Final[Words] = (
     (_400, "thoughtsignature", "signatures"),
     (_400, "invalid signature", "signatures"),
     (_400, "signature: field required", "signatures"),
+    (_400, "thinking: field required", "signatures"),  # of Claude, whoever serves it: what is signed has no words
+    (_400, "must contain thinking", "signatures"),
 )
 # Of calls without results, and results without calls, also where Google speaks OpenAI's API.
 UNANSWERED: Final[Words] = (

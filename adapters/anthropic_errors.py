@@ -72,6 +72,7 @@ _CAUSES: Final = Causes(
         # thoughts that are sent back
         (_400, "invalid signature in thinking", "signatures"),
         (_400, "signature: field required", "signatures"),
+        (_400, "must contain thinking", "signatures"),  # an older model, of what a newer one has signed without words
         (_400, "invalid data in redacted_thinking", "signatures"),
         (_400, "thinking or redacted_thinking blocks in the latest assistant message cannot be modified", "signatures"),
         (_400, "expected thinking or redacted_thinking", "thinking"),

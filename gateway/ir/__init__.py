@@ -56,7 +56,7 @@ from .request import (
     ToolResult,
     Turn,
 )
-from .signature import REDACTED, Family, Signature, family_of, is_gemini, is_sealed, seal, unseal
+from .signature import REDACTED, Family, Signature, family_of, is_gemini, is_sealed, seal, unseal, unseal_thought
 
 __all__ = [
     "MOST_TOKENS",
@@ -119,4 +119,5 @@ __all__ = [
     "is_sealed",
     "seal",
     "unseal",
+    "unseal_thought",
 ]

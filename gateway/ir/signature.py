@@ -2,10 +2,10 @@
 
     gw1.<family>.<kind>.<base64url>.<8 hex of SHA-256>
 
-family: g(emini) c(laude) o(penai); kind: t(ext: thoughts and text) f(unction call). The hash
-finds damage, it keeps no secret. A signature is only ever replayed to the family that made it. What has the form of an
-envelope is one, however it begins: a damaged one must not be taken for a bare signature and sent to anybody. That
-of `unsigned` says that a thought has none.
+family: g(emini) c(laude) o(penai); kind: t(ext: thoughts and text) f(unction call) w(ords: of a thought that the caller
+does not see, behind its signature). The hash finds damage, it keeps no secret. A signature is only ever replayed to
+the family that made it. What has the form of an envelope is one, however it begins: a damaged one must not be taken for
+a bare signature and sent to anybody. That of `unsigned` says that a thought has none.
 """
 
 import binascii
@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["REDACTED", "Family", "Signature", "family_of", "is_gemini", "is_sealed", "seal", "unseal"]
+__all__ = ["REDACTED", "Family", "Signature", "family_of", "is_gemini", "is_sealed", "seal", "unseal", "unseal_thought"]
 
 Family = Literal["gemini", "claude", "openai"]
 
@@ -26,8 +26,9 @@ _FAMILIES: dict[str, Family] = {letter: family for family, letter in _LETTERS.it
 # Stands before sealed thoughts where they travel as a signature; like an envelope, so that nobody takes them for one.
 REDACTED: Final = "gw1.redacted_thinking."
 _NOBODYS: Final = "unsigned"
+_BEHIND: Final = "\n"  # a signature, and its thought's words
 # bare signatures are base64 in either alphabet, which has no dot
-_FORM: Final = re.compile(r"gw1\..*|.{5}\.[tf]\.[\w-]*\.[0-9a-f]{8}", re.DOTALL | re.ASCII)
+_FORM: Final = re.compile(r"gw1\..*|.{5}\.[tfw]\.[\w-]*\.[0-9a-f]{8}", re.DOTALL | re.ASCII)
 
 
 class Signature(Struct, gc=False, frozen=True):
@@ -57,12 +58,20 @@ def is_gemini(model: str) -> bool:
     return "gemini" in model.lower()
 
 
-def seal(signature: Signature) -> str:
-    """Put a signature into its envelope; one without issuer stays bare."""
+def seal(signature: Signature, words: str = "") -> str:
+    """Put a signature into its envelope; one without issuer stays bare.
+
+    `words`: what it signs, where the caller does not see that. Claude wants it back where it does not speak its own
+    dialect: "thinking.thinking: Field required".
+    """
     if signature.issuer is None:
         return signature.value
-    body = urlsafe_b64encode((signature.value or _NOBODYS).encode()).decode().rstrip("=")
-    head = f"gw1.{_LETTERS[signature.issuer]}.{signature.kind}.{body}"
+    kind: str = signature.kind
+    value = signature.value or _NOBODYS
+    if words and signature.issuer == "claude" and kind == "t" and signature.value and _BEHIND not in signature.value:
+        kind, value = "w", f"{value}{_BEHIND}{words}"
+    body = urlsafe_b64encode(value.encode("utf-8", "replace")).decode().rstrip("=")
+    head = f"gw1.{_LETTERS[signature.issuer]}.{kind}.{body}"
     return f"{head}.{_check(head)}"
 
 
@@ -76,21 +85,27 @@ def unseal(text: str) -> Signature | None:
 
     What is no envelope comes back bare, without issuer.
     """
+    return unseal_thought(text)[0]
+
+
+def unseal_thought(text: str) -> tuple[Signature | None, str]:
+    """Take a thought's signature out of its envelope, and the words that the caller has not seen."""
     if not is_sealed(text):
-        return Signature(None, text) if text else None
+        return (Signature(None, text) if text else None), ""
     head, _, check = text.rpartition(".")
     fields = head.split(".")
     if len(fields) != 4 or check != _check(head) or fields[0] != "gw1":
-        return None
+        return None, ""
     _, letter, kind, body = fields
     issuer = _FAMILIES.get(letter)
-    if issuer is None or kind not in ("t", "f"):
-        return None
+    if issuer is None or kind not in ("t", "f", "w"):
+        return None, ""
     try:
         value = urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()
     except (binascii.Error, ValueError):
-        return None
-    return Signature(issuer, "" if value == _NOBODYS else value, "f" if kind == "f" else "t")
+        return None, ""
+    value, _, words = value.partition(_BEHIND) if kind == "w" else (value, "", "")
+    return Signature(issuer, "" if value == _NOBODYS else value, "f" if kind == "f" else "t"), words
 
 
 def _check(head: str) -> str:

@@ -293,7 +293,10 @@ THINKING: Final = (
         "messages[].tool_calls[].extra_content.google.thought_signature (Gemini's)",
     ),
     *hold(
-        {**answered(provider_specific_fields={"extra_content": signed("claude")}), "reasoning_effort": "low"},
+        {
+            **answered(provider_specific_fields={"extra_content": signed("claude")}, reasoning_content="Hm."),
+            "reasoning_effort": "low",
+        },
         "messages[].provider_specific_fields.extra_content",
     ),
     *hold(

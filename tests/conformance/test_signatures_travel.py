@@ -20,12 +20,13 @@ import tomlkit
 from tests.conformance import anthropic_api, gemini_api, vertex_api
 from tests.conformance import served as code_assist
 from tests.conformance.replies import FC, chunk, script
-from tests.conformance.travelling import CALLERS
+from tests.conformance.travelling import BUDGET, CALLERS
 from tests.fakes.anthropic_api import MESSAGES, FakeAnthropic
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.server import STREAM
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.vertex_api import FakeVertex
+from tests.gateway.dialects.anthropic.reader import content, parse
 from tests.patience import patient
 from tests.ports import free_port
 from tests.processes import gateway
@@ -219,6 +220,34 @@ async def test_thoughts_that_are_not_shown_come_home(upstream: str, kept: dict[s
             ((words, signature),) = one.thoughts
             assert signature
             assert words == (THOUGHT["openai-responses"] if upstream == "claude" else "")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_thoughts_that_are_not_shown_come_home_to_another_process(stream: bool, tmp_path: Path) -> None:
+    """Code Assist takes no signature of Claude's without the words that it signs: thinking.thinking, field required."""
+    async with standing("claude", tmp_path) as one:
+        text = one.text("anthropic")
+        hidden: dict[str, Any] = {"thinking": {**BUDGET, "display": "omitted"}, "stream": stream}
+        messages, responses = CALLERS["anthropic"], CALLERS["openai-responses"]
+        asked = messages.ask(one.model, text) | hidden
+        without: dict[str, Any] = {"reasoning": {"effort": "low"}, "stream": stream}
+        wanted = responses.ask(one.model, text) | without
+        async with one.running() as http:
+            first = await http.post("/v1/messages", json=asked)
+            blocks = content(parse(first.content)) if stream else first.json()["content"]
+            second = await http.post("/v1/responses", json=wanted)
+            items = responses.said(second.content) if stream else second.json()["output"]
+        assert [block.get("thinking") for block in blocks] == ["", None]
+        assert [item.get("summary") for item in items] == [[], None]
+        async with one.running() as http:
+            for path, body in (
+                ("/v1/messages", messages.reply(asked, blocks)),
+                ("/v1/responses", responses.reply(wanted, items)),
+            ):
+                response = await http.post(path, json=body)
+                assert response.status_code == 200, response.text
+                ((words, signature),) = one.thoughts
+                assert (words, signature != "") == (THOUGHT["anthropic"], True)
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)

@@ -14,7 +14,7 @@ from tests.gateway.dialects.gemini.caller import sse
 from tests.gateway.dialects.openai_chat.chat import Stream as ChatStream
 from tests.gateway.dialects.openai_responses.responses import Stream as ResponsesStream
 
-__all__ = ["CALLERS", "Caller"]
+__all__ = ["BUDGET", "CALLERS", "Caller"]
 
 Json = dict[str, Any]
 

@@ -85,6 +85,8 @@ def thoughts_signed(call: Call) -> None:
             if part.get("thought") and not signature:
                 raise claude(f"messages.{turn.index}.content.{place}.thinking.signature: Field required")
             thought = part.get("text", "") if part.get("thought") else ""
+            if part.get("thought") and not thought:  # proto3 has no empty text: what it is translated into lacks it
+                raise claude(f"messages.{turn.index}.content.{place}.thinking.thinking: Field required")
             if signature and not call.signatures.signs(signature, thought):
                 raise claude(f"messages.{turn.index}.content.{place}: Invalid `signature` in `thinking` block")
 

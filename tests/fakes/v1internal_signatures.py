@@ -1,8 +1,8 @@
 """Signatures of thoughts: fresh ones for replies, and the judgement of those that come back.
 
 Claude's are base64 twice, so they begin with `R`; Gemini's are base64 once. The sentinel stands for a missing
-signature on a function call, on Gemini only. The text of a thought that this fake signed may be left out on return,
-but not changed. Signatures do not live for ever: they end with a change of route, of account or of model.
+signature on a function call, on Gemini only. The text of a thought that this fake signed may not be changed. Signatures
+do not live for ever: they end with a change of route, of account or of model.
 """
 
 from __future__ import annotations

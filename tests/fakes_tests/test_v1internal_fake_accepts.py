@@ -162,10 +162,11 @@ async def test_claude_refuses_a_signed_thought_that_was_changed(client: Client) 
     assert message(await refused.json()) == "messages.1.content.0: Invalid `signature` in `thinking` block"
 
 
-async def test_claude_takes_back_a_signature_without_its_thought(client: Client) -> None:
+async def test_claude_refuses_a_signature_without_its_thought(client: Client) -> None:
+    """CLIProxyAPI pull request 2723, antigravity-claude-proxy issue 373."""
     answer = parts(await client.ask("!think one\n!tool f {}", CLAUDE, generationConfig=thinks()))
     hidden = [part | {"text": ""} if part.get("thought") else part for part in replayed(answer)]
     number = answer[-2]["functionCall"]["id"]
-    assert await client.stream(
-        body(CLAUDE, user("u"), said(*hidden), user(result("f", number)), generationConfig=thinks())
-    )
+    sent = body(CLAUDE, user("u"), said(*hidden), user(result("f", number)), generationConfig=thinks())
+    refused = await client.post("generateContent", sent)
+    assert message(await refused.json()) == "messages.1.content.0.thinking.thinking: Field required"

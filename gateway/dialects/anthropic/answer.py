@@ -114,8 +114,8 @@ def shows(answering: Answering) -> Shows:
     return "nothing" if reasoning.visible is False else "words"
 
 
-def envelope(signature: ir.Signature | None, answering: Answering) -> str:
-    """Write the signature of a thinking block; "" = signatures stay here.
+def envelope(signature: ir.Signature | None, answering: Answering, unseen: str = "") -> str:
+    """Write the signature of a thinking block; "" = signatures stay here. `unseen`: words that the caller gets not.
 
     A thought that nobody signed has an envelope that says so. Anthropic signs all of its own, so clients take an
     empty signature for that of a cut stream, and send such a thought back as words that anybody reads.
@@ -123,7 +123,9 @@ def envelope(signature: ir.Signature | None, answering: Answering) -> str:
     if not answering.sealed:
         return ""
     family = ir.family_of(answering.request.model)
-    return ir.seal(replace(signature, kind="t") if signature is not None else ir.Signature(family, ""))
+    if signature is None:
+        return ir.seal(ir.Signature(family, ""))
+    return ir.seal(replace(signature, kind="t"), unseen)
 
 
 def carrier(signature: ir.Signature | None, answering: Answering) -> str:

@@ -96,13 +96,13 @@ class Thinking(Struct, tag="thinking"):
     signature: str | None = None
 
     def parts(self, place: Place) -> Iterator[ir.Part]:
-        signature = ir.unseal(self.signature or "")
+        signature, unseen = ir.unseal_thought(self.signature or "")
         if self.signature and signature is None:
             place.lose("signature", "the signature is corrupt")
         if signature is not None and not signature.value:
             signature = None  # it was given out as one that nobody signed
         if self.thinking or signature is not None:
-            yield ir.Thinking(text=self.thinking, signature=signature)
+            yield ir.Thinking(text=self.thinking or unseen, signature=signature)
 
 
 class RedactedThinking(Struct, tag="redacted_thinking"):

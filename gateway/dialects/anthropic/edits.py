@@ -207,7 +207,11 @@ def _unvertexed(fields: Fields, _: Answering) -> Fields | None:
 
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="this upstream's name for the model", apply=take_model),
-    RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=unsealed),
+    RequestEdit(
+        name="own",
+        why="this gateway's envelope around signatures is not sent upstream; LangChain leaves out empty thoughts",
+        apply=unsealed,
+    ),
     RequestEdit(name="blank", why="Anthropic rejects blank text of the model, also at the end", apply=filled),
     RequestEdit(name="shown", why="images of another model cannot stand in a model's message", apply=shown),
     RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic requires", apply=_defaults),

@@ -70,7 +70,7 @@ def unsealed(words: Conversed) -> None:
         if kind in _THOUGHTS:
             thought = _thought(block, _THOUGHTS[kind], path, words, refused=refused)
             gone = gone or thought is None
-            return thought
+            return {**thought, kind: NO_TEXT} if thought and kind == _THINKING and kind not in thought else thought
         if kind in (_FOUND, _SEARCHED) and name_of(block, "tool_use_id" if kind == _FOUND else "id") in own:
             words.lose(path, _NOT_SEARCHED)
             return None

@@ -58,6 +58,7 @@ class Stream:
         self._thinks = False  # within a thinking block of the upstream
         self._call: ir.BlockStarted | None = None  # waits for its signature
         self._argued = False
+        self._unseen: list[str] = []  # words of thoughts of which the caller gets the signature alone
         self._sources: list[ir.CitationDelta] = []
         self._opaque: list[ir.OpaqueEvent] = []
 
@@ -88,6 +89,7 @@ class Stream:
             case ir.BlockStarted(kind=kind):
                 self._close_block()
                 self._thinks = kind == "thinking"
+                self._unseen.clear()
                 self._call = event if kind == "tool_call" else None
             case ir.TextDelta(text):
                 self._write_text(text)
@@ -129,6 +131,8 @@ class Stream:
     def _write_thinking(self, text: str) -> None:
         if self._shows != "words":
             self._start()
+            if self._shows == "signatures":
+                self._unseen.append(text)
         elif text:
             self._begin("thinking")
             self._delta(text)
@@ -184,7 +188,8 @@ class Stream:
         if self._open == "tool_use" and not self._argued:
             self._delta("{}")  # a call without arguments still needs a delta that parses
         if self._open == "thinking":
-            self._delta_of({"type": "signature_delta", "signature": envelope(self._signature, self._answering)})
+            value = envelope(self._signature, self._answering, "".join(self._unseen))
+            self._delta_of({"type": "signature_delta", "signature": value})
         if self._open:
             self._stop_block()
 

@@ -65,9 +65,9 @@ def _thinking(part: ir.Thinking, answering: Answering) -> Iterator[JSON]:
     if part.redacted is not None:
         yield {"type": "redacted_thinking", "data": part.redacted}
         return
-    text = part.text if shown == "words" else ""
+    text, unseen = (part.text, "") if shown == "words" else ("", part.text)
     if text or (part.signature is not None and answering.sealed):
-        yield thinking_block(text, envelope(part.signature, answering))
+        yield thinking_block(text, envelope(part.signature, answering, unseen))
 
 
 def _call(part: ir.ToolCall, number: int, answering: Answering) -> Iterator[JSON]:

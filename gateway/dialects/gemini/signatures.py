@@ -73,6 +73,8 @@ class Replay(Struct, frozen=True, kw_only=True):
         signature = thought.signature
         if self.family != "claude" or not self.thoughts or signature is None or not self._trusts(signature):
             return False
+        if not thought.text:  # empty words are none in what Google makes of it for Claude, who misses them
+            return False
         return signature.issuer == "claude" or (signature.issuer is None and signature.value.startswith(_CLAUDE))
 
     def _gemini(self, signature: ir.Signature) -> ir.Signature | None:

@@ -220,7 +220,7 @@ class Conversation:
         text = "\n\n".join(words.text for words in item.content or item.summary or ())
         if item.content and item.summary:
             place.lose("summary", "content already says it")
-        signature = _signature(item.encrypted_content, place)
+        signature, unseen = _signature(item.encrypted_content, place)
         if signature is not None and signature.kind == "f":
             if self._speaker != "assistant":
                 self._end()
@@ -228,7 +228,7 @@ class Conversation:
             self._carry((signature, place))
             signature = None
         if text or signature is not None:
-            self._say("assistant", ir.Thinking(text=text, signature=signature), place.path)
+            self._say("assistant", ir.Thinking(text=text or unseen, signature=signature), place.path)
 
     def picture(self, kind: str, raw: Raw, place: Place) -> None:
         """Read a picture that was drawn; one that came to nothing, or that is a drawing in words, stays as it is."""
@@ -294,16 +294,16 @@ def _texts(parts: Iterable[Given], role: str, place: Place) -> Iterator[ir.Text]
         yield part
 
 
-def _signature(sealed: str | None, place: Place) -> ir.Signature | None:
-    """Open our envelope; what is none was sealed by OpenAI, whose form of thoughts this is."""
+def _signature(sealed: str | None, place: Place) -> tuple[ir.Signature | None, str]:
+    """Open our envelope, and give words that stand in it; what is none was sealed by OpenAI, whose form this is."""
     if not sealed:
-        return None
+        return None, ""
     if not ir.is_sealed(sealed):
-        return ir.Signature("openai", sealed)
-    signature = ir.unseal(sealed)
+        return ir.Signature("openai", sealed), ""
+    signature, unseen = ir.unseal_thought(sealed)
     if signature is None:
         place.lose("encrypted_content", "the signature is corrupt")
-    return signature
+    return signature, unseen
 
 
 def _words(output: Raw) -> str:

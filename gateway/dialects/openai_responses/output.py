@@ -102,6 +102,7 @@ class Output:
         self._emit = emit
         self._shows = request.reasoning.visible is not False
         self._carries = answer.carries(answering)
+        self._unseen: list[str] = []  # words of a thought that the caller does not see
         self._free_form = frozenset(tool.name for tool in request.tools if tool.free_form)
         self._runs = ran_by(request.tools)
         self._ran: tuple[Ran, str] | None = None  # what is called, by what id: the item waits for its arguments
@@ -174,6 +175,7 @@ class Output:
     def _start(self, event: ir.BlockStarted) -> None:
         self._run()
         self._kind = event.kind
+        self._unseen.clear()
         self._call = event if event.kind == "tool_call" else None
         self._signature = None
 
@@ -183,7 +185,9 @@ class Output:
             self._write(_TEXT, event.text)
 
     def _think(self, event: ir.ThinkingDelta) -> None:
-        if event.text and self._shows:
+        if not self._shows:
+            self._unseen.append(event.text)
+        elif event.text:
             self._write(_SUMMARY, event.text)
 
     def _sign(self, event: ir.SignatureDelta) -> None:
@@ -234,7 +238,7 @@ class Output:
     def _envelope(self) -> str:
         """Give the signature of thoughts; a bare one would come back as if OpenAI had made it."""
         known = self._signature is not None and self._signature.issuer is not None
-        return envelope(self._signature, self._answering) if known else ""
+        return envelope(self._signature, self._answering, "".join(self._unseen)) if known else ""
 
     # items
 

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import ir
 from tests.strategies import signatures
@@ -21,6 +22,19 @@ def test_what_is_sealed_comes_back(signature: ir.Signature) -> None:
     assert back is not None
     assert (back.issuer, back.value) == (signature.issuer, signature.value)
     assert signature.issuer is None or back.kind == signature.kind
+
+
+@given(signatures(), st.text(st.characters(codec="utf-8")))
+def test_words_that_are_not_shown_come_back_with_claudes_signature(signature: ir.Signature, words: str) -> None:
+    sealed = ir.seal(signature, words)
+    back, said = ir.unseal_thought(sealed)
+    assert back == ir.unseal(sealed) == ir.unseal(ir.seal(signature))
+    wanted = signature.issuer == "claude" and signature.kind == "t"
+    assert said == (words if wanted and signature.value and "\n" not in signature.value else "")
+
+
+def test_half_a_character_among_words_that_are_not_shown_is_no_error() -> None:
+    assert ir.unseal_thought(ir.seal(ir.Signature("claude", "s"), "a\ud800")) == (ir.Signature("claude", "s"), "a?")
 
 
 @pytest.mark.parametrize("length", range(1, 41))

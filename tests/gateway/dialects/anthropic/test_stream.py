@@ -237,11 +237,11 @@ def test_no_thought_is_shown_to_a_caller_who_did_not_ask() -> None:
     assert content(parse(data)) == [{"type": "text", "text": "a"}]
 
 
-def test_omitted_thoughts_leave_their_signature() -> None:
+def test_omitted_thoughts_leave_their_signature_and_their_words_in_it() -> None:
     omitted = answering(ir.Reasoning(visible=False, display="omitted"))
     events = parse(write([ir.Started(), *thinking("secret", THOUGHT), *text("a"), STOP], omitted))
     check(events)
-    assert content(events)[0] == {"type": "thinking", "thinking": "", "signature": ir.seal(THOUGHT)}
+    assert content(events)[0] == {"type": "thinking", "thinking": "", "signature": ir.seal(THOUGHT, "secret")}
 
 
 def test_images_go_out_as_markdown() -> None:

@@ -72,10 +72,10 @@ def test_a_thought_that_nobody_signed_says_so() -> None:
     assert whole(ir.Thinking(text="hm"), to=answering(sealed=False))["content"][0] == said | {"signature": ""}
 
 
-def test_omitted_thoughts_leave_their_signature() -> None:
+def test_omitted_thoughts_leave_their_signature_and_their_words_in_it() -> None:
     omitted = answering(ir.Reasoning(visible=False, display="omitted"))
     message = whole(ir.Thinking(text="hm", signature=THOUGHT), ir.Text(text="a"), to=omitted)
-    assert message["content"][0] == {"type": "thinking", "thinking": "", "signature": ir.seal(THOUGHT)}
+    assert message["content"][0] == {"type": "thinking", "thinking": "", "signature": ir.seal(THOUGHT, "hm")}
 
 
 def test_sealed_thoughts_go_out_as_they_are() -> None:

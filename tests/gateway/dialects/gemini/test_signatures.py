@@ -152,16 +152,12 @@ def test_thoughts_between_the_words_of_claude_stay_there() -> None:
     assert [part.get("text") for part in parts] == ["a", "I look.", "b", "There:", None]
 
 
-def test_thought_whose_words_were_withheld_goes_back_too() -> None:
-    request = claude(user("u"), assistant(thought(""), call()), user(result()))
-    assert request["contents"][1]["parts"][0] == {"thought": True, "text": "", "thoughtSignature": CLAUDE_SIGNATURE}
-
-
 UNUSABLE = [
     thought(signature=None),
     thought(signature=GEMINI_SIGNATURE, issuer="gemini"),
     thought(signature=GEMINI_SIGNATURE, issuer=None),
     thought(signature="claude#abc", issuer=None),
+    thought(""),
     ir.Thinking(text="", redacted="sealed"),
 ]
 
