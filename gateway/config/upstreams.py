@@ -9,6 +9,7 @@ from msgspec.structs import force_setattr
 
 from gateway.config.sources import Tree, as_tree
 from gateway.config.values import (
+    Api,
     Base,
     Count,
     Endpoint,
@@ -18,6 +19,7 @@ from gateway.config.values import (
     Line,
     ModelRule,
     Positive,
+    Root,
     Rule,
     Seconds,
     Url,
@@ -148,7 +150,7 @@ class V1InternalConfig(_Google, frozen=True, kw_only=True, tag="v1internal"):
 
     type: ClassVar[str] = "v1internal"
     built_in: ClassVar[Mapping[str, ModelRule]] = {**_MISSPELT, **_CLAUDE}
-    base_urls: tuple[Base, ...] = ()
+    base_urls: tuple[Root, ...] = ()
     user_agent: Line = ""
     headers: dict[str, Line] = {}
     envelope: Literal["antigravity", "gemini-cli"] = "antigravity"
@@ -162,7 +164,7 @@ class GeminiConfig(_Google, frozen=True, kw_only=True, tag="gemini"):
 
     type: ClassVar[str] = "gemini"
     api_key: Keys = ()
-    base_url: Base = ""
+    base_url: Root = ""
     pool: PoolConfig = PoolConfig()
 
 
@@ -172,7 +174,7 @@ class VertexConfig(_Google, frozen=True, kw_only=True, tag="vertex"):
     type: ClassVar[str] = "vertex"
     project: str = ""
     location: str = "us-central1"
-    base_url: Base = ""
+    base_url: Root = ""
 
 
 class OpenAIConfig(_Upstream, frozen=True, kw_only=True, tag="openai"):
@@ -180,7 +182,7 @@ class OpenAIConfig(_Upstream, frozen=True, kw_only=True, tag="openai"):
 
     type: ClassVar[str] = "openai"
     api_key: Keys = ()
-    base_url: Base = ""
+    base_url: Api = ""
     api: Literal["chat", "responses"] = "chat"
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
     pool: PoolConfig = PoolConfig()
@@ -202,7 +204,7 @@ class AnthropicConfig(_Upstream, frozen=True, kw_only=True, tag="anthropic"):
 
     type: ClassVar[str] = "anthropic"
     api_key: Keys = ()
-    base_url: Base = ""
+    base_url: Root = ""
     pool: PoolConfig = PoolConfig()
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "LEVELS",
     "OLD_LEVELS",
     "Amount",
+    "Api",
     "Base",
     "Count",
     "Digest",
@@ -37,6 +38,7 @@ __all__ = [
     "Path",
     "Positive",
     "Reader",
+    "Root",
     "Rule",
     "Seconds",
     "Size",
@@ -54,6 +56,8 @@ OLD_LEVELS: Final = {"warn": "warning", "fatal": "critical"}  # which Python's o
 
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what is later is no moment of a calendar everywhere
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]+")
+_VERSION: Final = re.compile(r"/(?:v1(?:/messages)?|v1(?:alpha|beta1?|internal))\Z")
+_CALL: Final = re.compile(r"/(?:(?:chat/)?completions|responses)\Z")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # as other programs write it in their configurations, and as it is written where env: was forgotten
 _NAMED: Final = re.compile(
@@ -180,6 +184,16 @@ def _base(value: object) -> str:
     return url
 
 
+def _root(value: object) -> str:
+    """Read a base to which a version is appended: some programs want it with that, and some the whole address."""
+    return _VERSION.sub("", _base(value))
+
+
+def _api(value: object) -> str:
+    """Read a base that has the version in it, without what is appended to that."""
+    return _CALL.sub("", _base(value))
+
+
 def _endpoint(value: object) -> str:
     url = _base(value)
     if not url:
@@ -276,6 +290,8 @@ Seconds: TypeAlias = Annotated[float, Reader(_amount), "seconds"]  # which tells
 Some: TypeAlias = Annotated[float, Reader(_some)]
 Size: TypeAlias = Annotated[int, Reader(_size)]
 Base: TypeAlias = Annotated[str, Reader(_base)]
+Root: TypeAlias = Annotated[str, Reader(_root)]
+Api: TypeAlias = Annotated[str, Reader(_api)]
 Url: TypeAlias = Annotated[str, Reader(_url)]
 Endpoint: TypeAlias = Annotated[str, Reader(_endpoint)]
 Line: TypeAlias = Annotated[str, Reader(_line)]

@@ -275,8 +275,8 @@ async def test_an_unknown_model_is_tried_with_one_other_key_and_named(anthropic:
     assert adapter.state() == "usable: 3 of 3 credentials"
 
 
-async def test_a_base_url_with_v1_says_so(anthropic: AnthropicSite) -> None:
-    await anthropic.open(base_url=f"{anthropic.fake.url}/v1")
+async def test_a_base_url_that_leads_nowhere_says_how_it_is_written(anthropic: AnthropicSite) -> None:
+    await anthropic.open(base_url=f"{anthropic.fake.url}/api")
     with pytest.raises(UpstreamUnavailable, match="base_url is given without /v1"):
         await anthropic.ask()
 

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.config import Limit, ModelRule, load, parse_limits, schema_keys
 from gateway.config.limits import LIMIT_KEYS
+from gateway.config.upstreams import AnthropicConfig, GeminiConfig, OpenAIConfig, V1InternalConfig, VertexConfig
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,30 @@ from gateway.config.limits import LIMIT_KEYS
 )
 def test_sizes_are_bytes(text: object, size: int) -> None:
     assert load({"responses": {"max": text}}, environ={}).config.responses.max == size
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "ends"),
+    [
+        ("anthropic", "https://x.test/anthropic", ("", "/", "/v1", "/v1/", "/v1/messages")),
+        ("gemini", "https://x.test", ("", "/v1beta", "/v1alpha/", "/v1")),
+        ("vertex", "https://x.test", ("", "/v1", "/v1beta1")),
+        ("openai", "https://x.test/api/v1", ("", "/", "/chat/completions", "/responses/", "/completions")),
+    ],
+)
+def test_a_base_may_have_what_is_appended_to_it(kind: str, base: str, ends: tuple[str, ...]) -> None:
+    for end in ends:
+        table = {"type": kind, "base_url": f"{base}{end}"}
+        upstream = load({"upstream": {"x": table}}, environ={}).config.upstream["x"]
+        assert isinstance(upstream, AnthropicConfig | GeminiConfig | VertexConfig | OpenAIConfig)
+        assert upstream.base_url == base
+
+
+def test_the_bases_of_code_assist_may_have_it_too() -> None:
+    bases = ["https://x.test/v1internal", "https://y.test"]
+    upstream = load({"upstream": {"x": {"type": "v1internal", "base_urls": bases}}}, environ={}).config.upstream["x"]
+    assert isinstance(upstream, V1InternalConfig)
+    assert upstream.base_urls == ("https://x.test", "https://y.test")
 
 
 def test_limits_keep_their_order() -> None:
