@@ -121,6 +121,16 @@ def called(*pieces: Json) -> bytes:
     return chunk(**said(tool_calls=list(pieces)))
 
 
+async def test_a_list_of_no_calls_is_left_out(tmp_path: Path) -> None:
+    """VS Code shows nothing of what vLLM says so: microsoft/vscode#322728."""
+    words = chunk(**said(content="x", tool_calls=[]))
+    spaced = chunk(**said(content="y", tool_calls=[])).replace(b'"tool_calls":[]', b'"tool_calls": [ ]')
+    got = await stream(tmp_path, FIRST, words + spaced, LAST, DONE, **COUNTING)
+    kept = chunk(**said(content="x")) + chunk(**said(content="y"))
+    assert [json.loads(one) for one in data_of(got)] == [json.loads(one) for one in data_of(FIRST + kept + LAST)]
+    assert (got.startswith(FIRST), got.endswith(LAST + DONE)) == (True, True)
+
+
 CALLING: Any = COUNTING | {"tools": [{"type": "function", "function": {"name": "f"}}]}
 CALL: Json = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
@@ -159,7 +169,6 @@ async def test_each_choice_ends_with_its_own_calls(tmp_path: Path) -> None:
     [
         (LAST, {}),
         (ended("stop", tool_calls=None), {}),
-        (ended("stop", tool_calls=[]), {}),
         (ended("length", tool_calls=[CALL]), {}),
         (ended("tool_calls", tool_calls=[CALL]), {}),
         # OpenAI says so itself where a call is forced

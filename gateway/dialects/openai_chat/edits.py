@@ -451,7 +451,8 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
     ReplyEdit(
         name="numbered",
-        why="parsers fail on a piece of a call without an index or an ID, and concatenate repeated names",
+        why="parsers fail on a piece of a call without an index or an ID, and concatenate repeated names; some take a "
+        "list of no calls for a call",
         begin=Numbers,
     ),
     ReplyEdit(

@@ -1,7 +1,8 @@
 """Number the pieces of calls where an upstream does not, or numbers all alike: Gemini's own OpenAI API is one.
 
 SDKs put the pieces of a call together by `index`, and fail on one without it; ids and names that several say they put
-together, too. A call without an id, as NVIDIA's and vLLM's may be, gets one: the AI SDK fails on that.
+together, too. A call without an id, as NVIDIA's and vLLM's may be, gets one: the AI SDK fails on that. A list of no
+calls, which vLLM writes into each piece of its words, is left out: to JavaScript it is something.
 """
 
 from functools import partial
@@ -20,6 +21,7 @@ from .outbound_wire import Call, arguments_of
 
 __all__ = ["PIECES", "Numbers", "tells_of_calls"]
 
+_CALLS: Final = "tool_calls"
 PIECES: Final = b'"tool_calls"'
 
 
@@ -45,11 +47,11 @@ _KINDS: Final = frozenset({"function", "custom"})
 
 
 def tells_of_calls(delta: Raw) -> bool:
-    """Tell whether there is more in it to number calls by than the next piece of one that is numbered."""
+    """Tell whether there is more in it to number calls by than the next piece of one that is numbered, or none."""
     if PIECES not in bytes(delta):
         return False
     said = read(delta, _CALLED)
-    return said is not None and any(map(_begins, said.tool_calls or ()))
+    return said is not None and (said.tool_calls == [] or any(map(_begins, said.tool_calls or ())))
 
 
 def _begins(piece: _Piece) -> bool:
@@ -76,9 +78,11 @@ class Numbers:
             return choice
         blocks = self._blocks(answering, index_of(choice))
         said = read(delta, FIELDS) or {}
-        given = read(said.get("tool_calls", NULL), RAWS) or []  # words may be spelt so, too
-        pieces = mended(given, lambda _, one: self._piece(one, blocks))
-        return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
+        given = read(said.get(_CALLS, NULL), RAWS)  # words may be spelt so, too
+        if given == []:
+            return {**choice, "delta": Raw(_encode({name: one for name, one in said.items() if name != _CALLS}))}
+        pieces = mended(given or [], lambda _, one: self._piece(one, blocks))
+        return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, _CALLS: pieces}))}
 
     def _blocks(self, answering: Answering, choice: int) -> Blocks:
         if choice not in self._choices:
