@@ -11,7 +11,7 @@ from functools import cache
 from heapq import heapify, heapreplace
 from itertools import takewhile
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 from sqlalchemy import (
@@ -304,7 +304,7 @@ class ResponseStore:
         return last
 
 
-def _rows(connection: Connection, which: Select[tuple[str, int, float, str]], **values: str) -> list[_Held]:
+def _rows(connection: Connection, which: Select[Any, Any, Any, Any], **values: str) -> list[_Held]:
     return [_Held._make(row) for row in connection.execute(which, values)]
 
 
