@@ -17,6 +17,7 @@ TRIES = 4
 # patterns that are read at run time, and where from
 MADE = {
     ("gateway.logfile", "re.compile(_names(pattern))"),  # of log.rotated
+    ("gateway.resolution", "re.compile(translate(glob))"),  # as fnmatch itself does
     # of secrets: tests/gateway/test_redact.py takes their time
     ("gateway.redact", "re.compile(_spelt(value))"),
     ("gateway.redact", "re.sub(_bytes(_spelt(credential)), MASK.encode(), answer)"),

@@ -24,6 +24,7 @@ from gateway.dialects.rewriting import leads_to_objects
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
+from .outbound_caching import cached, wants_cache
 from .outbound_messages import Conversation, leads_with_thoughts
 from .outbound_parts import JSON
 from .outbound_schema import Strict, parameters, strict
@@ -41,6 +42,7 @@ _DEFAULTS: Final = {"temperature": 1, "top_p": 1}
 # Other services have them, this one has not; the value that says nothing.
 _NOT_HERE: Final = {"seed": None, "presence_penalty": 0, "frequency_penalty": 0}
 _MOST_HEAT: Final = 1
+_MARKED: Final = "this upstream has no keys: what it is to cache is marked"
 _DRAWS_NOTHING: Final = "this model does not generate images"
 
 _Taken = Callable[[str, float], bool]
@@ -70,7 +72,9 @@ def write_request(request: ir.Request, target: AnthropicTarget) -> AnthropicWrit
 
 
 class _Writer:
-    """One request on its way, and what got lost."""
+    """One request on its way, and what got lost. `caches`: what is to be cached is marked."""
+
+    caches = False
 
     def __init__(self, request: ir.Request, target: AnthropicTarget) -> None:
         self.request = request
@@ -103,7 +107,9 @@ class _Writer:
             "metadata": self._identity(),
         }
         self._modalities()
-        body = {name: value for name, value in fields.items() if value not in (None, [], {})}
+        body: JSON = {name: value for name, value in fields.items() if value not in (None, [], {})}
+        if self.caches:
+            body = cached(body)
         return AnthropicWritten(
             body=body | {"stream": True},
             names=self.names,
@@ -238,7 +244,8 @@ class _Writer:
         """Tell who the user is; an e-mail address, which is refused, and a long name by their hash."""
         user, session = self.request.user, self.request.session
         if session is not None and session != user:
-            self._lose("session", "this upstream has no sessions", "hint")
+            self.caches = wants_cache(self.request, self.target)
+            self._lose("session", _MARKED if self.caches else "this upstream has no sessions", "hint")
         if user is None:
             return {}
         plain = len(user) <= _MAX_USER and "@" not in user

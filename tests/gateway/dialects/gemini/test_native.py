@@ -56,7 +56,7 @@ def test_an_error_is_told_as_an_error_only() -> None:
 
 
 def test_what_cannot_be_read_is_left_out() -> None:
-    one, deep = reader(native=True), "[" * 100_000 + "]" * 100_000
+    one, deep = reader(native=True), "[" * 1_000_000 + "]" * 1_000_000  # Python 3.14 reads 100,000
     sent = ["{", "5", '{"response":5}', f'{{"candidates":{deep}}}', f'{{"other":{deep}}}', payload({})]
     assert told(one.feed(sent)) == [b"{}"]
     assert one.skipped == 5
