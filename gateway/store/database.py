@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -189,23 +189,26 @@ class Database:
 
     def _look(self) -> None:
         """Choose what is read: the database, or a copy in memory where its tables are others."""
-        revision = ""
-        if self.url or self.file.exists():
-            with self._engine.connect() as connection:
-                self._check_encoding(connection)
-                revision = _revision(connection)
-                if revision == HEAD:
+        revision, copied = "", engines.memory()
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            undo.callback(copied.dispose)
+            if self.url or self.file.exists():
+                with self._engine.connect() as connection:
+                    self._check_encoding(connection)
+                    revision = _revision(connection)
+                    if revision == HEAD:
+                        sealing.check(connection, self.cipher)
+                        undo.pop_all()
+                        return
+                    _copy(connection, copied)
+                self._engine.dispose()
+            with copied.begin() as connection:
+                if revision:
                     sealing.check(connection, self.cipher)
-                    return
-                copied = _copy(connection)
-            self._engine.dispose()
-        else:
-            copied = engines.memory()
-        self.__dict__["_engine"] = copied
-        with copied.begin() as connection:
-            if revision:
-                sealing.check(connection, self.cipher)
-            _renew_tables(connection, revision)
+                _renew_tables(connection, revision)
+            self.__dict__["_engine"] = copied
+            undo.pop_all()
 
     @contextmanager
     def _named(self) -> Generator[None]:
@@ -251,8 +254,7 @@ def _renew_tables(connection: Connection, revision: str) -> None:
         create(connection)
 
 
-def _copy(connection: Connection) -> Engine:
-    made = engines.memory()
+def _copy(connection: Connection, made: Engine) -> None:
     tables = MetaData()
     tables.reflect(connection, only=lambda name, _: name in _COPIED)
     with made.begin() as copy:
@@ -261,4 +263,3 @@ def _copy(connection: Connection) -> Engine:
             rows = [{**row} for row in connection.execute(select(copied)).mappings()]
             if rows:
                 copy.execute(insert(copied), rows)
-    return made

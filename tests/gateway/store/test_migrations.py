@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
-from sqlalchemy import Engine, MetaData, Table, text
+from sqlalchemy import Engine, MetaData, Table, event, text
 
 from gateway.store import engines
 from gateway.store.credentials import KeyProblem, StoredModels, StoreFailed
@@ -289,6 +289,22 @@ def test_tables_of_a_newer_version_are_left_alone(place: Place) -> None:
         place.opened()
     with pytest.raises(StoreFailed, match="come from a newer version"):
         place.store(read_only=True).open()
+
+
+def test_a_reader_that_cannot_be_opened_leaves_no_connection_open(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.13 warns of one that is forgotten."""
+    place.opened()
+    place.do("UPDATE alembic_version SET version_num = '9999'")
+    made, opened, closed = engines.memory(), list[object](), list[object]()
+    event.listen(made, "connect", lambda connection, _: opened.append(connection))
+    event.listen(made, "close", lambda connection, _: closed.append(connection))
+    monkeypatch.setattr(engines, "memory", lambda: made)
+    with pytest.raises(StoreFailed, match="come from a newer version"):
+        place.store(read_only=True).open()
+    assert len(opened) == 1
+    assert closed == opened
 
 
 def test_a_migration_that_fails_half_way_changes_nothing(old: Place) -> None:
