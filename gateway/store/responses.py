@@ -275,8 +275,10 @@ class ResponseStore:
         if not self._are_too_many(total, oldest, now):
             return False
         ended = now - self._keep_s
-        rows = list(takewhile(lambda row: row.created_at <= ended, _rows(connection, _OLDEST)))
-        rows = rows or _largest(connection, total - self._max_bytes, self._max_bytes // _SPARE)
+        if oldest is not None and oldest <= ended:
+            rows = list(takewhile(lambda row: row.created_at <= ended, _rows(connection, _OLDEST)))
+        else:
+            rows = _largest(connection, total - self._max_bytes, self._max_bytes // _SPARE)
         dropped = [row.id for row in rows if row.principal and self._max_bytes]
         gone = [row.id for row in rows if not (row.principal and self._max_bytes)]
         if dropped:

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects.gemini.schema_facets import is_list, is_object
+from gateway.dialects.outbound_marks import ANTHROPIC
 
 from .outbound_parts import JSON
 from .outbound_target import AnthropicTarget
@@ -15,7 +16,7 @@ from .outbound_target import AnthropicTarget
 __all__ = ["cached", "wants_cache"]
 
 _KEY: Final = "prompt_cache_key"
-_MARK: Final[JSON] = {"cache_control": {"type": "ephemeral"}}
+_MARK: Final[JSON] = {ANTHROPIC.name: ANTHROPIC.value}
 _TURNS: Final = 2  # what the last request has marked is looked for only so far before a mark of this one
 
 
