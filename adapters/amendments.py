@@ -99,6 +99,7 @@ _FURTHER: Final[Mapping[Cause, Cause]] = {
     "unsigned": "signatures",
     "drawing_thinking": "drawing",
     "states": "choices",
+    "incomplete": "kinds",
     "kinds": "services",
     "spelling": "thoughts",  # a message may have a member of the same name
 }
@@ -269,9 +270,11 @@ class Draft(Generic[_W]):
         cause = failure.cause
         if cause in _OF_SHAPE and cause in self._without:
             self._lacks.forget(self._request)
-        if self._amended(cause, failure.error.message):
-            return True
-        return cause in _FURTHER and self._amended(_FURTHER[cause], failure.error.message)
+        while not self._amended(cause, failure.error.message):
+            if cause not in _FURTHER:
+                return False
+            cause = _FURTHER[cause]
+        return True
 
     def _amended(self, cause: Cause, said: str) -> bool:
         if cause in self._without and cause not in _AGAIN:

@@ -86,6 +86,7 @@ OfModel = Literal[
     "updates",
     "item_metadata",
     "descriptions",
+    "incomplete",
     "kinds",
     "services",
     "summaries",

@@ -50,6 +50,7 @@ from gateway.dialects.outbound import (
     TIES,
     UNDESCRIBED,
     UPDATES,
+    WHOLE_ITEMS,
     Carriers,
     Demand,
     Marking,
@@ -161,6 +162,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "updates": (UPDATES,),
     "item_metadata": (ITEM_METADATA,),
     "descriptions": (UNDESCRIBED,),
+    "incomplete": (WHOLE_ITEMS,),
     "summaries": ("reasoning_summary",),
     "sealing": ("reasoning.encrypted_content",),
 }

@@ -270,8 +270,10 @@ CAUSES: Final = Causes(
         (_BAD, "unknown tool type", "kinds"),  # Coder
         (_BAD, "only type:function tools", "kinds"),
         (_BAD, "untagged enum modelinput", "kinds"),  # xAI, of items
-        (_BAD, "list[union[easyinputmessageparam", "kinds"),  # vLLM, of items
-        (_BAD, "invalid responses api request", "kinds"),  # OpenRouter
+        (_BAD, "list[union[easyinputmessageparam", "incomplete"),  # vLLM, of items, whatever is wrong with one
+        (_BAD, "for validatoriterator", "incomplete"),
+        (_BAD, "invalid responses api request", "incomplete"),  # OpenRouter
+        *((_BAD, words, "incomplete") for words in ("missing required field id", "].id.")),  # Meta; OpenAI: input[9].id
         *((_BAD, words, "limit") for words in _TOO_LONG),
         *TWOFOLD,
         *UNPAID,

@@ -29,6 +29,7 @@ __all__ = [
     "TIES",
     "UNDESCRIBED",
     "UPDATES",
+    "WHOLE_ITEMS",
     "Carriers",
     "Demand",
     "Marking",
@@ -70,6 +71,7 @@ ITEM_METADATA: Final = "internal_chat_message_metadata_passthrough"
 THOUGHT_PARTS: Final = ("thinking", "reasoning")  # types of parts, as Mistral and Databricks have them among the words
 TEXT_ONLY: Final = "this upstream responds with text only"
 UNDESCRIBED: Final = "descriptions"  # stands for those of tools that say nothing
+WHOLE_ITEMS: Final = "whole items"  # stands for what items of an input leave out, which OpenAI fills in
 SPELLINGS: Final = ("reasoning", "thinking", "enable_thinking")  # of how much to think, beside `reasoning_effort`
 SPELLED: Final = "spellings"  # stands for them among the fields that are left out
 ROOM: Final = "room"  # stands for the limit of the answer: there is no room for so much, or the model gives less

@@ -164,7 +164,7 @@ def test_published_refusals(name: str) -> None:
         ("The requested tool image_generation is not supported.", "kinds"),  # GitHub
         ('Only `type:"function"` tools are supported on this endpoint.', "kinds"),
         ("Invalid 'tools': unknown variant `namespace`, expected `function` or `mcp`", "kinds"),  # Bedrock
-        ("Invalid Responses API request", "kinds"),  # OpenRouter
+        ("Invalid Responses API request", "incomplete"),  # OpenRouter
         ("property 'messages.0.user.name' is unsupported", "final"),
         ("The `reasoning_content` in the thinking mode must be passed back to the API.", "echoes"),  # DeepSeek
         ("thinking is enabled but reasoning_content is missing in assistant tool call message at index 7", "echoes"),

@@ -29,6 +29,7 @@ SERVERS = {
     "Ollama": [500, 200],
     "Meta": [400, 200],
 }
+ONCE_MORE = {"Meta": [400, 200]}  # it wants IDs, too
 
 
 def user(text: str) -> Json:
@@ -67,7 +68,7 @@ async def test_tools_of_codex_are_functions_there_and_come_back_as_they_are_here
         ]
         (message,) = await output(served, asking(user(said), *calls, *results), stream=stream)
         assert message["content"][0]["text"] == "done"
-        assert [call.status for call in served.calls] == [*SERVERS[server], 200]
+        assert [call.status for call in served.calls] == [*SERVERS[server], *ONCE_MORE.get(server, [200])]
         sent = served.sent
         kinds = ["message", "function_call", "function_call", "function_call_output", "function_call_output"]
         assert [item["type"] for item in sent["input"]] == kinds

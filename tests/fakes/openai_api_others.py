@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from openai.types.responses import ResponseInputParam
+from pydantic import TypeAdapter, ValidationError
 
 from tests.fakes.openai_api_errors import OpenAIRefusal, bad, listing
 from tests.fakes.openai_api_shapes import missing
@@ -25,7 +29,7 @@ _FUNCTIONS = ("function",)
 class Other:
     """One server. `tools`, `items`: the types that it knows; None: OpenAI's. `tool`, `item`: its refusals.
 
-    `described`: whether every namespace needs words of its own.
+    `described`: whether every namespace needs words of its own. `whole`: looks through all items for what is missing.
     """
 
     tools: tuple[str, ...] | None = None
@@ -33,6 +37,7 @@ class Other:
     tool: Callable[[int, str], Refusal] | None = None
     item: Callable[[int, str], Refusal] | None = None
     described: bool = False
+    whole: Callable[[list[Json]], None] | None = None
 
     def judge(self, body: Json) -> None:
         """Raise what the server says of a type that it does not know."""
@@ -48,6 +53,8 @@ class Other:
                 raise self.tool(place, tool["type"])
         if self.described:
             _described(body.get("tools") or [], "tools")
+        if self.whole is not None:
+            self.whole(items)
 
 
 def _described(tools: list[Json], path: str) -> None:
@@ -106,12 +113,44 @@ def _ollama(_place: int, kind: str) -> Refusal:
     return OpenAIRefusal(500, {"message": said, "type": "api_error", "param": None, "code": None})
 
 
+@cache
+def _types() -> TypeAdapter[Any]:
+    return TypeAdapter(str | ResponseInputParam)
+
+
+def _typed(items: list[Json]) -> None:
+    """Read the input by the types of OpenAI's SDK, as vLLM does; FastAPI tells all errors, with what they are about."""
+    try:
+        _types().validate_python(items)
+    except ValidationError as failed:
+        found = [{**error, "loc": ("body", "input", *error["loc"])} for error in failed.errors(include_url=False)]
+        said = "\n".join(f"  {error}" for error in found)
+        raise bad(f"{len(found)} validation errors:\n{said}", code=None, kind="Bad Request") from None
+
+
+def _routed(items: list[Json]) -> None:
+    """Read it by a schema that demands as much, as OpenRouter does, which does not say what is wrong."""
+    try:
+        _types().validate_python(items)
+    except ValidationError:
+        raise bad("Invalid Responses API request", code="invalid_prompt") from None
+
+
+def _identified(items: list[Json]) -> None:
+    for place, item in enumerate(items):
+        result = item.get("type", "message").endswith("_output")
+        if item.get("role", "assistant") == "assistant" and not result and not item.get("id"):
+            raise bad(f"`input[{place}]` missing required field `id`", param=f"input[{place}]", code=None)
+
+
 OTHERS = {
     "llama.cpp": Other(tools=_FUNCTIONS, tool=_llama),
     "LM Studio": Other(tools=(*_FUNCTIONS, "mcp"), tool=_zod),
     "Bedrock": Other(tools=(*_FUNCTIONS, "mcp"), tool=_serde),
     "Ollama": Other(tools=(*_FUNCTIONS, "web_search"), tool=_ollama),
-    "Meta": Other(tools=(*_FUNCTIONS, "web_search"), tool=_kind_tools),
+    "Meta": Other(tools=(*_FUNCTIONS, "web_search"), tool=_kind_tools, whole=_identified),
+    "vLLM": Other(whole=_typed),
+    "OpenRouter": Other(whole=_routed),
     "xAI": Other(items=(*_SAID, "web_search_call"), item=_untagged),
     "older": Other(
         items=(*_SAID, "custom_tool_call", "custom_tool_call_output", "item_reference", "web_search_call"), item=_older

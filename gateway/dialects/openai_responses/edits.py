@@ -37,6 +37,7 @@ from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
 from .answer import ITEM_ID
+from .complete import whole
 from .edits_items import rephrase
 from .edits_results import answer
 from .ran import RAN
@@ -243,6 +244,11 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
         why="neither this gateway's envelopes nor what another account or nobody keeps is sent upstream",
         apply=_own,
     ),
+    RequestEdit(  # last: what is left of the input, with IDs that nobody looks up
+        name="whole",
+        why="this upstream has rejected items without what OpenAI fills in: types, IDs, a status, annotations",
+        apply=whole,
+    ),
 )
 
 
@@ -287,7 +293,7 @@ ENDED: Final = Edit(
     on="reply",
 )
 TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, ENDED, LINES))
-_UNREFUSED: Final = tuple(edit for edit in REQUESTS if edit.apply not in (rephrase, _refused))
+_UNREFUSED: Final = tuple(edit for edit in REQUESTS if edit.apply not in (rephrase, _refused, whole))
 
 
 def screen(data: bytes, _: Answering) -> bool:

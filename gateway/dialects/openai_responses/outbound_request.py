@@ -21,11 +21,12 @@ from gateway.dialects.openai_chat.outbound_marking import lost_marks, marks_for
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
 from gateway.dialects.openai_chat.outbound_tools import forcible, is_strict
-from gateway.dialects.outbound import TEXT_ONLY, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import TEXT_ONLY, WHOLE_ITEMS, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.raw import FIELDS, NULL
 from gateway.errors import InvalidRequest
 
+from .complete import complete
 from .outbound_items import ItemWriter
 from .outbound_parts import JSON, ContentWriter
 from .outbound_tools import ToolWriter
@@ -130,6 +131,8 @@ class _Writer:
             items.insert(0, _instruction(self.words))
         elif output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
             items.insert(0, _instruction(IN_JSON))  # else JSON mode is refused
+        if WHOLE_ITEMS in self.target.refused:
+            return [complete(place, Raw(_encode(item))) for place, item in enumerate(items)]
         return items
 
     # limits, sampling, thinking
