@@ -191,6 +191,57 @@ async def test_calls_of_a_whole_answer_do_not_end_with_stop(tmp_path: Path, call
     assert response.json() == body
 
 
+STRANGE = [  # Text Generation Inference, Mistral, Zhipu, Google, another's, Xinference
+    ("eos_token", "stop"),
+    ("model_length", "length"),
+    ("max_tokens", "length"),
+    ("model_context_window_exceeded", "length"),
+    ("sensitive", "content_filter"),
+    ("content_filter: SAFETY", "content_filter"),
+    ("end_turn", "stop"),
+]
+
+
+@pytest.mark.parametrize(("given", "known"), STRANGE)
+async def test_an_end_has_a_name_that_openai_has(tmp_path: Path, given: str, known: str) -> None:
+    """Strict types fail on another one: pydantic/pydantic-ai#7816."""
+    got = await stream(tmp_path, FIRST, ended(given, content="ok"), DONE, **COUNTING)
+    (choice,) = json.loads(data_of(got)[1])["choices"]
+    assert choice == {
+        "index": 0,
+        "delta": {"content": "ok"},
+        "finish_reason": known,
+        "native_finish_reason": given,
+    }
+    spaced = json.dumps(json.loads(data_of(ended(given))[0])).encode()
+    assert ends(await stream(tmp_path, FIRST, b"data: " + spaced + b"\n\n", DONE, **COUNTING)) == [known]
+    assert ends(await stream(tmp_path, FIRST, called(CALL), ended("eos_token"), DONE, **CALLING)) == ["tool_calls"]
+
+
+async def test_an_end_without_a_name_is_none(tmp_path: Path) -> None:
+    """Xinference writes an empty one into each chunk."""
+    got = await stream(tmp_path, FIRST, ended("", content="a"), ended("", content="b"), LAST, DONE, **COUNTING)
+    choices = [json.loads(one)["choices"][0] for one in data_of(got)[1:3]]
+    assert [(one["delta"], one["finish_reason"]) for one in choices] == [({"content": x}, None) for x in "ab"]
+    assert "native_finish_reason" not in choices[0]
+
+
+async def test_an_answer_that_fails_keeps_its_end(tmp_path: Path) -> None:
+    """OpenRouter's clients know it."""
+    assert ends(await stream(tmp_path, FIRST, ended("error"), **COUNTING)) == ["error"]
+
+
+@pytest.mark.parametrize(("given", "known"), STRANGE)
+async def test_a_whole_answer_has_an_end_that_openai_has(tmp_path: Path, given: str, known: str) -> None:
+    message = {"role": "assistant", "content": "ok"}
+    body = {"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": given}]}
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(json.dumps(body).encode())
+        response = await same.post(json.dumps(CHAT).encode())
+    end = {"finish_reason": known, "native_finish_reason": given}
+    assert response.json() == body | {"choices": [{"index": 0, "message": message, **end}]}
+
+
 async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_path: Path) -> None:
     """Pitfall 79: the SDKs put calls together by their index."""
     signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}

@@ -17,6 +17,7 @@ from gateway.dialects.shown import data_url
 from .tools import LEGACY
 
 __all__ = [
+    "FINISH",
     "Annotation",
     "Call",
     "ExtraContent",
@@ -40,7 +41,7 @@ __all__ = [
     "usage",
 ]
 
-_FINISH: Final[dict[ir.FinishReason, str]] = {
+FINISH: Final[dict[ir.FinishReason, str]] = {
     "stop": "stop",
     "stop_sequence": "stop",
     "tool_calls": "stop",  # said without a call; with one, see finish_reason()
@@ -239,7 +240,7 @@ def tier(request: ir.Request, count: ir.Usage) -> str | UnsetType:
 
 def finish_reason(finish: ir.Finished, calls: int, how: Manner) -> str:
     """Give the finish reason; a call makes a stop `tool_calls`, whatever the upstream says."""
-    word = _NATIVE.get((finish.reason, finish.native), _FINISH[finish.reason])
+    word = _NATIVE.get((finish.reason, finish.native), FINISH[finish.reason])
     if word == "stop" and calls:
         return "function_call" if how.legacy else "tool_calls"
     return word

@@ -52,7 +52,7 @@ from .attached import attach
 from .demanded import REMINDED, equipped, met
 from .edits_shown import shown
 from .edits_walk import mend_answers
-from .ended_calls import EndedCalls, may_call
+from .endings import EndedCalls, is_strange, may_call, named
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 from .outbound_models import abilities_of, effort_of
@@ -324,6 +324,7 @@ class _Signed:
 
 class _Choice(Struct):
     delta: Raw = NULL
+    finish_reason: str | None = None
 
 
 class _Chunk(Struct):
@@ -351,7 +352,11 @@ def skim(events: bytes, answering: Answering) -> bool:
         return True
     if b'"usage"' in events and not answering.request.include_usage:
         return True
-    deltas = events.count(b'"delta":{') or events.count(b'"delta": {')  # not null
+    if deltas := events.count(b'"delta":{'):  # not null
+        if b'"finish_reason":"' in events:
+            return True
+    elif (deltas := events.count(b'"delta": {')) and b'"finish_reason": "' in events:
+        return True
     if deltas != events.count(b'"choices"') or events.count(b'"index"') > deltas:
         return True
     return _SEVERAL.search(events) is not None  # a choice that says nothing at all has no name to be counted by
@@ -368,7 +373,10 @@ def screen(data: bytes, answering: Answering) -> bool:
         return True
     if chunk.usage is not UNSET and not answering.request.include_usage:
         return True
-    return not chunk.choices or any(is_null(one.delta) or tells_of_calls(one.delta) for one in chunk.choices)
+    choices = chunk.choices
+    if not choices or any(is_strange(one.finish_reason) for one in choices):
+        return True
+    return any(is_null(one.delta) or tells_of_calls(one.delta) for one in choices)
 
 
 def _uncounted(fields: Fields, _: Answering) -> Fields | None:
@@ -454,6 +462,11 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
         why="parsers fail on a piece of a call without an index or an ID, and concatenate repeated names; some take a "
         "list of no calls for a call",
         begin=Numbers,
+    ),
+    ReplyEdit(
+        name="finish",
+        why="parsers fail on a finish reason that OpenAI does not have: it stays as native_finish_reason",
+        apply=named,
     ),
     ReplyEdit(
         name="called",

@@ -25,6 +25,7 @@ from gateway.dialects.shown import picture
 from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamMalformed, UpstreamUnavailable
 
 from .details import Detail, read_details
+from .endings import MALFORMED, reason_of
 from .outbound_content import Source, read_annotations, read_part, read_pictures, read_sources
 from .outbound_errors import is_outcome, read_error, unwrapped
 from .outbound_errors import read_details as read_error_details
@@ -33,20 +34,6 @@ from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, r
 
 __all__ = ["ReadOptions", "StreamReader"]
 
-_FINISHED: Final[dict[str, ir.FinishReason]] = {
-    "stop": "stop",
-    "tool_calls": "stop",  # said without a call; with one, see _reason()
-    "function_call": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "model_context_window_exceeded": "context_window",
-    "content_filter": "content_filter",
-    "sensitive": "content_filter",  # Zhipu's
-}
-# Never a clean end.
-_FAILED: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource", "network_error"})
-_MALFORMED: Final = "function_call_filter"  # Google's, which adds its own word: `content_filter: SAFETY`
 _DONE: Final = "[DONE]"
 _LEGACY: Final = -1  # the index of the older function_call, of which there is one
 
@@ -377,14 +364,13 @@ class StreamReader(BlockReader):
         native, calls = self._finish, self._blocks.calls
         if (nameless := self._nameless()) is not None:
             return nameless
-        why = (native or "stop").partition(":")[0]
-        if why in _FAILED:
-            return UpstreamUnavailable(f"the upstream ended its response with {native!r}")
-        if why == _MALFORMED:
+        reason = reason_of(native or "stop")
+        if native is not None and native.startswith(MALFORMED):
             return UpstreamMalformed(f"the upstream ended its response with {native!r}", code=NO_CALL)
+        if reason is None:
+            return UpstreamUnavailable(f"the upstream ended its response with {native!r}")
         if native is None and not (done and self._heard()):
             return StreamBroken(StreamBroken.CUT)
-        reason = _FINISHED.get(why, "stop")
         if reason == "stop" and calls:
             reason = "tool_calls"
         elif reason == "stop" and self._refusal:

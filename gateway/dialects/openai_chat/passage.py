@@ -5,22 +5,29 @@ may call tools, the end is looked at, too. The answer ends with `[DONE]`, or wit
 that: then it is said here.
 """
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Final
+
+import msgspec
 
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.passage import Passage
+from gateway.dialects.raw import FIELDS, read
 from gateway.errors import GatewayError
 from gateway.sse import DONE
 
 from .edits import REPLIES, screen, skim, trim
-from .ended_calls import STOP, EndedCalls
+from .endings import STOP, EndedCalls, ends_strangely, named
 from .numbering import PIECES, Numbers
 from .stream import END, broken
 
 __all__ = ["ChatPassage"]
 
-_DONE = DONE.encode()
+_DONE: Final = DONE.encode()
+_WHOLE: Final = tuple(edit for edit in REPLIES if edit.whole)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class ChatPassage(Passage):
@@ -29,8 +36,9 @@ class ChatPassage(Passage):
     _owes = _closed = False
 
     def __init__(self, answering: Answering) -> None:
-        super().__init__(answering, REPLIES, broken, screen, skim, trim)
-        if answering.request.stream:  # a whole answer is not looked through
+        streams = answering.request.stream  # a whole answer is not looked through
+        super().__init__(answering, REPLIES if streams else _WHOLE, broken, screen, skim, trim)
+        if streams:
             self._remember(answering)
 
     def _remember(self, answering: Answering) -> None:
@@ -46,6 +54,12 @@ class ChatPassage(Passage):
         owes = self._owes and error is None and _DONE not in end and (not end or end.endswith(b"\n"))
         self._owes, self._closed = False, True
         return end + END if owes else end
+
+    def whole(self, pieces: Sequence[bytes]) -> bytes:
+        """Give the body; few have an end that OpenAI does not know, so that it is not read for that."""
+        body = b"".join(pieces)
+        fields = read(body, FIELDS) if ends_strangely(body) else None
+        return super().whole([body] if fields is None else [_encode(named(fields, self._answering))])
 
     def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
         # without a reason it is [DONE] that has ended it, or nobody here could read it to its end

@@ -18,7 +18,7 @@ SAID = '"say \\",\\"usage\\":null}\\n\\n"'
 
 
 def answering(*, include_usage: bool) -> Answering:
-    request = ir.Request(model="m", turns=(), include_usage=include_usage)
+    request = ir.Request(model="m", turns=(), stream=True, include_usage=include_usage)
     return Answering(
         request=request,
         model="m",
