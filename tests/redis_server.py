@@ -98,6 +98,11 @@ class RedisServer:
         with Redis.from_url(self.url) as client:
             return client.execute_command(*words)
 
+    def connections(self) -> set[str]:
+        """Give the ids of those that are open, without the one that asks."""
+        with Redis.from_url(self.url) as client:
+            return {one["id"] for one in client.client_list()} - {str(client.client_id())}
+
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as asked:

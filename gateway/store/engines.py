@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, Pool, StaticPool, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    ExceptionContext,
+    NullPool,
+    Pool,
+    StaticPool,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
@@ -26,6 +37,7 @@ _FILE: Final = "file"  # of a connection: which one it has open
 _CONNECT_S: Final = 5
 _POOL: Final = 4  # connections to PostgreSQL that a process keeps open
 _MORE: Final = -1  # of them while they are used: as many as are needed, which is one a store
+_READ_ONLY: Final = "25006"  # SQLSTATE
 
 _COMPILED: Final = LRUCache[object, object](500)  # statements of all files; an engine's own are gone with it
 
@@ -144,6 +156,7 @@ def postgres(url: str, *, read_only: bool = False) -> Engine:
             **{name: value for name, value in LIBPQ.items() if name not in address.query},
         },
     )
+    event.listen(made, "handle_error", _demoted)
     return made.execution_options(postgresql_readonly=True) if read_only else made
 
 
@@ -166,6 +179,12 @@ def reason(error: Exception) -> str:
 
 def _ended(_: object, record: ConnectionPoolEntry) -> None:
     record.close()
+
+
+def _demoted(context: ExceptionContext) -> None:
+    """Leave a server that writes no more, with all connections to it: another one has taken its place and address."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

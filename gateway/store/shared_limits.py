@@ -15,7 +15,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Lost
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
 from gateway.store.shared_scripts import ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE
 from gateway.store.stored import why_away
@@ -232,6 +232,8 @@ async def _carried(connection: _Connection, batch: Sequence[_Question]) -> list[
         again = await _exchanged(connection, [("EVAL", batch[place].script, *batch[place].words) for place in unknown])
         for place, answer in zip(unknown, again, strict=True):
             answers[place] = answer
+    if any(isinstance(answer, ReadOnlyError) for answer in answers):
+        await connection.disconnect()  # a new one leads to who has taken its place, and its address
     return [Away(str(answer)) if isinstance(answer, Exception) else answer for answer in answers]
 
 

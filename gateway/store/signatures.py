@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
@@ -78,8 +78,17 @@ redis.call('EXPIRE', total, ttl)
 """
 
 
+class _Pool(Protocol):
+    """What of the client's pool is used."""
+
+    async def disconnect(self, inuse_connections: bool = ...) -> None: ...
+
+
 class _Client(Protocol):
     """What of the client is used."""
+
+    @property
+    def connection_pool(self) -> _Pool: ...
 
     async def execute_command(self, *words: object) -> object: ...
 
@@ -245,7 +254,11 @@ async def _found(client: _Client, names: list[str]) -> list[bytes | None]:
 
 
 async def _added(client: _Client, base: str, words: list[int | str | bytes]) -> bool:
-    await client.execute_command("EVAL", _ADD, 1, base, *words)
+    try:
+        await client.execute_command("EVAL", _ADD, 1, base, *words)
+    except ReadOnlyError:
+        await client.connection_pool.disconnect(inuse_connections=False)  # new ones lead to who has taken its place
+        raise
     return True
 
 

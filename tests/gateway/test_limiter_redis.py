@@ -190,6 +190,20 @@ async def test_a_redis_that_can_only_be_read_is_away_and_told_once(
     assert [one.method_name for one in logger.calls] == ["warning", "info"]
 
 
+async def test_one_that_became_a_replica_is_left_for_the_one_in_its_place(redis: RedisServer) -> None:
+    """It keeps its connections, and a new one leads to the other one, at the same address."""
+    async with process(redis) as limiter:
+        await admitted(limiter)
+        (before,) = redis.connections()
+        redis.do("REPLICAOF", "127.0.0.1", "1")
+        await admitted(limiter)
+        async with asyncio.timeout(patient(10)):
+            while before in redis.connections():  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.01)
+        redis.do("REPLICAOF", "NO", "ONE")
+        await becomes(limiter, shared=True)
+
+
 async def test_a_frozen_redis_is_left_alone(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         await admitted(limiter)

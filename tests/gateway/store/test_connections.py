@@ -11,10 +11,13 @@ from threading import Barrier
 import pytest
 from sqlalchemy import QueuePool, text
 
+from gateway.store import engines
 from gateway.store.credentials import CredentialStore
 from gateway.store.database import Database
 from gateway.store.responses import ResponseStore
+from gateway.store.stored import StoreFailed
 from gateway.store.usage import UsageStore
+from tests.gateway.store.keepers import NOW
 from tests.gateway.store.places import ROW, Place
 from tests.patience import patient
 
@@ -73,6 +76,24 @@ async def test_stores_that_are_asked_at_once_do_not_wait_for_each_other(shared: 
     with ThreadPoolExecutor(20) as threads:
         assert len(list(threads.map(hold, stores))) == 20
     await reach(shared, 4)  # what is kept for the next ones
+    shared.close()
+
+
+def test_a_server_that_became_a_standby_is_left_for_the_one_in_its_place(shared: Place) -> None:
+    """It goes on to answer, and to whoever connects anew the other one does, at the same address."""
+    store = shared.opened()
+    store.add("google", ROW)
+    pool = engines.share(shared.url, shared)
+    with pool.connect() as one, pool.connect() as other:
+        for connection in (one, other):
+            connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            connection.commit()
+    assert store.load("google").keys() == {"ab12"}
+    with pytest.raises(StoreFailed, match="in a read-only transaction"):
+        store.remove("google", "ab12", NOW)
+    store.remove("google", "ab12", NOW)
+    assert store.load("google")["ab12"].removed
+    engines.leave(shared.url, shared)
     shared.close()
 
 

@@ -264,6 +264,18 @@ async def test_one_that_keeps_nothing_more_is_read_and_that_is_told_once(
     assert (said.count("Redis keeps no signatures"), said.count("Redis is back")) == (1, 1)
 
 
+async def test_one_that_became_a_replica_is_left_for_the_one_in_its_place(redis: RedisServer, make: Make) -> None:
+    """It keeps its connections, and a new one leads to the other one, at the same address."""
+    one = await make(redis.url)
+    await one.put("alice", {"call_1": b"signed"})
+    before = redis.connections()
+    redis.do("REPLICAOF", "127.0.0.1", "1")
+    await one.put("alice", {"call_2": b"signed"})
+    assert one.away
+    assert await one.get("alice", ["call_1"]) == {"call_1": b"signed"}
+    assert before & redis.connections() == set()
+
+
 async def test_a_slow_answer_is_still_taken_by_redis(redis: RedisServer, make: Make) -> None:
     """Nobody waits for it, and it is there for the next one."""
     one, other = await make(redis.url, patience_s=0.0), await make(redis.url)
