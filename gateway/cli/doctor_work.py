@@ -102,7 +102,7 @@ def _opened(loaded: Loaded) -> Iterator[Finding]:
     except KeyProblem as error:
         yield problem("store", f"store.encryption_key {error}", "give the key that it was encrypted with")
     except StoreFailed as error:
-        fix = _DATABASE_FIX if loaded.config.store.database else "make data_dir writable"
+        fix = _DATABASE_FIX if loaded.config.store.database else f"make data_dir writable, and {FILE} in it"
         if any(words in str(error) for words in _DAMAGED):
             fix = f"restore a copy of {FILE}, or move it away"
         elif isinstance(error, NewerTables):

@@ -12,6 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from gateway.store.folder import opened
+
 __all__ = ["Board"]
 
 _LARGEST: Final = 1 << 20
@@ -23,7 +25,7 @@ class Board:
 
     def __init__(self, file: Path, upstream: str) -> None:
         self._head = sha256(upstream.encode()).hexdigest()[:8].encode() + b" "
-        self._file = os.open(f"{file}{_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = opened(file.with_name(f"{file.name}{_SUFFIX}"), os.O_APPEND)
         self._read = os.fstat(self._file).st_size
 
     def say(self, words: bytes) -> None:

@@ -37,7 +37,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.store import engines, sealing
 from gateway.store.cipher import Cipher
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.folder import explained, opened
+from gateway.store.stored import KeyProblem, NewerTables, StoreFailed
 from gateway.store.tables import HEAD, alembic_version, create, numbers
 
 __all__ = ["Cipher", "Database", "KeyProblem", "StoreFailed", "put"]
@@ -46,6 +47,7 @@ _LOCK: Final = 0x6761746577617901  # of who makes the tables of a PostgreSQL dat
 _MIGRATE_S: Final = 60
 _ENCODINGS: Final = ("UTF8", "SQL_ASCII")  # of PostgreSQL, which take every character
 _MIGRATING: Final = "gateway.store.migrating"  # loads Alembic
+_FOREIGN: Final = "its tables come from another program: give the gateway a database of its own"
 _GONE: Final = "the file was removed: put it back, or start the gateway again to begin a new one"
 _COPIED: Final = (
     alembic_version.name,
@@ -149,7 +151,7 @@ class Database:
         if not self.url:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.file.exists():  # to close it gives back the locks of this process, SQLite's, too
-                os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
+                os.close(opened(self.file))
         with self._engine.connect() as connection:
             with connection.execution_options(reading=True).begin():
                 self._check_encoding(connection)
@@ -228,7 +230,7 @@ class Database:
                 return _GONE
             except OSError as hidden:
                 return engines.reason(hidden)
-        return engines.reason(error)
+        return engines.reason(error) if self.url else explained(engines.reason(error), self.file)
 
 
 def put(connection: Connection, where: Table, row: Mapping[str, object]) -> None:
@@ -241,9 +243,13 @@ def put(connection: Connection, where: Table, row: Mapping[str, object]) -> None
 def _revision(connection: Connection) -> str:
     """Say which migration the tables come from, "" = there are none."""
     tables = inspect(connection)
+    is_ours = tables.has_table("settings")
     if tables.has_table(alembic_version.name):
-        return str(connection.scalar(select(alembic_version.c.version_num)) or "")
-    return "0000" if tables.has_table("settings") else ""
+        revision = str(connection.scalar(select(alembic_version.c.version_num)) or "")
+        if revision and not is_ours:
+            raise NewerTables(_FOREIGN)
+        return revision
+    return "0000" if is_ours else ""
 
 
 def _renew_tables(connection: Connection, revision: str) -> None:

@@ -1,13 +1,16 @@
 """The folder that holds all that lasts: whether it can be used, and what can be seen there."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
-__all__ = ["closed", "is_there", "unusable", "write_some"]
+__all__ = ["closed", "explained", "is_there", "opened", "unusable", "write_some"]
 
 _SOME: Final = bytes(64 * 1024)
+_MODE: Final = 0o600
+_UNOPENED: Final = "unable to open database file"  # as SQLite says it, whatever the reason
 
 
 def is_there(path: Path) -> bool:
@@ -17,6 +20,32 @@ def is_there(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def opened(file: Path, flags: int = 0) -> int:
+    """Open a file to read and write it, or make it for its owner alone.
+
+    What root makes in the folder of another user becomes that user's, as SQLite has it with the files beside its own:
+    a key that was made with `sudo` would keep the gateway from its database.
+    """
+    flags |= os.O_CREAT | os.O_RDWR
+    try:
+        made = os.open(file, flags | os.O_EXCL, _MODE)
+    except FileExistsError:
+        return os.open(file, flags, _MODE)
+    if os.name != "nt" and os.geteuid() == 0:
+        owner = file.parent.stat()
+        with suppress(OSError):  # root in a container may not, or the disk knows no users
+            os.fchown(made, owner.st_uid, owner.st_gid)
+    return made
+
+
+def explained(said: str, file: Path) -> str:
+    """Add what SQLite leaves out where a file is there: that this user may not have it."""
+    effective = os.access in os.supports_effective_ids
+    if said != _UNOPENED or not is_there(file) or os.access(file, os.R_OK | os.W_OK, effective_ids=effective):
+        return said
+    return f"{said}: it belongs to another user, as what root has made"
 
 
 def unusable(folder: Path, data: bytes = _SOME) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from gateway.store.folder import explained
 from gateway.store.stored import StoreFailed
 from gateway.store.stored_keys import KeyNews, StoredKey, news_of, read_key
 
@@ -99,7 +100,7 @@ class KeyFile:
                 raise StoreFailed(str(error)) from None
             else:
                 return
-        raise StoreFailed(reason)
+        raise StoreFailed(explained(reason, self._file))
 
     def _data_version(self) -> int:
         return int(self._rows(_VERSION)[0][0])

@@ -7,7 +7,10 @@ import os
 import stat
 from pathlib import Path
 
+import pytest
+
 from gateway.store.board import Board
+from gateway.store.database import Database
 
 
 def test_what_one_says_another_hears_once(tmp_path: Path) -> None:
@@ -18,6 +21,17 @@ def test_what_one_says_another_hears_once(tmp_path: Path) -> None:
     assert other.look() == []
     other.say(b"third")
     assert one.look() == [b"first", b"second", b"third"]  # also its own: the words say whose they are
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_belongs_to_who_has_the_folder(tmp_path: Path) -> None:
+    """`sudo gateway keys new` before the first start would keep the gateway from its own database."""
+    os.chown(tmp_path, 1234, 5678)
+    Database(tmp_path / "gateway.db").open()
+    Board(tmp_path / "gateway.db", "google").close()
+    made = [*tmp_path.iterdir()]
+    assert {"gateway.db", "gateway.db-said"} <= {file.name for file in made}
+    assert {(file.stat().st_uid, file.stat().st_gid) for file in made} == {(1234, 5678)}
 
 
 def test_what_was_said_before_is_not_heard(tmp_path: Path) -> None:

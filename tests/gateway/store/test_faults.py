@@ -14,7 +14,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from gateway.store.key_file import KeyFile
 from gateway.store.known import Change, StoredTokens
+from gateway.store.stored import StoreFailed
 from tests.disk import full_disk
 from tests.gateway.store.keepers import NOW, joined, keeper_of, logged, until
 from tests.gateway.store.places import ROW, Place
@@ -106,6 +108,22 @@ def test_a_read_only_folder_is_named(open_to_all: Place, capfd: pytest.CaptureFi
         assert keeper_of(on_disk.store()).load() == ({}, None)
     (line,) = logged(capfd)
     assert (line["reason"], line["store"]) == ("Permission denied", str(on_disk.file))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is somebody else besides")
+def test_a_file_of_another_user_is_named_so(open_to_all: Place) -> None:
+    """As it is where somebody ran a command as root; SQLite says only that it cannot open it."""
+    open_to_all.opened()
+    open_to_all.close()
+    open_to_all.file.parent.chmod(0o755)
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        with pytest.raises(StoreFailed, match="it belongs to another user"):
+            open_to_all.store().open()
+        with pytest.raises(StoreFailed, match="it belongs to another user"):
+            KeyFile(open_to_all.file).news(0)
+    finally:
+        os.seteuid(0)
 
 
 async def test_a_file_that_is_locked_for_long_is_made_good(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:

@@ -291,6 +291,20 @@ def test_tables_of_a_newer_version_are_left_alone(place: Place) -> None:
         place.store(read_only=True).open()
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_tables_of_another_program_are_named_so_and_left_alone(
+    postgres_url: str, tmp_path: Path, read_only: bool
+) -> None:
+    """One that makes its tables by Alembic, too, has a table of the same name."""
+    place = Place(tmp_path, postgres_url)
+    place.do("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    place.do("INSERT INTO alembic_version VALUES ('ca81bd47c050')")
+    with pytest.raises(StoreFailed, match="another program: give the gateway a database of its own"):
+        place.store(read_only=read_only).open()
+    assert place.do("SELECT version_num FROM alembic_version") == [("ca81bd47c050",)]
+    place.close()
+
+
 def test_a_reader_that_cannot_be_opened_leaves_no_connection_open(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
