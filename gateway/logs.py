@@ -15,6 +15,7 @@ from gateway.config import ConfigError, Loaded, LogConfig, secrets_of
 from gateway.errors import GatewayError
 from gateway.legible import legible
 from gateway.logfile import LogFile
+from gateway.logpipe import LogPipe
 from gateway.redact import Hider, redact
 
 __all__ = ["Entries", "Forward", "Newest", "logger_for", "logger_of"]
@@ -84,10 +85,16 @@ def _writer(*, console: bool) -> Callable[[Any], None]:
     """Write text or bytes to standard error as it is: it may be closed, and a notebook's takes text alone."""
     if sys.stderr is None:
         return lambda _: None
+    raw = getattr(sys.stderr, "buffer", None)
+    pipe = LogPipe.of(raw) if raw is not None else None
+    if pipe is not None:
+        write, encoding = pipe.write, sys.stderr.encoding
+        if console:
+            return lambda line: write(f"{line}\n".encode(encoding, "backslashreplace"))
+        return lambda line: write(line + b"\n")
     text = structlog.PrintLogger(sys.stderr).msg
     if console:
         return text
-    raw = getattr(sys.stderr, "buffer", None)
     return structlog.BytesLogger(raw).msg if raw is not None else lambda line: text(line.decode())
 
 
@@ -97,7 +104,7 @@ def _wrapper(level: int) -> type[FilteringBoundLogger]:
 
 
 class _Lossy:
-    """A sink of which nobody hears when its reader has gone or its disk is full: what logs goes on without."""
+    """A sink of which nobody hears when its reader has gone or stands still, or its disk is full: what logs goes on."""
 
     def __init__(self, write: Callable[[Any], None]) -> None:
         self._msg = write
