@@ -21,6 +21,11 @@ _LIMIT_S: Final = 10.0
 _HTML: Final = "text/html"
 _PORTS: Final = {"http": ":80", "https": ":443"}
 _JSON: Final = "application/json"
+_OWN: Final = "same-origin"  # as browsers alone can say, of https; a proxy may have put other words for Host and Origin
+_FOREIGN: Final = (
+    "this was sent from another site, or not from a page; nothing was changed. If a proxy in between does not pass on "
+    "`Host`, name its address in server.public_url"
+)
 
 
 class Session(Struct, frozen=True):
@@ -121,14 +126,14 @@ class Visit(Struct, kw_only=True):
     def check_origin(self, *, demanded: bool) -> None:
         """Refuse what a page of another site makes a browser send; raise PermissionDenied."""
         origin = self.context.headers.get(b"origin")
-        if origin is None and not demanded:
+        if (origin is None and not demanded) or self.header(b"sec-fetch-site") == _OWN:
             return
         given = origin.decode("latin-1") if origin is not None else ""
         scheme, _, host = given.partition("://")
         asked = self.header(b"host")  # a proxy may name the usual port, which no browser does
         own = scheme in _PORTS and host in (asked, asked.removesuffix(_PORTS[scheme]))
         if not own and given != self.origin:
-            raise PermissionDenied("this was sent from another site, or not from a page; nothing was changed")
+            raise PermissionDenied(_FOREIGN)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]

@@ -371,6 +371,24 @@ async def test_a_proxy_may_name_the_port_that_no_browser_names(
     assert entered.status_code == code
 
 
+@pytest.mark.parametrize(
+    ("site", "code"), [("same-origin", 303), ("same-site", 403), ("cross-site", 403), ("none", 403), ("", 403)]
+)
+async def test_a_browser_says_that_a_form_is_our_own_where_a_proxy_names_another_host(
+    tmp_path: Path, site: str, code: int
+) -> None:
+    """As nginx does without `proxy_set_header Host`; some proxies write `http` into `Origin` besides."""
+    own = {"host": "gateway:8045", "origin": "https://ai.example.com", "sec-fetch-site": "same-origin"}
+    async with visiting(made(tmp_path, Accounts(account()))) as http:
+        http.headers.update(own)
+        token = await log_in(http)
+        http.headers["sec-fetch-site"] = site
+        assert await change(http, csrf=token) == code
+        form = dict(zip(("username", "password"), ADMIN, strict=True))
+        entered = await http.post("/admin/login", data=form)
+        assert (entered.status_code, "server.public_url" in entered.text) == (code, code == 403)
+
+
 async def test_a_form_does_not_dawdle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.admin.visit._LIMIT_S", 0.05)
     app, form = made(tmp_path), {"content-type": "application/x-www-form-urlencoded"}
