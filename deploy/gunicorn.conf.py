@@ -13,7 +13,7 @@ bind = "127.0.0.1:8045"
 worker_class = "asgi"
 workers = 4
 graceful_timeout = 30  # seconds that open streams get at SIGTERM; server.drain counts under `gateway run` only
-keepalive = 75
+keepalive = 620  # longer than any proxy keeps idle connections, of which Google's balancers have theirs for 600
 backlog = 4096
 
 _ENDING_S = 2  # for the errors of streams that are cut off to go out before gunicorn kills the worker

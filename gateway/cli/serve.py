@@ -29,7 +29,7 @@ from gateway.upstream import Reaching
 __all__ = ["banner", "serve"]
 
 _BACKLOG = 4096
-_KEEPALIVE_S = 75
+_KEEPALIVE_S = 620  # longer than any proxy keeps idle connections, of which Google's balancers have theirs for 600
 _FILES = 65_536  # that the process may have open, if the machine lets it
 _WAITING = 4096  # connections that have not said all they want
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from gateway import ir
+from gateway.cli.serve import _KEEPALIVE_S
 from gateway.config import Config
 from tests.deploy.proxies import DEPLOY, Proxy, caddy, nginx, program
 from tests.patience import patient
@@ -232,3 +233,14 @@ def test_their_limits_are_above_those_of_the_gateway(file: str) -> None:
     (silence,) = re.findall(r"(?:proxy_read_timeout|response_header_timeout) (\d+)s", text)
     assert int(body) * MB > CONFIG.server.max_body
     assert int(silence) > max(CONFIG.timeouts.first_byte, CONFIG.timeouts.idle, CONFIG.timeouts.keepalive)
+
+
+# seconds for which they keep idle connections, where nobody tells them
+IDLE_S = {"nginx": 60, "AWS": 60, "Traefik": 90, "Heroku": 90, "Caddy": 120, "Google Cloud": 600}
+
+
+@pytest.mark.parametrize("proxy", IDLE_S)
+def test_the_gateway_keeps_idle_connections_for_longer_than_a_proxy(proxy: str) -> None:
+    """Else the proxy may send a request into one that is being closed, and answer it with a 502."""
+    (gunicorn,) = re.findall(r"(?m)^keepalive = (\d+)", (DEPLOY / "gunicorn.conf.py").read_text("utf-8"))
+    assert min(_KEEPALIVE_S, int(gunicorn)) > IDLE_S[proxy]
