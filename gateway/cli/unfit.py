@@ -23,8 +23,12 @@ def refused_bind(found: Loaded, refusal: str | None) -> list[Problem]:
 def closed_log(found: Loaded) -> Iterator[Problem]:
     """Say why log.file cannot be written."""
     log = found.config.log
-    if log.file:
+    if not log.file:
+        return
+    try:
         file = import_module("gateway.logfile").path_of(log.file, found.folder)
-        why = import_module("gateway.store.folder").closed(file)
-        if why:
-            yield found.problem(("log", "file"), f"cannot be opened: {why}")
+    except RuntimeError:  # a home folder that is unknown here, of which loading tells
+        return
+    why = import_module("gateway.store.folder").closed(file)
+    if why:
+        yield found.problem(("log", "file"), f"cannot be opened: {why}")

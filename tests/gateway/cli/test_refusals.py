@@ -249,6 +249,17 @@ def test_a_log_file_that_cannot_be_opened_is_refused_with_its_line(
     assert done.err.startswith("gateway.toml:2: log.file: cannot be opened: ")
 
 
+@pytest.mark.parametrize("key", ["log.file", "log.rotated", "server.data_dir", "record.dir"])
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_home_folder_that_is_unknown_is_refused_with_its_line(run: Run, write: Write, command: str, key: str) -> None:
+    """As in a container whose user has none."""
+    table, _, name = key.partition(".")
+    write(f'[{table}]\n{name} = "~nobody-of-that-name/x"\n')
+    done = run(command)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f'gateway.toml:2: {key}: "~nobody-of-that-name/x" starts with a home folder')
+
+
 def test_a_look_at_a_log_file_leaves_it_as_it_is(run: Run, write: Write, folder: Path) -> None:
     (folder / "old.log").write_text("a line\n")
     for file in ("old.log", "new.log", "new/x.log"):
