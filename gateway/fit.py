@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Final, cast
+from urllib.parse import parse_qsl, urlsplit
 
 from gateway.config import (
     Again,
@@ -25,6 +26,9 @@ from gateway.store.stored import KeyProblem
 __all__ = ["check", "problems_of", "read_newest"]
 
 _MISREAD: Final = "gateway.store.shared_limits:misread"
+_OPTIONS: Final = "psycopg.conninfo:make_conninfo"
+_OPTION_PROBLEM: Final = "psycopg:ProgrammingError"
+_OWN: Final = "prepare_threshold"  # which is psycopg's, and always set here
 
 
 def check(loaded: Loaded) -> None:
@@ -69,9 +73,24 @@ def _missing(loaded: Loaded) -> Iterator[Problem]:
         yield loaded.problem(("store", "encryption_key"), str(problem))
     missing = [*missing_extras(loaded)]
     yield from missing
+    if not missing and (why := _misread_by_postgres(loaded.config.store.database.reveal())):
+        yield loaded.problem(("store", "database"), why)
     url = loaded.config.store.redis.reveal()
     if url and not missing and is_redis(url):  # else that is told already
         misread = cast("Callable[[str], str]", import_path(_MISREAD))  # what is loaded by path is not typed
         why = misread(url)
         if why:
             yield loaded.problem(("store", "redis"), why)
+
+
+def _misread_by_postgres(url: str) -> str:
+    """Say which option PostgreSQL does not know, such as Prisma's, "" = it knows all; connects to nobody."""
+    options = {name: value for name, value in parse_qsl(urlsplit(url).query) if name != _OWN}
+    if not options:
+        return ""
+    problem = cast("type[Exception]", import_path(_OPTION_PROBLEM))  # what is loaded by path is not typed
+    try:
+        cast("Callable[..., str]", import_path(_OPTIONS))("", **options)  # as above
+    except problem as error:
+        return str(error).strip()
+    return ""

@@ -11,6 +11,8 @@ from threading import Barrier
 import pytest
 from sqlalchemy import QueuePool, text
 
+from gateway import create_app
+from gateway.config import ConfigError
 from gateway.store import engines
 from gateway.store.credentials import CredentialStore
 from gateway.store.database import Database
@@ -119,3 +121,15 @@ async def test_a_connection_that_is_in_use_while_the_last_store_closes_is_closed
         assert connections(shared) == 1
     await reach(shared, 0)
     shared.close()
+
+
+@pytest.mark.parametrize("option", ["schema", "pgbouncer", "connection_limit"])
+def test_an_option_that_another_program_has_put_into_the_address_stops_the_start(option: str) -> None:
+    """As Prisma's do for LiteLLM: each connection would fail, and whoever has a key of the store would get a 503."""
+    with pytest.raises(ConfigError) as caught:
+        create_app({"store": {"database": f"postgresql://h/name?sslmode=require&{option}=1"}})
+    assert str(caught.value) == f'configuration: store.database: invalid connection option "{option}"'
+
+
+def test_options_that_postgresql_knows_are_none(shared: Place) -> None:
+    create_app({"store": {"database": f"{shared.url}?sslmode=prefer&prepare_threshold=0&application_name=x"}})
