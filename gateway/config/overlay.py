@@ -21,6 +21,7 @@ _COMMON: Final[Mapping[str, KeyPath]] = {
     "PORT": ("server", "port"),
     "LOG_LEVEL": ("log", "level"),
 }
+_CONDA: Final = "CONDA_TOOLCHAIN_HOST"  # its compilers put the same into HOST: "x86_64-conda-linux-gnu"
 _BY_FILE: Final = "store.encryption_key"  # which has a flag for a file that holds it, too
 _FLAGS: Final[Mapping[str, str]] = {
     "server.host": "--host",
@@ -52,10 +53,11 @@ def _v1internal(draft: Draft) -> str:
 
 
 def apply_variables(draft: Draft, variables: Variables) -> None:
-    """Put the environment over the file. An empty HOST, PORT or LOG_LEVEL counts as not set."""
+    """Put the environment over the file. An empty HOST, PORT or LOG_LEVEL counts as not set, and conda's own HOST."""
     for name, path in _COMMON.items():
-        if variables.get(name):
-            draft.put(path, Text(variables.get(name)), variables.source(name))
+        value = variables.get(name)
+        if value and not ("-" in value and value == variables.get(_CONDA)):
+            draft.put(path, Text(value), variables.source(name))
     for name in sorted(variables.values):
         if name.startswith(_PREFIX) and "__" in name[len(_PREFIX) :]:
             _apply(draft, name, variables)

@@ -192,6 +192,12 @@ def test_an_empty_common_variable_counts_as_not_set(name: str) -> None:
     assert config(**{name: ""}) == Config()
 
 
+def test_what_the_compilers_of_conda_call_the_machine_is_no_address() -> None:
+    made_for = "x86_64-conda-linux-gnu"
+    assert config(HOST=made_for, CONDA_TOOLCHAIN_HOST=made_for) == Config()
+    assert config(HOST="::1", CONDA_TOOLCHAIN_HOST=made_for).server.host == "::1"
+
+
 def test_a_variable_under_a_key_of_the_wrong_type_does_not_hide_the_mistake(read: Load) -> None:
     def load_it() -> Loaded:
         return read("server = 3", {"GATEWAY_SERVER__PORT": "1"})
