@@ -23,7 +23,7 @@ from gateway.store.windows import Away
 from gateway.transport import Transport, TransportError
 from gateway.upstream import Adapter, Reaching
 
-__all__ = ["network", "shared"]
+__all__ = ["network", "remedy", "shared"]
 
 _WAIT_S: Final = 10.0
 _ODD_S: Final = 60.0
@@ -31,6 +31,8 @@ _WRONG_S: Final = 300.0  # from here on Google refuses what a service account si
 _MOMENT_S: Final = 1.0
 _REDIS_FIX: Final = "raise its maxmemory, use the primary server, or let its user run scripts on gateway:*"
 _POSTGRES_FIX: Final = "use the primary server, or turn off default_transaction_read_only"
+# what OpenSSL says of a chain that Python takes up to 3.12, such as those of proxies that look into TLS
+_STRICT: Final = ("missing authority key", "missing subject key", "not marked critical", "include key usage extension")
 _CLOCK_FIX: Final = "set this machine's clock, and keep it right with NTP: `timedatectl set-ntp true`"
 
 
@@ -86,17 +88,22 @@ def _upstream(loaded: Loaded, name: str, answers: Sequence[_Answer]) -> Iterator
             yield problem(check, f"{one.url} is this gateway, which would call itself", fix)
         elif one.trouble:
             tell = warning if answering else problem
-            yield tell(check, f"{one.url} does not respond: {one.trouble}", _remedy(one.trouble))
+            yield tell(check, f"{one.url} does not respond: {one.trouble}", remedy(one.trouble))
         else:
             yield ok(check, f"{one.url} responds in {one.took_s * 1000:.0f} ms")
 
 
-def _remedy(trouble: str) -> str:
+def remedy(trouble: str) -> str:
+    """Say what may help against what keeps a server from being reached."""
     words = trouble.lower()
     if "proxy" in words:
         return "check HTTP_PROXY and HTTPS_PROXY; NO_PROXY lists hosts to be reached directly"
     if any(said in words for said in ("wrong_version_number", "record_layer", "not http", "before an answer")):
         return "check the port of the URL, and whether it is for http:// or https://"
+    if any(said in words for said in _STRICT):
+        return (
+            "have these certificates made as RFC 5280 wants them, or run the gateway with Python 3.12, which takes them"
+        )
     if "certificate" in words or "ssl" in words:
         return "let this machine trust the certificate (SSL_CERT_FILE), or check what intercepts the connection"
     if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):

@@ -13,14 +13,20 @@ from gateway.store.folder import is_there
 
 __all__ = ["is_exposed", "mode_of", "secret_files"]
 
-_MOUNTED: Final = Path("/run/secrets")  # containers mount secrets so that all of their users can read them
+_MOUNTED: Final = Path("/run/secrets")
 
 
 def secret_files(loaded: Loaded, *, dotenv: bool = True) -> Iterator[tuple[Path, str]]:
     """Name the files that are there and hold secrets, and what they hold."""
     for file, what in _private(loaded, dotenv=dotenv):
-        if os.name != "nt" and is_there(file) and file.is_file() and not file.is_relative_to(_MOUNTED):
+        if os.name != "nt" and is_there(file) and file.is_file() and not _is_mounted(file):
             yield file, what
+
+
+def _is_mounted(file: Path) -> bool:
+    """Tell whether a container gets it so that all of its users can read it; Kubernetes keeps it in a `..2026_…`."""
+    real = Path(os.path.realpath(file))
+    return real.is_relative_to(_MOUNTED) or any(part.startswith("..") for part in real.parts)
 
 
 def mode_of(path: Path) -> int:

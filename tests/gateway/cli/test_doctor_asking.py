@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.doctor_accounts import credentials as examine_credentials
+from gateway.cli.doctor_network import remedy
 from gateway.cli.exposed import secret_files
 from gateway.config import load
 from tests.fakes.v1internal import FakeV1Internal
@@ -101,6 +102,19 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_problem(
         findings = await asyncio.to_thread(examine)
     (finding,) = [one for one in findings if one["check"] == "upstream mine"]
     assert finding["fix"].startswith("let this machine trust the certificate")
+
+
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        ("Missing Authority Key Identifier (_ssl.c:1020)", "have these certificates made as RFC 5280 wants them"),
+        ("Basic Constraints of CA cert not marked critical", "have these certificates made as RFC 5280 wants them"),
+        ("unable to get local issuer certificate", "let this machine trust the certificate"),
+    ],
+)
+def test_a_certificate_that_newer_pythons_refuse_needs_another_remedy(said: str, fix: str) -> None:
+    """Of which SSL_CERT_FILE is none: from 3.13 on Python is as strict as the standard."""
+    assert remedy(f"no connection to h:443: [SSL: CERTIFICATE_VERIFY_FAILED] verify failed: {said}").startswith(fix)
 
 
 @pytest.mark.parametrize(
@@ -391,3 +405,15 @@ def test_a_configuration_that_is_broken_meanwhile_stops_no_start(write: Write) -
     assert [what for _, what in secret_files(loaded)] == ["secrets in clear"]
     write("[auth")
     assert list(secret_files(loaded)) == []
+
+
+def test_a_secret_that_kubernetes_mounts_is_as_it_has_to_be(write: Write, tmp_path: Path) -> None:
+    """Its mode is 0644, on a file system that is read-only; a pod has no other users."""
+    (version := tmp_path / "keys" / "..2026_11_29_10_00_00.123").mkdir(parents=True)
+    (version / "token").write_text("sk-in-clear\n")
+    (tmp_path / "keys" / "..data").symlink_to(version.name)
+    (tmp_path / "keys" / "token").symlink_to("..data/token")
+    (tmp_path / "own").write_text("sk-another\n")
+    loaded = load(write(f'[auth]\nkeys = ["file:{tmp_path}/keys/token", "file:{tmp_path}/own"]\n'), environ={})
+    assert loaded.config.auth.keys[0].reveal() == "sk-in-clear"
+    assert [file.name for file, what in secret_files(loaded) if what == "a secret"] == ["own"]
