@@ -1,5 +1,6 @@
 """`gateway encrypt` and `gateway decrypt`: the whole store under the newest key, or in clear again."""
 
+import sys
 from importlib import import_module
 
 import click
@@ -27,10 +28,13 @@ def encrypt(config: str | None, no_config: bool, no_dotenv: bool) -> None:
 @configuration
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def decrypt(config: str | None, no_config: bool, no_dotenv: bool, yes: bool) -> None:
-    """Decrypt the whole store, so that no key is needed any more. Not possible while a gateway uses it."""
+    """Decrypt the whole store, so that no key is needed any more. Not possible while a gateway uses it.
+
+    Asks first on a terminal.
+    """
     part = import_module("gateway.cli.crypt_work")
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     place = part.ready(found)
-    if not yes:
+    if not yes and sys.stdin.isatty():  # a script has nobody to ask
         click.confirm(_ASK.format(place=place), abort=True, err=True)
     click.echo(part.decrypt(found))

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from gateway.cli.files import unserved
+from gateway.cli.options import filled
 from gateway.config import ConfigError, Problem
 from gateway.config.problems import unread
 
@@ -29,9 +30,13 @@ __all__ = ["import_"]
     help="The gateway.toml to write, or an existing one.",
 )
 @click.option(
-    "-ek", "--encryption-key", metavar="KEY", help="The key of an encrypted FILE, and of the store; visible in `ps`."
+    "-ek",
+    "--encryption-key",
+    metavar="KEY",
+    callback=filled,
+    help="The key of an encrypted FILE, and of the store; visible in `ps`.",
 )
-@click.option("--encryption-key-file", type=click.Path(), help="A file with the key.")
+@click.option("--encryption-key-file", type=click.Path(), callback=filled, help="A file with the key.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_(
     files: tuple[str, ...],

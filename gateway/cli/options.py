@@ -13,21 +13,28 @@ from msgspec.structs import replace
 from gateway.config import Loaded, Problem, load
 from gateway.routes import DIALECTS
 
-__all__ = ["address", "configuration", "dialects", "loaded", "quiet"]
+__all__ = ["address", "configuration", "dialects", "filled", "loaded", "quiet"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _KEY: Final = "gateway.encryption_key"  # its place beside the command's own values
 
 
-def _given(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value:
+def filled(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """Refuse what is given but empty, as by a variable that is not set: without a key the store would be in clear."""
+    if given is not None and not given.strip():
+        raise click.BadParameter("is empty")
+    return given
+
+
+def _given(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value := filled(context, option, value):
         click.echo("warning: --encryption-key is visible in `ps`; --encryption-key-file is not", err=True)
         context.meta[_KEY] = value
 
 
-def _in_file(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value:
+def _in_file(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value := filled(context, option, value):
         context.meta.setdefault(_KEY, f"file:{Path(value).resolve()}")
 
 

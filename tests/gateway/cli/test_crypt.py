@@ -12,7 +12,8 @@ from gateway.store.known import StoredCredential
 from gateway.store.responses import ResponseStore
 from gateway.store.stored import KeyProblem, StoredResponse
 from tests.gateway.cli.conftest import Run
-from tests.processes import gateway
+from tests.processes import PROGRAMS, environment, gateway
+from tests.terminal import terminal
 
 Write = Callable[[str], Path]
 
@@ -148,13 +149,22 @@ def test_it_is_written_in_clear(run: Run, kept: Kept, keys: list[str]) -> None:
     assert kept.opens()
 
 
-@pytest.mark.parametrize(("typed", "code", "opens"), [("y\n", 0, True), ("n\n", 1, False), ("", 1, False)])
-def test_it_asks_first(run: Run, kept: Kept, keys: list[str], typed: str, code: int, opens: bool) -> None:
+@pytest.mark.parametrize(("typed", "code", "opens"), [("y\n", 0, True), ("n\n", 1, False), ("\n", 1, False)])
+def test_it_asks_first(folder: Path, kept: Kept, keys: list[str], typed: str, code: int, opens: bool) -> None:
     kept.fill(keys[0])
-    done = run("decrypt", typed=typed, GATEWAY_ENCRYPTION_KEY=keys[0])
-    assert done.code == code
-    assert f"will be unencrypted in {kept.file}. Continue? [y/N]" in done.err
+    known = environment(folder) | {"GATEWAY_ENCRYPTION_KEY": keys[0]}
+    with terminal([PROGRAMS / "gateway", "decrypt"], folder, known) as screen:
+        screen.shows(r"will be unencrypted in [^?]+\? \[y/N\]")
+        screen.types(typed)
+        assert screen.ends() == code
     assert (kept.in_clear != []) == opens
+
+
+def test_it_asks_no_script(run: Run, kept: Kept, keys: list[str]) -> None:
+    kept.fill(keys[0])
+    done = run("decrypt", typed="", GATEWAY_ENCRYPTION_KEY=keys[0])
+    assert (done.code, done.err) == (0, "")
+    assert kept.opens()
 
 
 def test_decrypt_without_the_key_says_so(run: Run, kept: Kept, keys: list[str]) -> None:
