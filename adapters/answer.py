@@ -59,7 +59,7 @@ class Reader(Protocol):
 class _Onlooker:
     """Takes the place of a reader that finds fault with an answer which passes: sees only whether it comes to its end.
 
-    Without payloads the end was read already.
+    Without payloads the end was read already. The upstream's word for the end is not read: it is "".
     """
 
     finished = False
@@ -78,7 +78,7 @@ class _Onlooker:
         return self.close()
 
     def close(self) -> list[ir.Event]:
-        return [ir.Finished(reason="stop") if self._over else ir.Failed(StreamBroken(StreamBroken.CUT))]
+        return [ir.Finished(reason="stop", native="") if self._over else ir.Failed(StreamBroken(StreamBroken.CUT))]
 
 
 class UpstreamAnswer:

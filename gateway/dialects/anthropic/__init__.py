@@ -15,6 +15,7 @@ from .answer import encode
 from .edits import REPLIES, hears, screen
 from .errors import write_error
 from .models import write_model, write_models
+from .passage import MessagesPassage
 from .request import read_request, read_unread
 from .stream import Stream, broken
 from .whole import write_whole
@@ -39,7 +40,7 @@ class Anthropic:
     def passage(self, answering: Answering) -> Passage:
         """Make the writer of an answer that passes."""
         write_error = partial(broken, request_id=answering.request_id)
-        return Passage(answering, REPLIES, write_error, screen, screen, hears=hears)
+        return MessagesPassage(answering, REPLIES, write_error, screen, screen, hears=hears)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""

@@ -250,7 +250,10 @@ ENVELOPE: Final = Edit(
 )
 _VERTEX_EVENT: Final = b'"vertex_event"'
 _ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")
-TABLE: Final = table_of((ONCE, *REQUESTS, ENVELOPE, *REPLIES, LINES))
+_ENDING: Final = Edit(
+    name="done", why="some servers do not say message_stop at the end, and clients wait for it", on="reply"
+)
+TABLE: Final = table_of((ONCE, *REQUESTS, ENVELOPE, *REPLIES[:-1], _ENDING, REPLIES[-1], LINES))
 
 
 def screen(data: bytes, _: Answering) -> bool:

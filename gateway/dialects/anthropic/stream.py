@@ -35,7 +35,9 @@ from .answer import (
 )
 from .errors import error_body
 
-__all__ = ["Stream", "broken"]
+__all__ = ["STOP", "Stream", "broken"]
+
+STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 _DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
 _DELTA_END: Final = b"}}\n\n"
@@ -221,7 +223,7 @@ class Stream:
             self._stop_block()
         counted = usage(self._usage, searches=len(found) // 2)
         self._event("message_delta", {"delta": stop(finish, calls=self._calls > 0), "usage": counted})
-        self._event("message_stop", {})
+        self._out.append(STOP)
         self._ended = True
 
     def _fail(self, error: GatewayError) -> None:

@@ -1,0 +1,38 @@
+"""An Anthropic answer of an upstream's own on its way to a caller of Messages.
+
+It ends with `message_stop`. Where a server has said why it ends and then says no more, that is said here: clients have
+no message before it.
+"""
+
+import re
+from typing import Final
+
+from gateway import ir
+from gateway.dialects.passage import Passage
+
+from .stream import STOP
+
+__all__ = ["MessagesPassage"]
+
+_STOPPED: Final = re.compile(rb'"type"\s*:\s*"message_stop"')  # in words its quotation marks are escaped
+
+
+class MessagesPassage(Passage):
+    """The writer of one answer."""
+
+    _last = b""  # what has passed at once
+
+    def _passed(self, data: bytes) -> bytes:
+        whole = super()._passed(data)
+        if whole:
+            self._last = whole
+        return whole
+
+    def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
+        # without a reason it is `message_stop` that has ended it, or nobody here could read it to its end; the reader
+        # may see an end of carriage returns later than it passes
+        if not end.native or _STOPPED.search(self._last + passed):
+            return passed
+        rest = self.close()  # the last event may lack its blank line
+        passed += rest if rest.endswith(b"\n") else b""
+        return passed if _STOPPED.search(rest) else passed + STOP
