@@ -55,6 +55,8 @@ class Passage:
     `hears` tells whether callers take what an upstream says of its error for one.
     """
 
+    _opening = b""  # the first whole events, before any edit
+
     def __init__(
         self,
         answering: Answering,
@@ -131,7 +133,7 @@ class Passage:
         whole = data if not self._rest and data.endswith(_PLAIN[1]) else self._whole_events(data)
         if not self._begun and whole:
             self._begun = True
-            whole = whole.removeprefix(BOM_UTF8)  # parsers exist that take it for a part of the first line
+            self._opening = whole = whole.removeprefix(BOM_UTF8)  # parsers take it for a part of the first line
         if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"
         whole = sound(whole, halves=self._halves, lines=True)

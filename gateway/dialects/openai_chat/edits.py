@@ -337,6 +337,7 @@ _SEVERAL: Final = re.compile(rb"\}\s*,\s*\{")
 _PADDED: Final = b',"obfuscation":"'
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _DONE: Final = b"[DONE]"
+_ERROR: Final = b'"error"'
 
 
 def trim(events: bytes, answering: Answering) -> bytes:
@@ -392,9 +393,14 @@ def _uncounted(fields: Fields, _: Answering) -> Fields | None:
 
 
 def _unfilled(fields: Fields, _: Answering) -> Fields | None:
-    """Leave out what holds no choice: Azure's word on the prompt. Tokens that were asked for come so, with a list."""
+    """Leave out what holds no choice: Azure's word on the prompt. Tokens that were asked for come so, with a list.
+
+    An error that is an event by itself is put where parsers look for it.
+    """
     choices = fields.get("choices", NULL)
     null = is_null(choices)
+    if null and "error" not in fields and bytes(fields.get("object", NULL)) == _ERROR:
+        return {"error": Raw(_encode({name: value for name, value in fields.items() if name != "object"}))}
     if (not null and read(choices, RAWS) != []) or "error" in fields:
         return fields
     if not is_null(fields.get("usage", NULL)):
@@ -455,7 +461,11 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
         apply=_uncounted,
         wanted=lambda answering: not _has_asked(answering),
     ),
-    ReplyEdit(name="unfilled", why="Azure's first chunk has no choice, and parsers fail on it", apply=_unfilled),
+    ReplyEdit(
+        name="unfilled",
+        why="Azure's first chunk has no choice, and parsers fail on it; an error of vLLM's older form they pass over",
+        apply=_unfilled,
+    ),
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
     ReplyEdit(
         name="numbered",
@@ -477,7 +487,9 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(mask_message(unnamed, "error")),
 )
-_ENDING: Final = Edit(name="done", why="some servers do not say [DONE] at the end, and parsers wait for it", on="reply")
+_ENDING: Final = Edit(
+    name="done", why="some servers do not say [DONE] at the end, or why they end, and parsers wait for it", on="reply"
+)
 TABLE: Final = table_of((ONCE, *REQUESTS, _DEMANDED, *REPLIES[:-1], _ENDING, REPLIES[-1], LINES))
 
 

@@ -2,7 +2,7 @@
 
 Once a call is numbered anew, each piece of a call is looked at; until then only those that begin one. Where the model
 may call tools, the end is looked at, too. The answer ends with `[DONE]`, or with its body where a server does not say
-that: then it is said here.
+that: then it is said here, and so is why it ends where `[DONE]` alone says that it does.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ import msgspec
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.passage import Passage
-from gateway.dialects.raw import FIELDS, read
+from gateway.dialects.passage import GOOD_END, Passage, payloads
+from gateway.dialects.raw import FIELDS, NOTHING, NULL, read
 from gateway.errors import GatewayError
-from gateway.sse import DONE
+from gateway.sse import DONE, event, json_line
 
+from . import answer
 from .edits import REPLIES, screen, skim, trim
 from .endings import STOP, EndedCalls, ends_strangely, named
 from .numbering import PIECES, Numbers
@@ -26,6 +27,7 @@ from .stream import END, broken
 __all__ = ["ChatPassage"]
 
 _DONE: Final = DONE.encode()
+_ERROR: Final = b'"error"'
 _WHOLE: Final = tuple(edit for edit in REPLIES if edit.whole)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -37,7 +39,7 @@ class ChatPassage(Passage):
 
     def __init__(self, answering: Answering) -> None:
         streams = answering.request.stream  # a whole answer is not looked through
-        super().__init__(answering, REPLIES if streams else _WHOLE, broken, screen, skim, trim)
+        super().__init__(answering, REPLIES if streams else _WHOLE, broken, screen, skim, trim, _hears)
         if streams:
             self._remember(answering)
 
@@ -63,8 +65,31 @@ class ChatPassage(Passage):
 
     def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
         # without a reason it is [DONE] that has ended it, or nobody here could read it to its end
-        self._owes = not self._closed and end.native is not None and _DONE not in passed
+        self._owes = not self._closed and bool(end.native) and _DONE not in passed
+        done = GOOD_END.search(passed) if end.native is None else None
+        if done is not None:
+            passed = passed[: done.start()] + self._reason(end) + passed[done.start() :]
         return super()._finished(end, passed)
+
+    def _reason(self, end: ir.Finished) -> bytes:
+        """Write the chunk that says why the answer ends; agents take one that does not for a part of it."""
+        first = read(next(iter(payloads(self._opening)), b""), FIELDS) or {}
+        said = answer.finish_reason(end, end.reason == "tool_calls", answer.manner(self._answering))
+        choice: dict[str, object] = {"index": 0, "delta": {}, "finish_reason": said}
+        chunk: dict[str, object] = {
+            "id": first.get("id", answer.completion_id(self._answering)),
+            "object": "chat.completion.chunk",
+            "created": first.get("created", self._answering.created),
+            "model": self._answering.model,
+            "choices": [choice],
+        }
+        return event(json_line(_encode(chunk)))
+
+
+def _hears(events: bytes) -> bool:
+    """Tell whether an error among events stands where callers look for it: what is elsewhere they pass over."""
+    told = (read(data, FIELDS) or {} for data in payloads(events) if _ERROR in data)
+    return any(bytes(fields.get("error", NULL)) not in NOTHING for fields in told)
 
 
 def _tells(numbers: Numbers, data: bytes, answering: Answering) -> bool:
