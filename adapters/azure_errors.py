@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from gateway.adapters.failures import Causes, Failure
-from gateway.adapters.openai_errors import CAUSES, RULES, reader
+from gateway.adapters.openai_causes import CAUSES
+from gateway.adapters.openai_errors import RULES, reader
 from gateway.dialects.raw import read
 
 __all__ = ["RULES", "read_failure"]

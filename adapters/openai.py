@@ -118,7 +118,8 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "identity": "this upstream does not support it",
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
-_EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
+_NO_EFFORT: Final[frozenset[Cause]] = frozenset({"effort"})
+_NO_VALUE: Final = _NO_EFFORT | {"effort_value"}  # where none has been named that it takes
 _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
 _OF_KIMI: Final[tuple[Demand, ...]] = (NUMBERED,)
@@ -305,6 +306,7 @@ class OpenAI(KeyedUpstream):
             model=model,
             max_tokens_field=self._limit_field(model, causes),
             max_output=request.within(self._backend.longest.get(model) or self.info(model).max_output),
+            efforts=self._backend.efforts.get(model, ()),
             quiet=settings.quiet,
             marks=settings.marks,
             signatures=self._signatures,
@@ -321,7 +323,7 @@ class OpenAI(KeyedUpstream):
     def _changes(self, target: OpenAITarget, causes: frozenset[Cause]) -> dict[str, Any]:
         """Say what is different for what has refused this."""
         changes: dict[str, Any] = {
-            "reasoning": not causes & _EFFORT,
+            "reasoning": not causes & (_NO_EFFORT if target.efforts else _NO_VALUE),
             "rests": "resting" not in causes,
             "quiet": {} if causes & _NOT_QUIET else target.quiet,
             "signatures": target.signatures and not causes & _SEALED,

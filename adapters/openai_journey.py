@@ -10,7 +10,7 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, ReadFailure, Rule
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.adapters.openai_apis import API, APIS, RESPONSES
-from gateway.adapters.openai_errors import is_error, longest, without_key
+from gateway.adapters.openai_errors import efforts, is_error, longest, without_key
 from gateway.adapters.openai_server import Server
 from gateway.dialects.outbound import OpenAIWritten
 from gateway.upstream import Answer, Call, Step
@@ -21,14 +21,15 @@ __all__ = ["OpenAIBackend", "OpenAIJourney"]
 class OpenAIBackend(Backend[Credential], kw_only=True):
     """What all journeys of one upstream share.
 
-    `read_made`: what the refusals of embeddings and pictures mean. `longest`: the tokens of an answer, as refusals have
-    named them.
+    `read_made`: what the refusals of embeddings and pictures mean. `longest`: the tokens of an answer, and `efforts`:
+    how much a model can be told to think, as refusals have named them.
     """
 
     read_made: ReadFailure
     api: API
     server: Server
     longest: dict[str, int] = field(default_factory=dict[str, int])
+    efforts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
@@ -61,12 +62,14 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         return {**self._backend.headers, **self._own, **self._backend.server.shown(secret)}
 
     def _anew(self, failure: Failure, rule: Rule) -> Step | None:
-        """Take the limit that a refusal names before the body is written anew; ask other keys for what they keep."""
+        """Take what a refusal names before the body is written anew; ask other keys for what they keep."""
         if failure.cause == "kept" and self._has_other(failure, rule):
             return None
         most = longest(failure.error.message) if failure.cause == "limit" else None
         if most is not None:
             self._backend.longest[self._model] = most
+        if failure.cause == "effort_value" and (named := efforts(failure.error.message)):
+            self._backend.efforts[self._model] = named
         step = super()._anew(failure, rule)
         self._follow()
         return step

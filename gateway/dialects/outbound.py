@@ -98,11 +98,11 @@ _HINTS: Final = frozenset({"reasoning_effort", STORING, *IDENTITY, *ASIDES})
 class OpenAITarget(Struct, frozen=True, kw_only=True):
     """Whom a request is written for.
 
-    `reasoning`: the model takes `reasoning_effort`; `rests`: it can be kept from thinking, by the fields of `quiet` if
-    its server has its own. `max_tokens_field`: how Chat Completions calls the limit of the answer. `signatures`:
-    whether kept thoughts are sent back; `carriers`: the fields of Chat Completions that take what signs them, and
-    `sentinels`: whether calls of Gemini's that nobody signed are marked so. `summaries`: whether Responses may be asked
-    for thoughts.
+    `reasoning`: the model takes `reasoning_effort`, and of that the values of `efforts`, if a refusal has named some;
+    `rests`: it can be kept from thinking, by the fields of `quiet` if its server has its own. `max_tokens_field`: how
+    Chat Completions calls the limit of the answer. `signatures`: whether kept thoughts are sent back; `carriers`: the
+    fields of Chat Completions that take what signs them, and `sentinels`: whether calls of Gemini's that nobody signed
+    are marked so. `summaries`: whether Responses may be asked for thoughts.
     `objects`: the model is seen to answer with objects only, as OpenAI's do. `schemas`: whether it may be held to one;
     `forms`: whether a form of the answer may be asked for beside tools.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
@@ -116,6 +116,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
 
     model: str
     reasoning: bool = True
+    efforts: tuple[str, ...] = ()
     rests: bool = True
     quiet: Mapping[str, object] = {}
     max_tokens_field: MaxTokensField = "max_completion_tokens"

@@ -3,6 +3,7 @@
     {"error": {"message", "type", "param", "code"}}      {"error": "…"}      {"message", "type", "code"}      {"detail"}
     {"error": {"message", "code", "metadata": {"raw", "provider_name", "headers"}}}      data: {"error": …}
     {"errors": [{"message", "code"}]}      {"choices": null, "base_resp": {"status_code", "status_msg"}}
+    {"error": "…", "details": {"_errors": ["…"], "FIELD": {"_errors": ["…"]}}}
 
 In the second line, OpenRouter's, `raw` is what the provider behind it said, in whatever form, and `headers` are those
 of the limit. What names an account or a key never gets into a message, nor does what the upstream repeats of the
@@ -10,11 +11,11 @@ request.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from gateway import errors
 from gateway.dialects.gemini import errors as google
@@ -212,7 +213,8 @@ def read_details(body: bytes) -> Details:
     """Read what an error body says; one that nobody knows gives a snippet as its message."""
     found = _find(body)
     if found is None:
-        return Details(message=_masked(without_echoes(google.read_details(body).message)))
+        said = ": ".join((google.read_details(body).message, *_faults(body)))
+        return Details(message=_masked(without_echoes(said)))
     code, status = _text(found.code), found.status if isinstance(found.status, int) else None
     if code.isascii() and code.isdigit() and len(code) == 3:
         code, status = "", int(code)
@@ -263,7 +265,18 @@ class _Metadata(Struct):
     headers: dict[str, object] | None = None
 
 
+class _Fault(Struct):
+    errors: list[str] = field(name="_errors")
+
+
+class _Faulty(Struct):
+    details: dict[str, Raw] = {}
+
+
 _BODY: Final = msgspec.json.Decoder(_Body)
+_FAULTY: Final = msgspec.json.Decoder(_Faulty)
+_FAULT: Final = msgspec.json.Decoder(_Fault)
+_WRONGS: Final = msgspec.json.Decoder(list[str])
 _ERRORS: Final = msgspec.json.Decoder(list[_Error])
 _METADATA: Final = msgspec.json.Decoder(_Metadata)
 _OUTCOME: Final = msgspec.json.Decoder(_Outcome)
@@ -305,6 +318,15 @@ def _failed(given: _Body) -> _Error | None:
         return None
     said = f"{outcome.status_msg} ({outcome.status_code})".strip()
     return _Error(message=said, status=_OUTCOMES.get(outcome.status_code, 500))
+
+
+def _faults(body: bytes) -> Iterator[str]:
+    """Give what is wrong with a request where a server is built on zod, as Venice: its error alone does not say it."""
+    details = given.details if (given := read(body, _FAULTY)) is not None else {}
+    yield from read(details.get("_errors", Raw(b"")), _WRONGS) or ()
+    for name, raw in details.items():
+        if (fault := read(raw, _FAULT)) is not None:
+            yield from (f"{name}: {wrong}" for wrong in fault.errors)
 
 
 def _limits(metadata: _Metadata | None) -> Mapping[str, str]:

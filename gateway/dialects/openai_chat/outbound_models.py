@@ -79,19 +79,19 @@ def abilities_of(model: str) -> Abilities:
 
 
 def effort_of(
-    reasoning: ir.Reasoning, abilities: Abilities, *, plain: bool, rests: bool = True
+    reasoning: ir.Reasoning, abilities: Abilities, *, plain: bool, rests: bool = True, named: tuple[str, ...] = ()
 ) -> tuple[str | None, str]:
     """Give the `reasoning_effort` to send, and what of the wish it does not say.
 
     `plain`: the caller said it as this dialect does, so a model of which nothing is known gets it as it is. `rests`:
-    whether it may be asked not to think.
+    whether it may be asked not to think. `named`: the values that the model has named when it refused one.
     """
     wanted = _wanted(reasoning)
     if reasoning.mode == "unset":
         return None, ""
     if wanted is None:
         return None, "the model decides how much it thinks"
-    efforts = abilities.efforts
+    efforts = named or abilities.efforts
     if efforts is None:
         efforts = (wanted,) if plain else _RESTING if abilities.rests else _MIDDLE
     if not efforts:

@@ -180,7 +180,10 @@ class _Writer:
         if self.quiet:
             return None
         plain = self.plain or self.request.thread is not None
-        effort, reason = effort_of(self.request.reasoning, self.abilities, plain=plain, rests=self.target.rests)
+        target = self.target
+        effort, reason = effort_of(
+            self.request.reasoning, self.abilities, plain=plain, rests=target.rests, named=target.efforts
+        )
         if not self.target.reasoning and self.request.reasoning.mode != "unset":
             effort, reason = None, "this model does not support effort"
         if reason:

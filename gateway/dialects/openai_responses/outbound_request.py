@@ -185,7 +185,8 @@ class _Writer:
     def _effort(self) -> str | None:
         reasoning = self.request.reasoning
         plain = self.own or self.request.dialect in OPENAI
-        effort, reason = effort_of(reasoning, self.abilities, plain=plain, rests=self.target.rests)
+        target = self.target
+        effort, reason = effort_of(reasoning, self.abilities, plain=plain, rests=target.rests, named=target.efforts)
         if not self.reasons and reasoning.mode != "unset":
             effort, reason = None, "this model does not support effort"
         if reason:
