@@ -130,6 +130,10 @@ _CAUSES: Final = Causes(
         (_400, "strict: extra inputs", "strictness"),
         (_400, "does not support strict tools", "strictness"),
         (_BAD, "tool_use.id: string should match", "plain_ids"),  # where Kimi's are not taken
+        (_BAD, "unsupported content type in contentblockparamunion: tool_reference", "references"),  # Moonshot
+        (_BAD, "unknown variant tool_reference", "references"),  # DeepSeek
+        (_BAD, "input tag tool_reference found", "references"),  # pydantic
+        (_BAD, "unknown variant custom", "typed_tools"),  # DeepSeek
         (_400, "is not a regex", "patterns"),  # DeepSeek and others that have Anthropic's API
         (_400, "for the anthropic-beta header", "betas"),
         (_400, "invalid beta flag", "betas"),  # Amazon Bedrock

@@ -16,6 +16,7 @@ from gateway.adapters.anthropic_models import Traits, traits_of
 from gateway.adapters.failures import Cause
 from gateway.config import TranslateConfig
 from gateway.dialects.anthropic.edits import Own, pass_through
+from gateway.dialects.anthropic.edits_refused import RESHAPED
 from gateway.dialects.anthropic.outbound_models import Abilities
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten, write_request
 from gateway.dialects.anthropic.outbound_target import (
@@ -29,7 +30,6 @@ from gateway.dialects.anthropic.outbound_target import (
 from gateway.dialects.anthropic.outbound_thinking import plan
 from gateway.dialects.anthropic.unknown import Path, unknown_field, without_field
 from gateway.dialects.anthropic.unknown import lost as lost_with
-from gateway.dialects.patterns import PATTERNS, readable
 from gateway.dialects.renaming import counts_calls
 from gateway.upstream import ModelInfo
 
@@ -187,10 +187,12 @@ def _asked(request: ir.Request, causes: frozenset[Cause]) -> tuple[ir.Request, t
     if "strictness" in causes and any(tool.strict for tool in request.tools):
         lost += (ir.Loss(_strict(tool), NOT_STRICT, "hint") for tool in request.tools if tool.strict)
         request = replace(request, tools=tuple(replace(tool, strict=None) for tool in request.tools))
-    if "patterns" in causes:
-        tools = tuple(replace(tool, schema=readable(tool.schema)) if tool.schema else tool for tool in request.tools)
+    for cause, (rewrite, words) in RESHAPED.items():
+        if cause not in causes:
+            continue
+        tools = tuple(replace(tool, schema=rewrite(tool.schema)) if tool.schema else tool for tool in request.tools)
         changed = (old for old, new in zip(request.tools, tools, strict=True) if old.schema != new.schema)
-        lost += (ir.Loss(f"{tool.path}.{tool.schema_path}".rstrip("."), PATTERNS, "hint") for tool in changed)
+        lost += (ir.Loss(f"{tool.path}.{tool.schema_path}".rstrip("."), words, "hint") for tool in changed)
         request = replace(request, tools=tools)
     return request, tuple(lost)
 

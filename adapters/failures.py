@@ -117,6 +117,9 @@ OfModel = Literal[
     "calling",
     "strictness",
     "patterns",
+    "plain_schemas",
+    "references",
+    "typed_tools",
     "unknown",
 ]
 # these are about one request, or remembered elsewhere.

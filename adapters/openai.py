@@ -135,6 +135,7 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "nulls": "no null",
     "bounds": "unbounded tools",
     "strictness": "loose tools",
+    "plain_schemas": "plain tools",
 }
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {

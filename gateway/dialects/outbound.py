@@ -59,6 +59,7 @@ Demand = Literal[
     "no null",
     "unbounded tools",
     "loose tools",
+    "plain tools",
 ]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation

@@ -342,6 +342,17 @@ async def test_patterns_that_a_server_cannot_read_are_said_in_words_and_remember
     assert await losses(anthropic, NEW, tools=tools) == [("tools[0].input_schema", "hint")]
 
 
+async def test_schemas_that_moonshot_refuses_get_its_form_and_are_remembered(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    schema = Raw(b'{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"enum":["x"]}}}')
+    tools = (ir.Tool(name="f", schema=schema, path="tools[0]", schema_path="input_schema"), ir.Tool(name="g"))
+    await twice(anthropic, NEW, "tools.function.parameters is not a valid moonshot flavored json schema", tools=tools)
+    asked = [tools[0]["input_schema"]["properties"]["a"] for tools in sent(anthropic, "tools")]
+    plain = {"type": "string", "enum": ["x"]}
+    assert asked == [{"$ref": "#/$defs/A"}, plain, plain]
+    assert await losses(anthropic, NEW, tools=tools) == [("tools[0].input_schema", "hint")]
+
+
 RULED = (
     ir.Turn(role="user", parts=(ir.Text(text="!say done"),)),
     ir.Turn(role="assistant", parts=(ir.Text(text="a"),)),

@@ -108,6 +108,18 @@ TURN_OFF = (
     'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "disabled"}. '
     "The model does not think before responding."
 )
+# MoonshotAI/Kimi-K2#118, zhukunpenglinyutong/jetbrains-cc-gui#591, maximhq/bifrost#3456, decolua/9router#3905
+UNCONVERTED = (
+    "failed to convert tool result content: unsupported content type in ContentBlockParamUnion: tool_reference"
+)
+CUSTOM = (
+    "Failed to deserialize the JSON body into the target type: tools[0]: unknown variant `custom`, expected "
+    "`web_search_20250305` or `web_search_20260209` at line 1 column 53766"
+)
+FLAVOR = (
+    "tools.function.parameters is not a valid moonshot flavored json schema, details: <At path 'properties.skill': "
+    "when using anyOf, type should be defined in anyOf items instead of the parent schema>"
+)
 CAUSES: dict[str, Cause] = {
     "messages.1.content.0: Invalid `signature` in `thinking` block": "signatures",
     "messages.3.content.0.thinking.signature: Field required": "signatures",
@@ -144,6 +156,10 @@ CAUSES: dict[str, Cause] = {
     "tools.0.custom.strict: Extra inputs are not permitted": "strictness",
     "Unexpected value(s) `x-2026-01-01` for the `anthropic-beta` header. Please consult our documentation": "betas",
     "invalid beta flag": "betas",
+    UNCONVERTED: "references",
+    "messages[4].content: unknown variant `tool_reference`, expected `text` at line 1 column 42187": "references",
+    CUSTOM: "typed_tools",
+    FLAVOR: "plain_schemas",
     "messages.0.content: Input should be a valid list": "final",
     "max_tokens: Field required": "final",
 }

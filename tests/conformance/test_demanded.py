@@ -280,6 +280,53 @@ async def test_bounds_are_said_in_words_where_no_grammar_holds_them(dialect: str
         assert tools[1:] == body["tools"][1:]
 
 
+FLAVORED: Json = {
+    "type": "object",
+    "properties": {
+        "skill": {"type": "string", "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "page": {"$ref": "#/definitions/Page", "description": "which"},
+        "any": True,
+        "when": {"type": ["string", "null"], "format": "date-time"},
+        "size": {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
+    },
+    "anyOf": [{"required": ["skill"]}, {"required": ["page"]}],
+    "definitions": {"Page": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}},
+}
+PLAINLY: Json = {
+    "type": "object",
+    "properties": {
+        "skill": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "page": {
+            "type": "object",
+            "properties": {"id": {"type": "string"}},
+            "required": ["id"],
+            "description": "which",
+        },
+        "any": {"type": "object"},
+        "when": {"description": "(format: date-time)", "anyOf": [{"type": "string"}, {"type": "null"}]},
+        "size": {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
+    },
+}
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic"])
+async def test_schemas_of_tools_get_moonshots_form(dialect: str, tmp_path: Path) -> None:
+    """MoonshotAI/kimi-code#2661, can1357/oh-my-pi#5952, NousResearch/hermes-agent#14804."""
+    path, body = BOUNDED[dialect]
+    body = json.loads(json.dumps(body).replace(json.dumps(BOUND), json.dumps(FLAVORED)))
+    if dialect == "openai-chat":
+        body["tools"][1]["function"]["name"] = "g"
+    over: Json = {"translate": {"lossy": "strict"}}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path, **over) as http:
+        for _ in range(2):
+            response = await http.post(path, json=body | {"model": "kimi-k3"})
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        tools = fake.calls(CHAT)[-1].request["tools"]
+        assert tools[0]["function"]["parameters"] == PLAINLY
+        assert tools[1:] == body["tools"][1:]
+
+
 @pytest.mark.parametrize("dialect", CALLS)
 async def test_a_result_without_words_is_said_to_be_empty(dialect: str, tmp_path: Path) -> None:
     path, body = CALLS[dialect]

@@ -35,6 +35,7 @@ from tests.conformance.raw import passing
 pytestmark = pytest.mark.anyio
 RULE: Json = {"role": "system", "content": "a rule"}
 ADDED: Json = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "f"}}
+REFERENCE: Json = {"type": "tool_reference", "tool_name": "WebSearch"}
 RULES: Json = {"role": "system", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}]}
 EFFORTFUL = Thinking(max_tokens=100, config={"type": "adaptive", "display": "summarized"}, effort="low")
 BUDGETED = Thinking(max_tokens=100, config={"type": "enabled", "budget_tokens": 2000})
@@ -252,6 +253,33 @@ DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
             {},
             ["refused"],
             {"tools": [{"name": "f", "input_schema": {"description": "(pattern: \\p{Cc})"}}, {"name": "g"}]},
+        ),
+        (
+            MESSAGES | {"tools": [{"name": "f", "input_schema": {"type": "object", "anyOf": [{}]}}, {"name": "g"}]},
+            Own(model="m", refused={"plain_schemas"}),
+            {},
+            ["refused"],
+            {"tools": [{"name": "f", "input_schema": {"properties": {}, "type": "object"}}, {"name": "g"}]},
+        ),
+        (
+            MESSAGES | {"tools": [{"name": "f", "type": "custom"}, {"name": "s", "type": "web_search_20250305"}]},
+            Own(model="m", refused={"typed_tools"}),
+            {},
+            ["refused"],
+            {"tools": [{"name": "f"}, {"name": "s", "type": "web_search_20250305"}]},
+        ),
+        (
+            MESSAGES | {"messages": [USER, turn("assistant", use()), turn("user", result(content=[REFERENCE, WORDS]))]},
+            Own(model="m", refused={"references"}),
+            {},
+            ["refused"],
+            {
+                "messages": [
+                    USER,
+                    turn("assistant", use()),
+                    turn("user", result(content=[text("WebSearch"), WORDS])),
+                ]
+            },
         ),
         (
             MESSAGES

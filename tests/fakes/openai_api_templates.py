@@ -28,6 +28,10 @@ def template(asked: Asked) -> None:
     _awake(asked.body, name)
     if ".gguf" in name and re.search(r'"maxLength": [1-9]\d{3}|"pattern": "', json.dumps(asked.tools)):
         raise bad("Failed to initialize samplers: failed to parse grammar", param=None)
+    if "kimi-k3" in name and (wrong := _unflavored(asked.tools)):
+        raise bad(
+            f"tools.function.parameters is not a valid moonshot flavored json schema, details: <{wrong}>", param=None
+        )
     before = ""
     for place, message in enumerate(asked.messages):
         role, thought = message["role"], message.get("reasoning_content")
@@ -50,6 +54,20 @@ def template(asked: Asked) -> None:
                 f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {place}",
                 param=None,
             )
+
+
+def _unflavored(node: object) -> str:
+    """Say what of a schema Moonshot's older validators refuse; what stands beside it does not matter."""
+    if isinstance(node, list):
+        return next(filter(None, map(_unflavored, node)), "")
+    if not isinstance(node, dict):
+        return ""
+    if "anyOf" in node and "type" in node:
+        return "when using anyOf, type should be defined in anyOf items instead of the parent schema"
+    if not node.get("$ref", "#/$defs/").startswith("#/$defs/"):
+        return "references must start with #/$defs/"
+    wrong = [name for name, one in node.get("properties", {}).items() if not isinstance(one, dict)]
+    return f"property schema for '{wrong[0]}' must be an object" if wrong else _unflavored([*node.values()])
 
 
 def _mistral(before: str, message: Json) -> None:

@@ -36,9 +36,9 @@ from gateway.upstream import Edit
 
 from .edits_ids import legal
 from .edits_messages import even, filled, headed, led, shown, thoughtful, unmarked, unsealed
-from .edits_refused import bared, loosened, rethought, shortened, spelt
+from .edits_refused import RESHAPED, bared, loosened, reshaped, rethought, shortened, untyped
 from .edits_results import answered, ordered
-from .edits_strays import adrift, crowded, worded
+from .edits_strays import adrift, crowded, named, worded
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING, UNFORCED
 from .outbound_thinking import Thinking
@@ -157,7 +157,9 @@ _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a r
     "turn_config": even,
     "system_turns": headed,
     "strictness": loosened,
-    "patterns": spelt,
+    **{cause: reshaped(cause) for cause in RESHAPED},
+    "references": named,
+    "typed_tools": untyped,
     "unknown": bared,
     "drawing": lambda words: _undrawn(words, _DRAWING, _DRAWN),
     "both": _alone,

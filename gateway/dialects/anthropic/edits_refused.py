@@ -1,20 +1,22 @@
 """What an Anthropic caller says as its model takes it, where the model behind the name has refused the caller's way."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 import msgspec
+from msgspec import Raw
 
 from gateway.dialects.edits import Words, mended
 from gateway.dialects.gemini.thinking import nearest
+from gateway.dialects.moonshot_schema import PLAIN, plain
 from gateway.dialects.patterns import PATTERNS, readable
-from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, name_of, read
 
 from .outbound_target import EFFORTS, MIDDLE_EFFORTS, NO_THINKING, NOT_STRICT
 from .outbound_thinking import NEAREST, Thinking
 from .unknown import Path, lost, without_field
 
-__all__ = ["bared", "loosened", "rethought", "shortened", "spelt"]
+__all__ = ["RESHAPED", "bared", "loosened", "reshaped", "rethought", "shortened", "untyped"]
 
 
 class _Target(Protocol):
@@ -41,7 +43,14 @@ _EFFORT: Final = "effort"
 _EFFORTLESS: Final = frozenset({"effort", "output_config", "idle_effort"})
 _STRICT: Final = "strict"
 _SCHEMA: Final = "input_schema"
+_TYPE, _CUSTOM = "type", "custom"
+_NO_TYPE: Final = "this upstream knows such tools without a type only"
 _REFUSED_AS: Final = {"enabled": {"budget"}, "adaptive": {"adaptive"}, "disabled": {"stopping", "between"}}  # type: causes
+# How the schemas of tools are rewritten, by the cause of a refusal, and what is lost by that.
+RESHAPED: Final[Mapping[str, tuple[Callable[[Raw], Raw], str]]] = {
+    "patterns": (readable, PATTERNS),
+    "plain_schemas": (plain, PLAIN),
+}
 _CUT: Final = "cut to the model's limit of {}"
 _SAID_OTHERWISE: Final = "this model has another way to set how much it thinks"
 _NO_EFFORT: Final = "this model does not support effort"
@@ -108,18 +117,34 @@ def loosened(words: _Words) -> None:
     _mend_tools(words, mend)
 
 
-def spelt(words: _Words) -> None:
-    """Say in words the patterns that only JavaScript reads."""
+def untyped(words: _Words) -> None:
+    """Leave out the type of tools that the caller runs: without one they are that, too."""
 
     def mend(place: int, tool: Fields) -> Fields:
-        schema = tool.get(_SCHEMA, NULL)
-        plain = schema if schema == NULL else readable(schema)
-        if plain == schema:
+        if name_of(tool, _TYPE) != _CUSTOM:
             return tool
-        words.lose(f"tools[{place}].{_SCHEMA}", PATTERNS)
-        return {**tool, _SCHEMA: plain}
+        words.lose(f"tools[{place}].{_TYPE}", _NO_TYPE)
+        return {name: value for name, value in tool.items() if name != _TYPE}
 
     _mend_tools(words, mend)
+
+
+def reshaped(cause: str) -> Callable[[_Words], None]:
+    """Give what rewrites the schemas of tools for one cause of a refusal."""
+    rewrite, lost = RESHAPED[cause]
+
+    def reshape(words: _Words) -> None:
+        def mend(place: int, tool: Fields) -> Fields:
+            schema = tool.get(_SCHEMA, NULL)
+            written = schema if schema == NULL else rewrite(schema)
+            if written == schema:
+                return tool
+            words.lose(f"tools[{place}].{_SCHEMA}", lost)
+            return {**tool, _SCHEMA: written}
+
+        _mend_tools(words, mend)
+
+    return reshape
 
 
 def _mend_tools(words: _Words, mend: Callable[[int, Fields], Fields]) -> None:

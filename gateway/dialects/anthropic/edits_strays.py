@@ -2,6 +2,7 @@
 
 tool_result of no call ─► words         blank text ─► nowhere
 assistant … ─► user, assistant …        cache_control, more than four ─► the last four
+tool_reference ─► the tool's name       where a server does not know it
 """
 
 from collections.abc import Callable, Sequence
@@ -15,16 +16,18 @@ from gateway.dialects.marks import CONTROL
 from gateway.dialects.openai_chat.results import in_words
 from gateway.dialects.outbound_marks import ANTHROPIC, TOO_MANY
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import MANY, NULL, TEXT, Fields, name_of, read
+from gateway.dialects.raw import MANY, NO_TEXT, NULL, TEXT, Fields, name_of, read
 
 from .edits_walk import Conversed, blocks_of, kind_of, mend_messages, role_of
 
-__all__ = ["adrift", "crowded", "worded"]
+__all__ = ["adrift", "crowded", "named", "worded"]
 
 _Mend = Callable[[Fields, str], Fields]
 
 _CONTENT: Final = "content"
 _RESULT: Final = "tool_result"
+_REFERENCE: Final = "tool_reference"
+_NAMED: Final = "this upstream does not know references to tools: named in words"
 _PROMPT: Final = ("tools", "system", "messages")  # in the order in which a prompt is cached
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -95,6 +98,18 @@ def _answering(result: Fields) -> Fields:
 
 def _unblank(blocks: Sequence[Fields]) -> list[Fields]:
     return [block for block in blocks if kind_of(block) != "text" or name_of(block, "text").strip()]
+
+
+def named(words: Conversed) -> None:
+    """Name a tool that a result refers to, as Claude Code's search of tools does, in words."""
+
+    def mend(block: Fields, path: str) -> Fields:
+        if kind_of(block) != _REFERENCE:
+            return block
+        words.lose(path, _NAMED)
+        return {"type": Raw(b'"text"'), "text": block.get("tool_name", NO_TEXT)}
+
+    _walk(words, mend)
 
 
 def crowded(words: Conversed) -> None:

@@ -31,12 +31,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What one place for schemas takes.
 
     `object_root`: only objects at the root. `alternatives`: ``anyOf``, ``nullable`` and the proto's formats
-    below it. `filled`: no object without properties. `response`: ``propertyOrdering`` and
+    below it. `formats`: any of these. `filled`: no object without properties. `response`: ``propertyOrdering`` and
     ``additionalProperties: false``.
     """
 
     object_root: bool
     alternatives: bool
+    formats: bool = True
     filled: bool = False
     response: bool = False
 
@@ -140,7 +141,7 @@ class SchemaWriter:
 
     def _put_format(self, node: dict[str, object], facets: Facets, kind: str) -> None:
         name = facets.format or ""
-        if self._rules.alternatives and FORMATS.get(name) == kind:
+        if self._rules.alternatives and self._rules.formats and FORMATS.get(name) == kind:
             node["format"] = name
         else:
             facets.note("format", f"format: {name}")

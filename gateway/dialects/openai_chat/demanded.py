@@ -10,6 +10,7 @@ tool, user ─► tool, assistant, user             an answer behind the results
 call_1 ─► 8cb542c67, functions.f:0              ids of calls in a form of its own           Mistral, Kimi
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 strict ─►                                       tools of which none is strict               Cerebras
+anyOf beside type, $ref, … ─► description       tools in a form of its own                  Moonshot
 """
 
 import re
@@ -20,6 +21,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini.history import EMPTY, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
+from gateway.dialects.moonshot_schema import PLAIN, plain
 from gateway.dialects.outbound import Demand, OpenAITarget
 from gateway.dialects.patterns import BOUNDS, unbounded
 from gateway.dialects.raw import NULL
@@ -93,12 +95,17 @@ def _loose(tool: object) -> object:
     return {**tool, "function": {name: value for name, value in function.items() if name != "strict"}}
 
 
-def _unbound(tool: object) -> object:
-    function = tool.get("function") if is_object(tool) else None
-    parameters = function.get("parameters") if is_object(function) else None
-    if not is_object(tool) or not is_object(function) or not isinstance(parameters, Raw):
-        return tool
-    return {**tool, "function": {**function, "parameters": unbounded(parameters)}}
+def _with(rewrite: Callable[[Raw], Raw]) -> Callable[[object], object]:
+    """Make of what rewrites parameters what rewrites a tool."""
+
+    def rewritten(tool: object) -> object:
+        function = tool.get("function") if is_object(tool) else None
+        parameters = function.get("parameters") if is_object(function) else None
+        if not is_object(tool) or not is_object(function) or not isinstance(parameters, Raw):
+            return tool
+        return {**tool, "function": {**function, "parameters": rewrite(parameters)}}
+
+    return rewritten
 
 
 def _of_system(message: Message) -> Message:
@@ -129,8 +136,9 @@ def _texted(message: Message) -> Message:
 
 
 _OF_TOOLS: Final[Mapping[Demand, tuple[Callable[[object], object], str]]] = {
-    "unbounded tools": (_unbound, BOUNDS),
+    "unbounded tools": (_with(unbounded), BOUNDS),
     "loose tools": (_loose, _LOOSE),
+    "plain tools": (_with(plain), PLAIN),
 }
 
 
