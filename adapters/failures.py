@@ -120,6 +120,8 @@ OfModel = Literal[
     "plain_schemas",
     "references",
     "typed_tools",
+    "arguments",
+    "asker",
     "unknown",
 ]
 # these are about one request, or remembered elsewhere.
@@ -326,6 +328,8 @@ _OF_REQUEST: Final = (
     "ystem message must be at the beginning",
     "roles must alternate",
     "failed to parse grammar",
+    "ailed to parse tool call arguments",  # llama.cpp
+    "No user query found",
 )
 # What a 404 says that is of the address, or of something else than a model.
 _NOWHERE: Final = frozenset({"", "not found", "404 not found"})

@@ -36,6 +36,7 @@ from gateway.dialects.openai_responses.plain import is_plain
 from gateway.dialects.openai_responses.request import read_request as read_response_request
 from gateway.dialects.outbound import (
     ADDED_TOOLS,
+    ARGUMENTS,
     ASIDES,
     ATTACHED,
     DRAWING,
@@ -136,6 +137,8 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "bounds": "unbounded tools",
     "strictness": "loose tools",
     "plain_schemas": "plain tools",
+    "arguments": "arguments",
+    "asker": "asker",
 }
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
@@ -144,6 +147,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "unanswered": (RESULTS,),
     "untied": (TIES,),
     "short_ids": (TIES,),  # in Responses
+    "arguments": (ARGUMENTS,),
     "remnants": (REMNANTS,),
     "attached": (ATTACHED,),
     "room": (ROOM,),

@@ -154,6 +154,29 @@ _UNANSWERED: Final = (
     "unexpected tool_use_id found in tool_result",
     "not the same number of function calls and responses",  # Mistral
 )
+# What a call was made with is no JSON, or no object: the answer was cut there, or the model has written it badly.
+_NO_ARGUMENTS: Final = (
+    "failed to parse tool call arguments",  # llama.cpp
+    "in tool call arguments",  # GitHub: Invalid JSON format
+    "arguments parameter of the code model must be in json format",  # Qwen
+    "provide a json object for the field",  # Bedrock
+    "can only get item pairs from a mapping",  # templates of models
+    # Python's json, as vLLM and SGLang repeat it
+    "unterminated string starting at: line",
+    "expecting , delimiter: line",
+    "expecting : delimiter: line",
+    "expecting value: line",
+    "expecting property name enclosed in double quotes: line",
+    "invalid \\escape: line",
+    "invalid control character at: line",
+    "extra data: line",
+)
+# Nobody has asked anything: instructions alone are no prompt, nor what the model has said.
+_NO_ASKER: Final = (
+    "no user query found",  # Qwen's template
+    "messages parameter is illegal",  # Zhipu
+    "messages 参数非法",
+)
 # A message says nothing, or calls nothing.
 _NO_NULL: Final = (
     "content: expected a string, got null",  # OpenAI
@@ -279,6 +302,9 @@ CAUSES: Final = Causes(
         (_BAD, "tooluseid failed to satisfy", "plain_ids"),  # Bedrock behind one
         (_BAD, "invalid message role: system", "system_turns"),  # MiniMax
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
+        *((_BAD, words, "arguments") for words in _NO_ARGUMENTS),
+        *((_BAD, words, "asker") for words in _NO_ASKER),
+        (_BAD, "at least one content element", "emptiness"),  # xAI, of each message
         (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content
         (_BAD, "未正常接收到prompt参数", "emptiness"),  # Zhipu
         (_BAD, "mixed values for strict", "strictness"),  # Cerebras
@@ -286,6 +312,7 @@ CAUSES: Final = Causes(
         (_BAD, "function.strict", "strictness"),  # a path
         (_BAD, "parameter strict is not", "strictness"),  # Cohere
         (_BAD, "failed to parse grammar", "bounds"),  # llama.cpp, LM Studio
+        (_BAD, "grammar is too complex", "bounds"),  # xAI
         (_BAD, " does not support thinking", "effort"),  # Ollama
         (_BAD, "think value ", "effort_value"),  # Ollama: "high" is not supported for this model
         (_BAD, "invalid reasoning value: ", "effort_value"),  # Ollama

@@ -71,11 +71,29 @@ def level(effort: str) -> ir.Reasoning:
         (error(OF_OPENAI, param="reasoning_effort", code="invalid_value"), "effort_value"),
         (error(OF_OPENAI, param="text.verbosity", code="invalid_value"), "verbosity"),
         (error(OF_OPENAI, param="input[0].role", code="invalid_value"), "final"),
+        # vllm-project/vllm#43995, OpenHands/software-agent-sdk#2887, HKUDS/nanobot#1487, github/copilot.vim#248
+        (error("Expecting ',' delimiter: line 1 column 54 (char 53)"), "arguments"),
+        (error("Unterminated string starting at: line 1 column 1121 (char 1120)"), "arguments"),
+        (error("Invalid \\escape: line 3 column 7 (char 30)"), "arguments"),
+        (error('The "function.arguments" parameter of the code model must be in JSON format.'), "arguments"),
+        (error("Invalid JSON format in tool call arguments", code="invalid_tool_call_format"), "arguments"),
+        (error("Can only get item pairs from a mapping."), "arguments"),
+        # charmbracelet/crush#964, anomalyco/opencode#17405: xAI
+        (error("Invalid request content: Each message must have at least one content element."), "emptiness"),
+        (error("grammar is too complex"), "bounds"),
+        (error("Error rendering prompt with jinja template: No user query found in messages."), "asker"),
+        (error("The messages parameter is illegal. Please check the documentation.", code="1214"), "asker"),
         (error("temperature: Input should be less than or equal to 1"), "final"),
     ],
 )
 def test_a_field_that_is_refused_is_known_in_the_words_of_many_libraries(body: Any, cause: Cause) -> None:
     assert read_failure(400, json.dumps(body).encode(), {}, NOW).cause == cause
+
+
+def test_what_llama_cpp_says_of_a_call_is_no_failure_of_its_own() -> None:
+    said = "Failed to parse tool call arguments as JSON: [json.exception.parse_error.101] parse error at line 1"
+    failure = read_failure(500, json.dumps(error(said, code=500, type="server_error")).encode(), {}, NOW)
+    assert (failure.cause, failure.error.status) == ("arguments", 400)
 
 
 def test_what_is_wrong_is_told_where_it_stands_beside_the_error() -> None:

@@ -53,6 +53,19 @@ async def test_tools_that_join_are_declared_where_they_may_not(tmp_path: Path, o
         assert first["tools"] == [{"type": "web_search"}, F | {"description": "newer"}, G]
 
 
+async def test_arguments_that_were_cut_off_stand_in_an_object(tmp_path: Path) -> None:
+    """local-inference-lab/vllm#684."""
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"value": '}
+    result = {"type": "function_call_output", "call_id": "c1", "output": "not made"}
+    async with FakeOpenAI() as fake, before(fake, tmp_path, "responses") as served:
+        refused = {"status": 400, "error": {"message": "Expecting value: line 1 column 11 (char 10)"}}
+        fake.script.push("!refuse " + json.dumps(refused))
+        first, second = await asked(served, asking(USER, call, result, USER, tools=[F]))
+        assert [call.status for call in served.calls] == [400, 200, 200]
+        assert first["input"][1]["arguments"] == '{"input":"{\\"value\\": "}'
+        assert first == second
+
+
 @pytest.mark.parametrize("other", ["older", "router"])
 async def test_settings_of_a_conversation_are_those_of_the_request(tmp_path: Path, other: str) -> None:
     form = {"type": "text"}

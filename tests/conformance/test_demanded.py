@@ -327,6 +327,41 @@ async def test_schemas_of_tools_get_moonshots_form(dialect: str, tmp_path: Path)
         assert tools[1:] == body["tools"][1:]
 
 
+def calling(arguments: str) -> Json:
+    """Say a call as the model has made it."""
+    return CALLED | {"function": {"name": "f", "arguments": arguments}}
+
+
+async def test_arguments_that_were_cut_off_stand_in_an_object(tmp_path: Path) -> None:
+    """vllm-project/vllm#43995, HKUDS/nanobot#1487: the conversation goes on."""
+    cut, whole = '{"text": "He said', '{"a": 1}'
+    calls = [calling(cut), calling(whole) | {"id": "c2"}, calling("") | {"id": "c3"}]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "x"} for call in calls]
+    said = {"role": "assistant", "content": None, "tool_calls": calls}
+    body = {"model": QWEN, "messages": [USER, said, *results, AGAIN], "tools": [TOOL]}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        sent = [call["function"]["arguments"] for call in messages(fake)[1]["tool_calls"]]
+        assert sent == [json.dumps({"input": cut}, separators=(",", ":")), whole, "{}"]
+        assert messages(fake)[2:] == body["messages"][2:]
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses"])
+async def test_the_user_asks_where_there_are_instructions_only(dialect: str, tmp_path: Path) -> None:
+    """lmstudio-ai/lmstudio-bug-tracker#1586, anomalyco/opencode#2557."""
+    path, field = ("/v1/chat/completions", "messages") if dialect == "openai-chat" else ("/v1/responses", "input")
+    body = {"model": QWEN, field: [system("Be brief."), SAID]}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post(path, json=body)
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        assert messages(fake) == [system("Be brief."), {"role": "user", "content": "(conversation continues)"}, SAID]
+
+
 @pytest.mark.parametrize("dialect", CALLS)
 async def test_a_result_without_words_is_said_to_be_empty(dialect: str, tmp_path: Path) -> None:
     path, body = CALLS[dialect]

@@ -32,6 +32,8 @@ def template(asked: Asked) -> None:
         raise bad(
             f"tools.function.parameters is not a valid moonshot flavored json schema, details: <{wrong}>", param=None
         )
+    if "qwen3.8" in name:
+        _qwen(asked.messages)
     before = ""
     for place, message in enumerate(asked.messages):
         role, thought = message["role"], message.get("reasoning_content")
@@ -54,6 +56,16 @@ def template(asked: Asked) -> None:
                 f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {place}",
                 param=None,
             )
+
+
+def _qwen(messages: list[Json]) -> None:
+    if all(message["role"] != "user" for message in messages):
+        raise bad("No user query found in messages.", param=None)
+    for call in (call for message in messages for call in message.get("tool_calls") or ()):
+        try:
+            json.loads(call["function"]["arguments"])
+        except ValueError as error:  # as vLLM says it
+            raise bad(str(error), param=None) from None
 
 
 def _unflavored(node: object) -> str:

@@ -1,4 +1,4 @@
-"""The ids of calls in a form that a model demands: a conversation may have begun with another one.
+"""Calls in a form that a model demands: their ids, where a conversation has begun with another one, and arguments.
 
 nine letters and digits   Mistral
 functions.NAME:NUMBER     Kimi
@@ -12,12 +12,13 @@ from typing import Final
 
 from msgspec import Raw
 
+from gateway.dialects.content import arguments
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import Demand
 from gateway.dialects.raw import FIELDS, MANY, TEXT, Fields, read
 from gateway.dialects.renaming import Form, Renaming, recounted
 
-__all__ = ["IDS", "NUMBERED", "renamed", "shortened"]
+__all__ = ["IDS", "NUMBERED", "argued", "renamed", "shortened"]
 
 Message = Mapping[str, object]
 
@@ -41,6 +42,20 @@ def renamed(messages: Sequence[Message], demand: Demand) -> list[Message]:
     if ids is None:
         return [*messages]
     return [_called(message, calls, ids) if calls else _answered(message, ids) for message, calls in said]
+
+
+def argued(message: Message) -> Message:
+    """Let every call be made with an object; what is none stands in one."""
+    calls = _calls(message)
+    after = [*map(_argued, calls)]
+    return message if after == [*calls] else {**message, "tool_calls": after}
+
+
+def _argued(call: Mapping[str, object]) -> Mapping[str, object]:
+    function = _object(call.get("function"))
+    given = _text(function.get("arguments")) if function is not None else ""
+    sound = bytes(arguments(given)).decode()
+    return call if function is None or sound == given else {**call, "function": {**function, "arguments": sound}}
 
 
 def _called(message: Message, calls: Sequence[Mapping[str, object]], ids: Renaming) -> Message:

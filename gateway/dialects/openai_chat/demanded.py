@@ -9,24 +9,27 @@ null or no parts, no calls ─► (an empty text)   a text, or calls            
 tool, user ─► tool, assistant, user             an answer behind the results of calls       Mistral
 call_1 ─► 8cb542c67, functions.f:0              ids of calls in a form of its own           Mistral, Kimi
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
+arguments cut off ─► {"input": "…"}            objects as arguments                        vLLM, SGLang, llama.cpp, Qwen
+system, assistant ─► system, user, assistant    somebody who asks                           Qwen, Zhipu
 strict ─►                                       tools of which none is strict               Cerebras
 anyOf beside type, $ref, … ─► description       tools in a form of its own                  Moonshot
 """
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from msgspec import Raw
 
-from gateway.dialects.gemini.history import EMPTY, REMINDED, reminder
+from gateway.dialects.gemini.history import CONTINUED, EMPTY, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.moonshot_schema import PLAIN, plain
 from gateway.dialects.outbound import Demand, OpenAITarget
 from gateway.dialects.patterns import BOUNDS, unbounded
 from gateway.dialects.raw import NULL
 
-from .call_ids import IDS, renamed
+from .call_ids import IDS, argued, renamed
 
 __all__ = ["REMINDED", "SYSTEM", "demands_of", "equipped", "met"]
 
@@ -60,6 +63,10 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
     for demand in IDS:
         if demand in demands:
             after = renamed(after, demand)
+    if "arguments" in demands:
+        after = [*map(argued, after)]
+    if "asker" in demands:
+        after = _asked(after)
     if "words" in demands:
         after = [*map(_worded, after)]
     if "plain texts" in demands:
@@ -67,6 +74,14 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
     if "no null" in demands:
         after = [*map(_texted, after)]
     return [*map(_thoughtful, after)] if "thoughts" in demands else after
+
+
+def _asked(messages: Sequence[Message]) -> list[Message]:
+    """Let the user speak behind the instructions where nobody has asked anything."""
+    if any(message.get("role") == _USER for message in messages):
+        return [*messages]
+    led = [*takewhile(lambda message: message.get("role") in SYSTEM, messages)]
+    return [*led, {"role": _USER, "content": CONTINUED.text}, *messages[len(led) :]]
 
 
 def _answered(messages: Sequence[Message]) -> list[Message]:

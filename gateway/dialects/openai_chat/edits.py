@@ -449,8 +449,8 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
 _DEMANDED: Final = RequestEdit[OpenAITarget](
     name="demanded",
     why="this model has rejected messages without thoughts or words, in parts, instructions among them or of a "
-    "developer, ids of calls, null for words, or bounds, strictness or schemas of tools; Kimi says nothing behind ids "
-    "of other models",
+    "developer, or of which none is the user's, ids or arguments of calls, null for words, or bounds, strictness or "
+    "schemas of tools; Kimi says nothing behind ids of other models",
     apply=_demanded,
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (

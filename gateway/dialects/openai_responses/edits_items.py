@@ -2,6 +2,7 @@
 
 additional_tools ─► among the tools      configuration_update ─► among the options      metadata of an item ─► nowhere
 an empty description of a tool ─► its name         parsed_arguments, parsed, status ─► nowhere
+arguments that are no object ─► one
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -10,9 +11,18 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.content import arguments
 from gateway.dialects.edits import Words
-from gateway.dialects.outbound import ADDED_TOOLS, ITEM_METADATA, REMNANTS, UNDESCRIBED, UPDATES, OpenAITarget
-from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.outbound import (
+    ADDED_TOOLS,
+    ARGUMENTS,
+    ITEM_METADATA,
+    REMNANTS,
+    UNDESCRIBED,
+    UPDATES,
+    OpenAITarget,
+)
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, name_of, read
 
 __all__ = ["rephrase"]
 
@@ -49,6 +59,8 @@ def rephrase(words: _Words) -> None:
             words.put(_TOOLS, described)
     if REMNANTS in refused:
         items = [*map(_cleared, items)]
+    if ARGUMENTS in refused:
+        items = [*map(_argued, items)]
     left_out = {place for kind, say in _OTHERWISE.items() if kind in refused for place in say(words, items)}
     mend = _bare if ITEM_METADATA in refused else _as_it_is
     kept = [mend(raw, place, words) for place, raw in enumerate(items) if place not in left_out]
@@ -82,6 +94,16 @@ def _cleared(raw: Raw) -> Raw:
         said = [{name: value for name, value in part.items() if name != _PARSED} for part in parts]
         kept["content"] = Raw(_encode(said))
     return raw if kept == fields else Raw(_encode(kept))
+
+
+def _argued(raw: Raw) -> Raw:
+    """Let a call be made with an object; what is none stands in one."""
+    fields = read(raw, FIELDS)
+    if fields is None or name_of(fields, "type") != "function_call":
+        return raw
+    given = name_of(fields, ARGUMENTS)
+    sound = bytes(arguments(given)).decode()
+    return raw if sound == given else Raw(_encode({**fields, ARGUMENTS: sound}))
 
 
 def _joined(words: _Words, items: Sequence[Raw]) -> Collection[int]:
