@@ -155,6 +155,8 @@ TWOFOLD: Final[Words] = (
     (_BAD, "does not support this tool_choice", "choice"),  # DeepSeek, which thinks unless told otherwise
     (_BAD, "tool_choice parameter does not support", "choice"),  # Qwen
     (_BAD, "is incompatible with thinking enabled", "choice"),  # Moonshot
+    (_BAD, "tool results tool id(", "unanswered"),  # MiniMax: not found
+    (_BAD, "tool call result does not follow tool call", "unanswered"),  # MiniMax
     (_BAD, "moonshot flavored json schema", "plain_schemas"),
     (_BAD, "function.parameters.type is required", "plain_schemas"),  # Moonshot, of the root
     (_BAD, "type tool and any are not supported", "choice"),  # Anthropic

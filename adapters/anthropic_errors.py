@@ -50,6 +50,7 @@ RULES: Final[Rules] = {
 _400: Final = frozenset({400})
 _BAD: Final = frozenset({400, 422})
 _KEY: Final = frozenset({400, 401, 403})
+_WAYS: Final[Mapping[str, Cause]] = {"enabled": "budget", "adaptive": "adaptive", "disabled": "stopping"}
 _CAUSES: Final = Causes(
     reasons={
         "organization_on_hold": "banned",
@@ -92,6 +93,7 @@ _CAUSES: Final = Causes(
         (_400, "input tag adaptive", "adaptive"),
         (_400, "thinking.type.enabled is not supported", "budget"),
         (_400, "thinking.type.disabled is not supported", "stopping"),
+        *((_BAD, f"invalid thinking.type: {kind}", cause) for kind, cause in _WAYS.items()),  # MiniMax
         (_400, "input tag disabled", "stopping"),
         (_400, "only type=enabled is allowed", "stopping"),  # Moonshot
         (_400, "does not support thinking", "thinking"),
@@ -120,6 +122,7 @@ _CAUSES: Final = Causes(
         (_BAD, "input should be user or assistant", "system_turns"),  # pydantic
         (_BAD, "unknown variant system", "system_turns"),  # DeepSeek, Qwen
         (_BAD, "message role: system", "system_turns"),  # MiniMax
+        (_BAD, "invalid value: system, supported values are", "system_turns"),  # Volcengine
         (_BAD, "must be either user or assistant, but got system", "system_turns"),  # Xiaomi
         (_BAD, "expected user | assistant", "system_turns"),  # LM Studio
         (_400, "does not support output format", "structured"),

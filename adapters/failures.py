@@ -122,6 +122,7 @@ OfModel = Literal[
     "typed_tools",
     "arguments",
     "asker",
+    "parameters",
     "unknown",
 ]
 # these are about one request, or remembered elsewhere.

@@ -139,6 +139,7 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "plain_schemas": "plain tools",
     "arguments": "arguments",
     "asker": "asker",
+    "parameters": "parameters",
 }
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {

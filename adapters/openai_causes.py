@@ -142,6 +142,7 @@ _NO_PARTS: Final = (
     "/content, null not in string",
     "bad input: error: oneof at / not met",
     "invalid type: sequence, expected a string",  # DeepSeek
+    "text is not present",  # Xiaomi
 )
 # Calls without results, results without calls, thoughts that lead to nothing.
 _UNANSWERED: Final = (
@@ -159,6 +160,7 @@ _NO_ARGUMENTS: Final = (
     "failed to parse tool call arguments",  # llama.cpp
     "in tool call arguments",  # GitHub: Invalid JSON format
     "arguments parameter of the code model must be in json format",  # Qwen
+    "invalid function arguments json string",  # MiniMax
     "provide a json object for the field",  # Bedrock
     "can only get item pairs from a mapping",  # templates of models
     # Python's json, as vLLM and SGLang repeat it
@@ -289,6 +291,7 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(name), "remnants") for name in _REMNANTS for words in _NO_REMNANT),
         (_BAD, "image urls are only allowed for messages with role user", "attached"),  # OpenAI, Azure: not in results
         (_BAD, "invalid value: image_url. supported values are: text", "attached"),
+        (_BAD, "text is not set", "attached"),  # Xiaomi
         *((_BAD, words.format(kind), "remnants") for kind in THOUGHT_PARTS for words in _NO_THOUGHT),
         (_BAD, ".content[0].role", "remnants"),  # OpenAI, of a part in which an SDK repeats its message
         (_BAD, "system message must be at the beginning", "system_turns"),  # Qwen's template
@@ -332,6 +335,9 @@ CAUSES: Final = Causes(
         (_BAD, "cannot be combined with tool/function calling", "formless"),  # Groq
         (_BAD, "assistantmessage, content), msg: input should be a valid string", "silence"),  # llama-cpp-python
         (_GONE, "support the provided tool_choice value", "choice"),  # OpenRouter
+        (_BAD, "unsupported tool_choice: ", "choice"),  # Cerebras
+        (_BAD, "parameters is empty (2013)", "parameters"),  # MiniMax, of a function
+        (_BAD, "invalid thinking.type: ", "spelling"),  # MiniMax
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),

@@ -62,6 +62,7 @@ Demand = Literal[
     "plain tools",
     "arguments",
     "asker",
+    "parameters",
 ]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation

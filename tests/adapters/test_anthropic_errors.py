@@ -108,6 +108,10 @@ TURN_OFF = (
     'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "disabled"}. '
     "The model does not think before responding."
 )
+DOUBAO = (
+    "The parameter `messages.role` specified in the request are not valid: invalid value: `system`, supported values "
+    "are: `assistant`, `user`. Request id: 021"
+)
 # MoonshotAI/Kimi-K2#118, zhukunpenglinyutong/jetbrains-cc-gui#591, maximhq/bifrost#3456, decolua/9router#3905
 UNCONVERTED = (
     "failed to convert tool result content: unsupported content type in ContentBlockParamUnion: tool_reference"
@@ -156,6 +160,10 @@ CAUSES: dict[str, Cause] = {
     "tools.0.custom.strict: Extra inputs are not permitted": "strictness",
     "Unexpected value(s) `x-2026-01-01` for the `anthropic-beta` header. Please consult our documentation": "betas",
     "invalid beta flag": "betas",
+    "invalid params, tool result's tool id(call_function_zyndhba17kbl_1) not found (2013)": "unanswered",
+    "invalid params, tool call result does not follow tool call (2013)": "unanswered",
+    'invalid params, invalid thinking.type: "enabled" (allowed: adaptive, disabled) (2013)': "budget",
+    DOUBAO: "system_turns",
     UNCONVERTED: "references",
     "messages[4].content: unknown variant `tool_reference`, expected `text` at line 1 column 42187": "references",
     CUSTOM: "typed_tools",

@@ -78,6 +78,17 @@ def level(effort: str) -> ir.Reasoning:
         (error('The "function.arguments" parameter of the code model must be in JSON format.'), "arguments"),
         (error("Invalid JSON format in tool call arguments", code="invalid_tool_call_format"), "arguments"),
         (error("Can only get item pairs from a mapping."), "arguments"),
+        # NousResearch/hermes-agent#12167, MiniMax-AI/MiniMax-M2#76, anomalyco/opencode#32608, QwenLM/qwen-code#11834
+        (error("invalid params, invalid function arguments json string, tool_call_id: call_1 (2013)"), "arguments"),
+        (error("invalid params, tool result's tool id(call_function_g094w5htkglv_1) not found (2013)"), "unanswered"),
+        (error("invalid params, tool call result does not follow tool call (2013)"), "unanswered"),
+        (error("invalid params, function name or parameters is empty (2013)"), "parameters"),
+        (error('invalid params, invalid thinking.type: "enabled" (allowed: adaptive, disabled) (2013)'), "spelling"),
+        # XiaomiMiMo/MiMo#44, XiaomiMiMo/MiMo-V2-Flash#8
+        (error("Param Incorrect", code="400", param="`text` is not set"), "attached"),
+        (error("Param Incorrect", code="400", param="`text` is not present"), "texts"),
+        # 567-labs/instructor#1766: Cerebras
+        (error("Unsupported tool_choice: type='function' function=… Expected 'auto' or 'none'."), "choice"),
         # charmbracelet/crush#964, anomalyco/opencode#17405: xAI
         (error("Invalid request content: Each message must have at least one content element."), "emptiness"),
         (error("grammar is too complex"), "bounds"),

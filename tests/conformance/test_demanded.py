@@ -349,6 +349,18 @@ async def test_arguments_that_were_cut_off_stand_in_an_object(tmp_path: Path) ->
         assert messages(fake)[2:] == body["messages"][2:]
 
 
+async def test_tools_without_parameters_have_none_of_them(tmp_path: Path) -> None:
+    """QwenLM/qwen-code#11834."""
+    body = {"model": MINIMAX, "messages": [AGAIN], "tools": [TOOL, {"type": "function", "function": {"name": "g"}}]}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [400, 200, 200]
+        tools = fake.calls(CHAT)[-1].request["tools"]
+        assert tools == [TOOL, {"type": "function", "function": {"name": "g", "parameters": NO_ARGUMENTS}}]
+
+
 @pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses"])
 async def test_the_user_asks_where_there_are_instructions_only(dialect: str, tmp_path: Path) -> None:
     """lmstudio-ai/lmstudio-bug-tracker#1586, anomalyco/opencode#2557."""

@@ -32,6 +32,8 @@ def template(asked: Asked) -> None:
         raise bad(
             f"tools.function.parameters is not a valid moonshot flavored json schema, details: <{wrong}>", param=None
         )
+    if "minimax" in name and any("parameters" not in tool["function"] for tool in asked.tools):
+        raise bad("invalid params, function parameters is empty (2013)", param=None)
     if "qwen3.8" in name:
         _qwen(asked.messages)
     before = ""

@@ -12,6 +12,7 @@ maxLength, pattern ─► description               tools that make a small gram
 arguments cut off ─► {"input": "…"}            objects as arguments                        vLLM, SGLang, llama.cpp, Qwen
 system, assistant ─► system, user, assistant    somebody who asks                           Qwen, Zhipu
 strict ─►                                       tools of which none is strict               Cerebras
+no parameters ─► none of them                   an object of parameters for each tool       MiniMax
 anyOf beside type, $ref, … ─► description       tools in a form of its own                  Moonshot
 """
 
@@ -26,6 +27,7 @@ from gateway.dialects.gemini.history import CONTINUED, EMPTY, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.moonshot_schema import PLAIN, plain
 from gateway.dialects.outbound import Demand, OpenAITarget
+from gateway.dialects.outbound_schema import NO_PARAMETERS
 from gateway.dialects.patterns import BOUNDS, unbounded
 from gateway.dialects.raw import NULL
 
@@ -45,6 +47,7 @@ _NONE: Final = " "  # an empty thought counts as none
 _INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")  # what a message may have in place of words
 _NOTHING: Final = (None, NULL, Raw(b"[]"))
 _NOTED: Final = "OK."
+_UNSAID: Final = "this upstream wants parameters of each tool: that there are none is said"
 _LOOSE: Final = "this upstream holds no call to the schema of its tool, or each"
 
 
@@ -123,6 +126,13 @@ def _with(rewrite: Callable[[Raw], Raw]) -> Callable[[object], object]:
     return rewritten
 
 
+def _parametered(tool: object) -> object:
+    function = tool.get("function") if is_object(tool) else None
+    if not is_object(tool) or not is_object(function) or function.get("parameters", NULL) != NULL:
+        return tool
+    return {**tool, "function": {**function, "parameters": NO_PARAMETERS}}
+
+
 def _of_system(message: Message) -> Message:
     return {**message, "role": SYSTEM[0]} if message.get("role") == SYSTEM[1] else message
 
@@ -154,6 +164,7 @@ _OF_TOOLS: Final[Mapping[Demand, tuple[Callable[[object], object], str]]] = {
     "unbounded tools": (_with(unbounded), BOUNDS),
     "loose tools": (_loose, _LOOSE),
     "plain tools": (_with(plain), PLAIN),
+    "parameters": (_parametered, _UNSAID),
 }
 
 
