@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.sse import DONE, event, json_line
 
 from . import answer
-from .edits import REPLIES, screen, skim, trim
+from .edits_replies import REPLIES, screen, skim, trim
 from .endings import STOP, EndedCalls, ends_strangely, named
 from .numbering import PIECES, Numbers
 from .stream import END, broken

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_chat.edits import trim
+from gateway.dialects.openai_chat.edits_replies import trim
 from gateway.dialects.passage import Passage
 
 DELTA = '{"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":%s}}]%s}'
