@@ -100,12 +100,12 @@ async def test_a_choice_whose_delta_is_null_is_left_out(tmp_path: Path) -> None:
     half = chunk(choices=[{"index": 0, "delta": None}, {"index": 1, "delta": {"content": "b"}}])
     ended = chunk(choices=[{"index": 1, "delta": None, "finish_reason": "stop"}])
     got = await stream(
-        tmp_path, FIRST, chunk(**said()), chunk(choices=[{"index": 0, "delta": None}]), half, ended, DONE
+        tmp_path, FIRST, chunk(**said()), chunk(choices=[{"index": 0, "delta": None}]), half, ended, LAST, DONE
     )
     kept = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
     end = chunk(choices=[{"index": 1, "delta": {}, "finish_reason": "stop"}])
     assert [json.loads(one) for one in data_of(got)] == [
-        json.loads(one) for one in data_of(FIRST + chunk(**said()) + kept + end)
+        json.loads(one) for one in data_of(FIRST + chunk(**said()) + kept + end + LAST)
     ]
 
 
@@ -228,7 +228,9 @@ async def test_an_end_without_a_name_is_none(tmp_path: Path) -> None:
 
 async def test_an_answer_that_fails_keeps_its_end(tmp_path: Path) -> None:
     """OpenRouter's clients know it."""
-    assert ends(await stream(tmp_path, FIRST, ended("error"), **COUNTING)) == ["error"]
+    got = await stream(tmp_path, FIRST, ended("error"), **COUNTING)
+    last, told = (json.loads(one) for one in data_of(got)[1:])
+    assert (last["choices"][0]["finish_reason"], told.keys()) == ("error", {"error"})
 
 
 @pytest.mark.parametrize(("given", "known"), STRANGE)
@@ -261,8 +263,8 @@ async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_
 
 async def test_a_piece_without_a_number_is_of_the_call_before_it(tmp_path: Path) -> None:
     begun = called(*({"index": i, "id": f"c{i}", "function": {"name": "f", "arguments": ""}} for i in range(2)))
-    got = await stream(tmp_path, FIRST, begun, called({"function": {"arguments": "{}"}}), DONE, **COUNTING)
-    (piece,) = json.loads(data_of(got)[-1])["choices"][0]["delta"]["tool_calls"]
+    got = await stream(tmp_path, FIRST, begun, called({"function": {"arguments": "{}"}}), LAST, DONE, **COUNTING)
+    (piece,) = json.loads(data_of(got)[-2])["choices"][0]["delta"]["tool_calls"]
     assert (piece["index"], begun in got) == (1, True)
 
 

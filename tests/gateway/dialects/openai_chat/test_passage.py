@@ -12,9 +12,8 @@ from gateway.dialects import Answering
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.errors import UpstreamUnavailable
 
-TO = Answering(
-    request=ir.Request(model="m", turns=()), model="m", id="1", created=0, request_id="r", estimate=lambda: 0
-)
+ASKED = ir.Request(model="m", turns=(), stream=True)
+TO = Answering(request=ASKED, model="m", id="1", created=0, request_id="r", estimate=lambda: 0)
 WORDS = (
     b'data: {"id":"c","object":"chat.completion.chunk","created":7,"model":"m","choices":[{"index":0,"delta":{}}]}\n\n'
 )
