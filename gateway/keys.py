@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import TypeAlias
 
-from gateway.config import Config, numbered
+from gateway.config import SAMPLE_DIGESTS, Config, numbered
 from gateway.context import Principal
 
 __all__ = ["Key", "Keys", "digest_of", "end_of", "id_of", "indexed", "keys_of"]
@@ -17,10 +17,14 @@ _SHORT = 8  # digits of a hash that may be compared in any time
 
 
 class Keys:
-    """Keys by their SHA-256 in hex. `used`: the ids of those that were let in, until somebody takes them out."""
+    """Keys by their SHA-256 in hex. `used`: the ids of those that were let in, until somebody takes them out.
+
+    `published`: those that anybody can know, which `find` does not give.
+    """
 
     def __init__(self, keys: Mapping[str, Key] | None = None) -> None:
         self.used: set[str] = set()
+        self.published: Mapping[str, Key] = {}
         self._by_digest: Mapping[str, Key] = {}
         self._by_id: Mapping[str, Key] = {}
         self._by_prefix: Mapping[str, Sequence[str]] = {}
@@ -56,10 +60,11 @@ class Keys:
     def _know(self, keys: Mapping[str, Key]) -> None:
         """Know these and no others."""
         by_prefix: dict[str, list[str]] = {}
-        for digest in keys:
+        for digest in keys.keys() - SAMPLE_DIGESTS:
             by_prefix.setdefault(digest[:_SHORT], []).append(digest)
         self._by_digest, self._by_prefix = keys, by_prefix
         self._by_id = {key[0].id: key for key in keys.values()}
+        self.published = {digest: keys[digest] for digest in SAMPLE_DIGESTS & keys.keys()}
 
 
 def keys_of(config: Config) -> dict[str, Key]:

@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import ClassVar, Final, Literal, Self
 from urllib.parse import parse_qsl
 
@@ -111,6 +112,7 @@ _MOST_SHOWN: Final = 3
 _SENDING: Final = ("POST", "PUT")
 _NO_KEY_YET: Final = "this gateway has no key yet: `gateway keys new NAME` makes one"
 _UNTIL_THEN: Final = "; until then only programs on its machine are admitted, by a local address and without a proxy"
+_PUBLISHED: Final = "this is a published sample key, accepted from the gateway's machine only: ask the operator for one"
 _SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"proxy-authorization"})
 
 
@@ -193,14 +195,17 @@ class Auth:
     async def seek(self, given: str | None, address: str) -> Key | None:
         """Find a key, also one that was made a moment ago; raise StoreUnavailable where nobody can know.
 
-        It raises RateLimited for an unknown one from an address that has failed too often.
+        It raises RateLimited for an unknown one from an address that has failed too often, and Unauthenticated for one
+        that anybody can know, from elsewhere: only `gateway run` refuses to start with it.
         """
         found = self._find(given)
-        if found is not None or given is None:
-            return found
-        self._lockout.check(address)
-        await self._keys.catch_up()
-        return self._find(given)
+        if found is None and given is not None:
+            self._lockout.check(address)
+            await self._keys.catch_up()
+            found = self._find(given)
+        elif given is not None and digest_of(given) in self._keys.published and _is_elsewhere(address):
+            raise Unauthenticated(_PUBLISHED)
+        return found
 
     def admit(self, given: str | None, right: Right) -> Principal:
         """Say whose key this is; raise what one is refused with that is unknown, or has not this right."""
@@ -245,11 +250,10 @@ class Auth:
 
     async def _sought(self, given: str | None, scope: Scope, context: RequestContext) -> Key | None:
         """Look once more for a key that is not known; None = none is needed. Raise what its caller is refused with."""
-        if given is not None:
-            await self.seek(given, _address(scope))
-        elif self._vouched(scope):
+        found = await self.seek(given, _address(scope))
+        if given is None and (who := self._vouched(scope)):
             await self._keys.catch_up()
-        found = self._asker(given, scope)
+            found = self._keys.by_id(who)
         if found is None and not self._is_open(given, scope, context):
             raise self._stranger(given, scope, open_here=self._anonymous == "loopback")
         return found
@@ -261,7 +265,10 @@ class Auth:
         return self._vouch(route_path(scope), scope.get("query_string", b""))
 
     def _find(self, given: str | None) -> Key | None:
-        return self._keys.find(digest_of(given)) if given is not None else None
+        if given is None:
+            return None
+        digest = digest_of(given)
+        return self._keys.find(digest) or self._keys.published.get(digest)
 
     def _let_in(self, key: Key, right: Right | None) -> Principal:
         principal = _usable(key, right)
@@ -323,6 +330,15 @@ def _usable(key: Key, right: Right | None) -> Principal:
 
 def _address(scope: Scope) -> str:
     return (scope.get("client") or ("",))[0]
+
+
+def _is_elsewhere(address: str) -> bool:
+    """Tell the address of another machine; a socket file, or the client of a test, has none."""
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return not is_loopback(address)
 
 
 def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:

@@ -11,7 +11,7 @@ from gateway.config.load import Loaded, load
 from gateway.config.modelrules import FOLDER, family_of, rules_of, targets_of
 from gateway.config.newkey import NewKey, numbered, read_new_key
 from gateway.config.problems import ConfigError, Problem, did_you_mean
-from gateway.config.rules import SAMPLE_KEYS, host_and_port, is_loopback, refuses_bind
+from gateway.config.rules import SAMPLE_DIGESTS, SAMPLE_KEYS, host_and_port, is_loopback, refuses_bind
 from gateway.config.schema import (
     AdminConfig,
     AuthConfig,
@@ -63,6 +63,7 @@ __all__ = [
     "FOLDER",
     "LIMIT_KEYS",
     "NEEDS_RESTART",
+    "SAMPLE_DIGESTS",
     "SAMPLE_KEYS",
     "AdminConfig",
     "Again",

@@ -25,10 +25,10 @@ from gateway.config.upstreams import (
 from gateway.proxies import misspelt
 from gateway.registry import names, path_of
 
-__all__ = ["SAMPLE_KEYS", "check_rules", "host_and_port", "is_loopback", "is_redis", "refuses_bind"]
+__all__ = ["SAMPLE_DIGESTS", "SAMPLE_KEYS", "check_rules", "host_and_port", "is_loopback", "is_redis", "refuses_bind"]
 
 SAMPLE_KEYS: Final = frozenset({"123456", "sk-text", "sk-your-api-key"})
-_SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
+SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
 
 _CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _POSTGRES: Final = ("postgresql://", "postgres://")
@@ -139,7 +139,7 @@ def _sample_keys(config: Config, _: Draft) -> Findings:
     for index, named in enumerate(config.key):
         if named.secret.reveal() in SAMPLE_KEYS:
             yield ("key", index, "secret"), message
-        if named.sha256 in _SAMPLE_DIGESTS:
+        if named.sha256 in SAMPLE_DIGESTS:
             yield ("key", index, "sha256"), message
 
 

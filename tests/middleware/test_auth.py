@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.context import Principal
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreUnavailable, Unauthenticated
 from gateway.keys import Keys, digest_of, id_of, indexed
 from gateway.lockout import Lockout
 from gateway.middleware import Auth
@@ -237,6 +237,30 @@ async def test_always_means_without_any_key_but_not_with_a_wrong_one() -> None:
 async def test_always_means_with_any_key_while_there_is_none() -> None:
     app = Auth(Inner(), allow_anonymous="always")
     assert (await ask(app, *at("bearer", "sk-any"), client="10.0.0.7")).status == 200
+
+
+# keys that anybody can know
+
+
+@pytest.mark.parametrize("key", ["123456", "sk-text", "sk-your-api-key"])
+async def test_a_published_key_is_for_this_machine(key: str) -> None:
+    app = Auth(Inner(), [key, KEY])
+    asked = [(client, await ask(app, {"x-api-key": key}, client=client)) for client in ("127.0.0.1", "::1", "10.0.0.7")]
+    assert [(client, outcome.status) for client, outcome in asked] == [
+        ("127.0.0.1", 200),
+        ("::1", 200),
+        ("10.0.0.7", 401),
+    ]
+    assert "published sample key" in asked[-1][1].json["error"]["message"]
+    assert await attempts(app, 12, "10.0.0.7", key=KEY) == [200] * 12
+
+
+async def test_nor_does_it_open_elsewhere_what_operators_have() -> None:
+    app = Auth(Inner(), ["123456"])
+    with pytest.raises(Unauthenticated, match="published sample key"):
+        await app.seek("123456", "10.0.0.7")
+    assert await app.seek("123456", "127.0.0.1") is not None
+    assert await app.seek("123456", "") is not None  # by a socket file
 
 
 # addresses that the gateway has made
