@@ -183,16 +183,17 @@ class LogFile:
 
     def _put_away(self, old: Path) -> None:
         old.parent.mkdir(parents=True, exist_ok=True)
+        here = self.path.resolve()  # a link stays one, such as /dev/stdout is
         try:
-            os.link(self.path, old)
+            os.link(here, old)
         except FileExistsError:
             if not os.path.samestat(old.stat(), os.fstat(self._file)):
                 return
             # one that was killed between the two steps
         try:
-            new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            new = here.with_name(f".{here.name}.{os.getpid()}")
             os.close(os.open(new, os.O_CREAT | os.O_WRONLY, _MODE))
-            new.replace(self.path)
+            new.replace(here)
         except OSError:
             old.unlink()  # the day is not over for this file
             raise

@@ -17,6 +17,7 @@ from gateway.config import ConfigError, load
 from gateway.logfile import LogFile
 from gateway.logs import logger_for
 from tests.disk import full_disk
+from tests.patience import patient
 
 NOON = datetime(2026, 11, 20, 12)  # noqa: DTZ001 (local time)
 DAY = timedelta(days=1)
@@ -83,6 +84,20 @@ def test_at_midnight_the_day_gets_its_name(
     clock.time = datetime.combine(NOON.date() + DAY, datetime.min.time())
     file.write(b"after")
     assert texts(tmp_path) == {"logs/gateway.log": "after\n", name: "before\n"}
+
+
+def test_a_link_stays_a_link_to_where_the_lines_go(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    """It leads to a larger disk, say; and /dev/stdout, of which root could make a file, is one."""
+    (tmp_path / "large").mkdir()
+    (tmp_path / "gateway.log").symlink_to("large/lines")
+    file = opened("gateway.log", "large/lines.%Y%m%d")
+    for line in (b"one", b"two"):
+        file.write(line)
+        clock.time += DAY
+    assert (tmp_path / "gateway.log").readlink() == Path("large/lines")
+    assert texts(tmp_path / "large") == {"lines": "two\n", "lines.20261120": "one\n"}
 
 
 def test_a_file_that_was_moved_away_begins_anew(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
@@ -283,7 +298,7 @@ def test_processes_that_rotate_at_once_lose_nothing(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(30)
+        worker.join(patient(30))
     lines = [line for text in texts(tmp_path).values() for line in text.splitlines()]
     assert sorted(lines) == sorted(
         f"{name} {day} {number}" for name in names for day in range(days) for number in range(50)
