@@ -64,6 +64,8 @@ _NAMED: Final = re.compile(
     r"\$\{(\w+)\}|\$([A-Z][A-Z0-9]*_[A-Z0-9_]+)|\{env:(\w+)\}|%(\w+)%|os\.environ/(\w+)"
     r"|((?:AZURE_)?(?:OPENAI|ANTHROPIC|GEMINI|GOOGLE)_API_KEY)"  # others may be keys that somebody has made up
 )
+_QUOTES: Final = frozenset("\"'")
+_QUOTED: Final = "has quotes of its own, which `docker run --env-file` keeps: write it without"
 _UNSEEN: Final = "Cf"  # the category of Unicode
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -235,7 +237,11 @@ def _line(value: object) -> str:
 
 
 def _secret(value: object) -> Secret:
-    return value if isinstance(value, Secret) else Secret(_line(value))
+    if isinstance(value, Secret):
+        return value
+    if isinstance(value, Text) and len(value) > 1 and value[0] + value[-1] in ('""', "''"):
+        raise ValueError(_QUOTED)
+    return Secret(_line(value))
 
 
 def _key(value: object) -> Secret:
@@ -243,6 +249,8 @@ def _key(value: object) -> Secret:
     key = _secret(value).reveal().strip()
     if not key:
         raise ValueError("is empty")
+    if {key[0], key[-1]} & _QUOTES:
+        raise ValueError(_QUOTED)
     if (named := _NAMED.fullmatch(key)) is not None:
         raise ValueError(f'is the name of a variable, not its value: write "env:{named[named.lastindex or 0]}"')
     unseen = next((one for one in key if category(one) == _UNSEEN), None)

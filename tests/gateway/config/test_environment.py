@@ -192,6 +192,15 @@ def test_an_empty_common_variable_counts_as_not_set(name: str) -> None:
     assert config(**{name: ""}) == Config()
 
 
+@pytest.mark.parametrize("name", ["API_KEYS", "OPENAI_API_KEY", "GATEWAY_ADMIN_PASSWORD", "GATEWAY_ENCRYPTION_KEY"])
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_around_a_secret_are_a_mistake(name: str, quote: str) -> None:
+    """`docker run --env-file .env` keeps those that python-dotenv takes off."""
+    with pytest.raises(ConfigError, match="quotes of its own") as caught:
+        config(**{name: f"{quote}something{quote}"})
+    assert "something" not in str(caught.value)
+
+
 def test_what_the_compilers_of_conda_call_the_machine_is_no_address() -> None:
     made_for = "x86_64-conda-linux-gnu"
     assert config(HOST=made_for, CONDA_TOOLCHAIN_HOST=made_for) == Config()

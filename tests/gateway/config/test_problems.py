@@ -96,6 +96,10 @@ TYPOS = [
         "gateway.toml:2: upstream.openai.api_key: contains U+200B, which is invisible: copy the key without it",
     ),
     (
+        '[auth]\nkeys = ["\'sk-abc"]',
+        "gateway.toml:2: auth.keys[0]: has quotes of its own, which `docker run --env-file` keeps: write it without",
+    ),
+    (
         '[upstream.google]\ntype = "v1internal"\nuser_agent = "me\\r"',
         "gateway.toml:3: upstream.google.user_agent: contains a line break or another control character",
     ),
