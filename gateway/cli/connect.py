@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway.cli.connect_clients import CLIENTS, Client, Place
 from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
-from gateway.cli.itself import address_of
+from gateway.cli.itself import address_of, key_of
 from gateway.cli.options import address, configuration, loaded, quiet
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.errors import ModelNotFound
@@ -165,12 +165,10 @@ def _small(names: Collection[str], main: str) -> str:
 
 
 def _key(found: Loaded) -> str:
-    config = found.config
-    chatting = (one.secret for one in config.key if one.secret and "chat" in one.scopes)
-    secret = next(iter((*config.auth.keys, *chatting)), None)
+    secret = key_of(found.config)
     if secret is not None:
         return secret.reveal()
-    if config.key or import_module("gateway.cli.keys_work").stored(found):
+    if found.config.key or import_module("gateway.cli.keys_work").stored(found):
         message = "the configuration has only hashes of keys: give the client's key with --key"
         raise ConfigError([Problem(str(found.file or "configuration"), None, message)])
     return _ANY

@@ -1,4 +1,7 @@
-"""Where this gateway is, and whether an address is its own: an upstream there would have it call itself for ever."""
+"""Where this gateway is and by which key it is called, and whether an address is its own.
+
+An upstream there would have it call itself for ever.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,12 +13,13 @@ from gateway.config import (
     DemoConfig,
     KeyPath,
     Loaded,
+    Secret,
     UpstreamConfig,
     V1InternalConfig,
     host_and_port,
 )
 
-__all__ = ["address_of", "calls_to_itself", "is_own", "local_address"]
+__all__ = ["address_of", "calls_to_itself", "is_own", "key_of", "local_address"]
 
 _Place = tuple[str, int]
 
@@ -37,6 +41,12 @@ def local_address(found: Loaded) -> str:
     host = server.host.strip("[]")  # as `gateway run` takes it
     host = _EVERYWHERE.get(host, host)
     return f"http://{host_and_port(host, server.port)}"
+
+
+def key_of(config: Config) -> Secret | None:
+    """Give the first key that may chat; None where there is none, or of each only the hash is known."""
+    chatting = (one.secret for one in config.key if one.secret and "chat" in one.scopes)
+    return next(iter((*config.auth.keys, *chatting)), None)
 
 
 def is_own(loaded: Loaded, url: str, address: str = "") -> bool:

@@ -1,6 +1,7 @@
 """`gateway selftest`: whether a gateway, this one or any other, keeps the rules of the dialects that it offers."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from gateway.cli.itself import is_own, key_of
 from gateway.cli.options import address, configuration, loaded
+from gateway.config import ConfigError
 from gateway.routes import DIALECTS
 
 if TYPE_CHECKING:
@@ -63,7 +66,8 @@ def _url(context: click.Context, parameter: click.Parameter, given: str | None) 
     envvar="GATEWAY_API_KEY",
     show_envvar=True,
     default="",
-    help="The key for URL; visible in `ps`, unlike GATEWAY_API_KEY.",
+    help="The key for URL, by default one of the configuration if URL is its address; visible in `ps`, unlike "
+    "GATEWAY_API_KEY.",
 )
 @click.option(
     "--header",
@@ -96,12 +100,23 @@ def selftest(
     part = import_module("gateway.cli.selftest_work")  # loads the HTTP client
     tell = None if as_json else partial(_tell, part)
     wished = partial(part.check, selection=selection, dialects=dialects, model=model, headers=headers, tell=tell)
+    if url is not None and not key:
+        key = _key_for(url, config, no_config=no_config, no_dotenv=no_dotenv)
     report = asyncio.run(part.check_url(url, key, wished) if found is None else part.own(found, wished))
     if report is None:
         click.echo("nothing usable: requests would fail; `gateway models` says why", err=True)
         raise SystemExit(3)
     click.echo(msgspec.json.encode(report.object()) if as_json else part.summary(report))
     raise SystemExit(0 if report.ok else 1)
+
+
+def _key_for(url: str, config: str | None, *, no_config: bool, no_dotenv: bool) -> str:
+    """Give a key of the configured gateway where that is the one at this address, else ""."""
+    with suppress(ConfigError):  # any other gateway needs no configuration here
+        found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+        secret = key_of(found.config) if is_own(found, url) else None
+        return secret.reveal() if secret is not None else ""
+    return ""
 
 
 def _tell(part: ModuleType, finding: "Finding") -> None:

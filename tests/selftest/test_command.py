@@ -123,6 +123,24 @@ def test_a_gateway_is_checked_with_the_key_of_the_environment(
     assert done.out.splitlines()[-1] == f"{url}: model demo; openai-chat, gemini; 8 ok, 0 failed, 0 not offered"
 
 
+@pytest.mark.parametrize(
+    ("toml", "port", "code"),
+    [
+        ('[auth]\nkeys = ["{key}"]\n[server]\nport = {port}\n', 0, 0),
+        ('[[key]]\nname = "alice"\nsecret = "{key}"\n[server]\nport = {port}\n', 0, 0),
+        ('[[key]]\nname = "alice"\nsecret = "{key}"\nscopes = ["admin"]\n[server]\nport = {port}\n', 0, 1),
+        ('[auth]\nkeys = ["{key}"]\n[server]\nport = {port}\n', 1, 1),  # another program's address
+        ("[server]\nport = {port}\n", 0, 1),
+        ("[server]\nportt = {port}\n", 0, 1),
+    ],
+)
+def test_the_configured_gateways_own_address_is_called_by_a_key_of_its_own(
+    run: Run, url: str, tmp_path: Path, toml: str, port: int, code: int
+) -> None:
+    (tmp_path / "gateway.toml").write_text(toml.format(key=KEY, port=int(url.rpartition(":")[2]) - port))
+    assert run(url, "--simple", "--dialect", "anthropic").code == code
+
+
 def test_a_failed_check_is_exit_1_and_says_what_was_asked_and_heard(run: Run, url: str) -> None:
     done = run(url, "--no-streaming", "--dialect", "anthropic", "--model", "demo", "--key", f"{KEY}-other")
     assert done.code == 1
