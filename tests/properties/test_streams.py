@@ -24,7 +24,7 @@ from .writing import CODECS, PASSING, answerings, ends, listen, listen_whole, pa
 
 UPSTREAM = pytest.mark.parametrize("upstream", UPSTREAMS)
 BOUNDARY = re.compile(rb"(?:\A|(?:\r\n|\r|\n){2}|}\n|\[)\Z")  # in an array a chunk ends with its line
-ADDED = "[DONE]", "response.completed", "response.incomplete"  # which some servers leave out
+ADDED = "[DONE]", "message_stop", "response.completed", "response.incomplete"  # which some servers leave out
 SAME = pytest.mark.parametrize("dialect", PASSING)
 
 

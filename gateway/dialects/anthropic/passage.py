@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from gateway import ir
-from gateway.dialects.passage import Passage
+from gateway.dialects.passage import Passage, payloads
 
 from .stream import STOP
 
@@ -31,8 +31,13 @@ class MessagesPassage(Passage):
     def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
         # without a reason it is `message_stop` that has ended it, or nobody here could read it to its end; the reader
         # may see an end of carriage returns later than it passes
-        if not end.native or _STOPPED.search(self._last + passed):
+        if not end.native or _is_said(self._last + passed):
             return passed
         rest = self.close()  # the last event may lack its blank line
         passed += rest if rest.endswith(b"\n") else b""
-        return passed if _STOPPED.search(rest) else passed + STOP
+        said, self._last = _is_said(rest), STOP
+        return passed if said else passed + STOP
+
+
+def _is_said(events: bytes) -> bool:
+    return any(map(_STOPPED.search, payloads(events)))

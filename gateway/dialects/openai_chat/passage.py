@@ -5,6 +5,7 @@ may call tools, the end is looked at, too. The answer ends with `[DONE]`, or wit
 that: then it is said here, and so is why it ends where `[DONE]` alone says that it does.
 """
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -13,7 +14,7 @@ import msgspec
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.passage import GOOD_END, Passage, payloads
+from gateway.dialects.passage import Passage, payloads
 from gateway.dialects.raw import FIELDS, NOTHING, NULL, read
 from gateway.errors import GatewayError
 from gateway.sse import DONE, event, json_line
@@ -27,6 +28,7 @@ from .stream import END, broken
 __all__ = ["ChatPassage"]
 
 _DONE: Final = DONE.encode()
+_ENDED: Final = re.compile(rb"(?:\A|(?<=\n\n))data:[ ]?\[DONE\]\n\n")  # of other lines the reader may see the end later
 _ERROR: Final = b'"error"'
 _WHOLE: Final = tuple(edit for edit in REPLIES if edit.whole)
 _encode: Final = msgspec.json.Encoder().encode
@@ -66,7 +68,7 @@ class ChatPassage(Passage):
     def _finished(self, end: ir.Finished, passed: bytes, /) -> bytes:
         # without a reason it is [DONE] that has ended it, or nobody here could read it to its end
         self._owes = not self._closed and bool(end.native) and _DONE not in passed
-        done = GOOD_END.search(passed) if end.native is None else None
+        done = _ENDED.search(passed) if end.native is None else None
         if done is not None:
             passed = passed[: done.start()] + self._reason(end) + passed[done.start() :]
         return super()._finished(end, passed)
