@@ -40,6 +40,9 @@ _ESCAPE: Final = re.compile(  # a half that begins a string, pairs, a half that 
     r"|\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<first>u[dD][89abAB]..)(?=\")|(?P<lone>u[dD][89a-fA-F]..)|.)",
     re.DOTALL,
 )
+_ERROR: Final = re.compile(r'\{\s*(?:"type"\s*:\s*"error"\s*,\s*)?"error"\s*:')  # what begins a document that tells one
+_BLANKS: Final = ("\n\n", "\r\n\r\n", "\r\r")
+_MAX_ERROR: Final = 65536  # bytes of it
 _INDEX: Final = re.compile(r"index\"\s*:\s*(\d+)")
 
 
@@ -51,10 +54,11 @@ class Decoder:
     """Turn the bytes of one upstream SSE body into the data of its events.
 
     Only data comes out: names, ids and comments are dropped, and so are empty data and `[DONE]`; `done` keeps that.
-    A lone CR at the end of a read may be half of a CRLF, so its line counts from the next read on.
+    A lone CR at the end of a read may be half of a CRLF, so its line counts from the next read on. Google breaks off
+    with an error that is a document, not an event: it comes out at the end.
     """
 
-    __slots__ = ("_between", "_dropped", "_held", "_max_event", "_parser", "_started")
+    __slots__ = ("_between", "_dropped", "_held", "_max_event", "_parser", "_started", "_tail")
 
     def __init__(self, *, max_event: int = MAX_EVENT_BYTES, done: bool = False) -> None:
         self._max_event = max_event
@@ -63,6 +67,7 @@ class Decoder:
         self._started = False
         self._between = True  # the last read ended with an event
         self._parser: _Parser | None = None
+        self._tail = b""  # what was read since the last event, or its beginning
 
     @property
     def between(self) -> bool:
@@ -85,8 +90,11 @@ class Decoder:
         return events
 
     def close(self) -> list[str]:
-        """End the body; return the event that no blank line ended, if there is one."""
-        return [] if self._parser is None else self._parser.close()
+        """End the body; return the event that no blank line ended, if there is one, or the error without a form."""
+        if self._parser is None:
+            return []
+        tail, self._tail = self._tail, b""
+        return self._parser.close() or _unframed(tail.decode(errors="replace").rstrip())
 
     def abort(self) -> None:
         """Drop what is held; nothing more comes out."""
@@ -97,8 +105,21 @@ class Decoder:
         if self._parser is None:
             encoding = "utf-8" if self._started else "utf-8-sig"  # a BOM is one at the start only
             self._parser = _Parser(encoding, self._dropped)
-        self._between = data.endswith(_BLANK_LINES)
-        return self._parser.feed(data)
+        goes_on, self._between = not self._between, data.endswith(_BLANK_LINES)
+        events = self._parser.feed(data)
+        if events or not goes_on:
+            self._tail = data
+        elif len(self._tail) < _MAX_ERROR:
+            self._tail += data
+        return events
+
+
+def _unframed(tail: str) -> list[str]:
+    """Give the error at the end of a body that is no event."""
+    document = tail[max(map(tail.rfind, _BLANKS)) + 1 :].lstrip()
+    if document.startswith("[") and document.endswith("]"):  # Google puts some into a list
+        document = document[1:-1].strip()
+    return [document] if _ERROR.match(document) else []
 
 
 def _split(data: bytes, dropped: str) -> list[str] | None:

@@ -32,6 +32,7 @@ _DATA: Final = re.compile(rb"(data:[ ]?)(.*)", re.DOTALL)
 _PLAIN: Final = (b"data: ", b"\n\n")
 # a mark of the encoding in front of it would hide what follows
 GOOD_END: Final = re.compile(rb"(?:%b)?data:[ ]?\[DONE\]\s*\Z" % BOM_UTF8)
+_DOCUMENTS: Final = (b"{", b"[")
 _BEFORE_END: Final = 3  # bytes of an event's end that may have come before its last one
 
 
@@ -120,9 +121,14 @@ class Passage:
         self._rest, passed = [GOOD_END.sub(b"", b"".join(self._rest))], GOOD_END.sub(b"", passed)
         if self._ended:
             return passed
-        if failed.told and self._hears(b"".join((passed, *self._rest))):
-            self._ended = True
-            return passed
+        if failed.told:
+            told = b"".join((passed, *self._rest))
+            start = _last_end(told.rstrip())
+            if told[start:].lstrip().startswith(_DOCUMENTS):  # no event, as Google breaks off: nobody hears it
+                passed = passed[:start]
+            elif told and self._hears(told):
+                self._ended = True
+                return passed
         return passed + self.close(failed.error)
 
     def _passed(self, data: bytes) -> bytes:

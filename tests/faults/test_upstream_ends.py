@@ -210,6 +210,29 @@ async def test_row_05_a_body_that_stays_open_behind_a_finish_reason_loses_nothin
     assert len(at.calls) == len(DIALECTS) + 1
 
 
+# what each dialect says of an overloaded upstream within a stream
+OVERLOADED = {"openai-chat": "overloaded", "openai-responses": "high demand", "anthropic": "overloaded_error"}
+OVERLOADED |= {"gemini": "UNAVAILABLE"}
+
+
+async def broken_off(call: Call) -> None:
+    """Say the beginning, then the error as Google does: a document, no event."""
+    refusal = {"error": {"code": 503, "message": "high demand", "status": "UNAVAILABLE"}}
+    await call.begin(EVENTS)
+    await call.say((await call.frames())[0], json.dumps(refusal, indent=2).encode())
+    await call.end()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("kind", GOOGLES)
+async def test_row_05_an_error_that_is_no_event_is_told_as_what_it_is(site: Site, kind: str, dialect: str) -> None:
+    at = site.at(kind)
+    at.server.always = broken_off
+    *_, last = data_of((await at.answer(dialect)).body)
+    assert b'"high demand"' in last
+    assert OVERLOADED[dialect].encode() in last
+
+
 @pytest.mark.parametrize("kind", GOOGLES)
 async def test_row_05_what_comes_in_time_behind_a_finish_reason_is_heard(site: Site, kind: str) -> None:
     at = site.at(kind)

@@ -105,6 +105,37 @@ def test_close_twice_gives_the_last_event_once() -> None:
     assert decoder.close() == []
 
 
+REFUSAL = json.dumps({"error": {"code": 503, "status": "UNAVAILABLE"}}, indent=2)
+
+
+@pytest.mark.parametrize(
+    "document", [REFUSAL, REFUSAL.replace("\n", "\r\n"), '{"error":{}}', '{"type": "error", "error": {}}']
+)
+@pytest.mark.parametrize("within", ["%s", "[%s\n]"])
+@pytest.mark.parametrize("before", ["", "data: a\n\n", "data: a\r\n\r\n", ": a\r\r\n\n\n"])
+@pytest.mark.parametrize("behind", ["", "\n", "\r\n\r\n"])
+@pytest.mark.parametrize("cut", [1, 7, 64, 4096])
+def test_an_error_that_is_no_event_comes_out_at_the_end(
+    document: str, within: str, before: str, behind: str, cut: int
+) -> None:
+    """So Google breaks a stream off."""
+    stream = (before + within % document + behind).encode()
+    *_, last = decode(*(stream[at : at + cut] for at in range(0, len(stream), cut)))
+    assert json.loads(last) == json.loads(document)
+
+
+@pytest.mark.parametrize("end", ["<html>", '{"text":"a"}', '"error"', 'x{"error":1}', 'event: a\n{"error":1}'])
+def test_what_else_is_no_event_does_not_come_out(end: str) -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"data: a\n\n" + end.encode()) + decoder.close() == ["a"]
+
+
+def test_an_error_that_is_no_event_comes_out_once() -> None:
+    decoder = Decoder()
+    assert decoder.feed(REFUSAL.encode()) == []
+    assert (decoder.close(), decoder.close()) == ([REFUSAL], [])
+
+
 def test_abort_gives_nothing_more() -> None:
     decoder = Decoder()
     decoder.feed(b"data: a\n\r")

@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_responses.passage import ResponsesPassage
-from gateway.errors import StreamBroken
+from gateway.errors import StreamBroken, UpstreamUnavailable
 
 CREATED = (
     b'event: response.created\ndata: {"type":"response.created","sequence_number":%b,"response":{"id":"resp_1"}}\n\n'
@@ -127,3 +127,20 @@ def test_a_complete_stream_without_a_beginning_gets_a_response_of_its_own() -> N
     said, _ = passed(streamed(ITEMS[0]), size=100_000)
     assert (said[-1]["type"], said[-1]["response"]["id"]) == ("response.completed", "resp_1")
     assert (said[-1]["response"]["model"], said[-1]["response"]["output"]) == ("m", [WORDS])
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("behind", [b"", b"\n", b"\n\n"])
+def test_an_error_that_is_no_event_is_told_as_one(behind: bytes, apart: bool) -> None:
+    """However the end of the stream is read."""
+    request = ir.Request(model="m", turns=())
+    asked = Answering(request=request, model="m", id="1", created=0, request_id="r", estimate=lambda: 0)
+    passage = ResponsesPassage(asked)
+    told = b'{\n  "error": {\n    "message": "gone"\n  }\n}' + behind
+    failed = ir.Failed(UpstreamUnavailable("gone"), told=True)
+    out = passage.feed([ir.Passed(CREATED % b"0"), ir.Passed(told), *([] if apart else [failed])])
+    out += (passage.feed([failed]) if apart else b"") + passage.close()
+    assert out.startswith(CREATED % b"0")
+    assert out.count(b"event: response.failed\ndata: ") == 1
+    assert out.endswith(b"\n\n")
+    assert apart or told.strip() not in out
