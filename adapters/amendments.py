@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.failures import Cause, Failure, OfModel
+from gateway.adapters.levels import LEVELS
 from gateway.adapters.room import room_of
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.upstream import Edit
@@ -157,6 +158,8 @@ TWOFOLD: Final[Words] = (
     (_BAD, "is incompatible with thinking enabled", "choice"),  # Moonshot
     (_BAD, "tool results tool id(", "unanswered"),  # MiniMax: not found
     (_BAD, "tool call result does not follow tool call", "unanswered"),  # MiniMax
+    *((_BAD, f"effort {level} is not supported by model", "effort_value") for level in LEVELS),  # GitHub
+    (_BAD, "does not support reasoning effort", "effort"),
     (_BAD, "moonshot flavored json schema", "plain_schemas"),
     (_BAD, "function.parameters.type is required", "plain_schemas"),  # Moonshot, of the root
     (_BAD, "type tool and any are not supported", "choice"),  # Anthropic

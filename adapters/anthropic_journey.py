@@ -165,6 +165,8 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
             return Step(counted=False) if learnt.refused(said, self._betas()) else None
         if failure.cause == "limit":
             learnt.limit(self._model, said)
+        if failure.cause == "effort_value":
+            learnt.level(self._model, said)
         if failure.cause == "unknown" and not learnt.field(self._model, said):
             return None
         return super()._anew(failure, rule)

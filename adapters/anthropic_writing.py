@@ -14,12 +14,14 @@ from gateway import ir
 from gateway.adapters.amendments import without_force
 from gateway.adapters.anthropic_models import Traits, traits_of
 from gateway.adapters.failures import Cause
+from gateway.adapters.levels import efforts_of
 from gateway.config import TranslateConfig
 from gateway.dialects.anthropic.edits import Own, pass_through
 from gateway.dialects.anthropic.edits_refused import RESHAPED
 from gateway.dialects.anthropic.outbound_models import Abilities
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten, write_request
 from gateway.dialects.anthropic.outbound_target import (
+    EFFORTS,
     MIDDLE_EFFORTS,
     NO_THINKING,
     NOT_STRICT,
@@ -64,11 +66,15 @@ _WAYS: Final = _NEITHER | _RESTLESS  # in which a model may be told how much to 
 
 
 class Learnt:
-    """What the upstream has told: what models take, how long their answers may be, and which betas it does not know."""
+    """What the upstream has told: what models take, how long their answers may be, and which betas it does not know.
+
+    `efforts`: of models that have named them in a refusal.
+    """
 
     def __init__(self) -> None:
         self.abilities: Mapping[str, Abilities] = {}
         self.limits: dict[str, int] = {}
+        self.efforts: dict[str, tuple[str, ...]] = {}
         self.betas: frozenset[str] = frozenset()
         self.unknown: dict[str, tuple[Path, ...]] = {}
 
@@ -77,6 +83,13 @@ class Learnt:
         found = _LIMIT.search(said)
         if found is not None:
             self.limits[model] = int(found[1])
+
+    def level(self, model: str, said: str) -> None:
+        """Take the efforts that a refusal names."""
+        named = efforts_of(said)
+        efforts = tuple(effort for effort in EFFORTS if effort in named)
+        if efforts:
+            self.efforts[model] = efforts
 
     def field(self, model: str, said: str) -> bool:
         """Take the field that a refusal names; False when it can only be the caller's to leave out."""
@@ -128,6 +141,8 @@ class Writer:
                 unknown=self._learnt.unknown.get(target.model, ()),
                 thinking=plan(_asked(request, causes)[0], target) if causes & _WAYS else None,
             )
+            if self._learnt.efforts:
+                own = self._told(own)
             return pass_through(request, request.native.body, own)
         if not causes:
             return write_request(request, target)
@@ -145,7 +160,7 @@ class Writer:
             model=request.model,
             max_output=request.within(self._max_output(request)),
             adaptive="budget" in causes or (traits.adaptive and "adaptive" not in causes),
-            efforts=_efforts(traits, causes),
+            efforts=self._efforts(traits, request.model, causes) if causes or self._learnt.efforts else traits.efforts,
             rests=traits.rests and causes.isdisjoint(_RESTLESS),
             between=traits.between or "between" in causes,
             forced=traits.forced,
@@ -167,11 +182,15 @@ class Writer:
         longer = any(beta.startswith(_LONGER) for beta in request.betas)
         return None if longer else self._info(request.model).max_output
 
+    def _told(self, own: Own) -> Own:
+        named = self._learnt.efforts.get(own.model)
+        return own if named is None else replace(own, efforts=named, refused={*own.refused, "effort_value"})
 
-def _efforts(traits: Traits, causes: frozenset[Cause]) -> tuple[str, ...]:
-    if causes & _EFFORTLESS:
-        return ()
-    return MIDDLE_EFFORTS if "effort_value" in causes else traits.efforts
+    def _efforts(self, traits: Traits, model: str, causes: frozenset[Cause]) -> tuple[str, ...]:
+        if causes & _EFFORTLESS:
+            return ()
+        named = self._learnt.efforts.get(model, ())
+        return named or (MIDDLE_EFFORTS if "effort_value" in causes else traits.efforts)
 
 
 def _asked(request: ir.Request, causes: frozenset[Cause]) -> tuple[ir.Request, tuple[ir.Loss, ...]]:

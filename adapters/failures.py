@@ -123,6 +123,8 @@ OfModel = Literal[
     "arguments",
     "asker",
     "parameters",
+    "one_thought",
+    "system_items",
     "unknown",
 ]
 # these are about one request, or remembered elsewhere.
@@ -331,6 +333,7 @@ _OF_REQUEST: Final = (
     "failed to parse grammar",
     "ailed to parse tool call arguments",  # llama.cpp
     "No user query found",
+    "Cannot pass both content and thinking",
 )
 # What a 404 says that is of the address, or of something else than a model.
 _NOWHERE: Final = frozenset({"", "not found", "404 not found"})

@@ -48,6 +48,7 @@ from gateway.dialects.outbound import (
     ROOM,
     SPELLED,
     STORING,
+    SYSTEM_ITEMS,
     TIES,
     UNDESCRIBED,
     UPDATES,
@@ -140,6 +141,8 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "arguments": "arguments",
     "asker": "asker",
     "parameters": "parameters",
+    "one_thought": "one thought",
+    "system_items": "developer roles",
 }
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
@@ -149,6 +152,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "untied": (TIES,),
     "short_ids": (TIES,),  # in Responses
     "arguments": (ARGUMENTS,),
+    "system_items": (SYSTEM_ITEMS,),
     "remnants": (REMNANTS,),
     "attached": (ATTACHED,),
     "room": (ROOM,),

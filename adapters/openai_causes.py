@@ -284,6 +284,7 @@ CAUSES: Final = Causes(
         (_BAD, "without its required reasoning item", "untied"),
         (_BAD, "expected an id that begins with", "untied"),  # another server has given it
         *((_BAD, words, "developers") for words in _NO_DEVELOPER),
+        (_BAD, "system messages are not allowed", "system_items"),  # Codex
         *((_BAD, words, "texts") for words in _NO_PARTS),
         *((_BAD, words, "nulls") for words in _NO_NULL),
         (_BAD, "].id: string too long", "short_ids"),  # OpenAI, Azure: messages[1].tool_calls[0].id
@@ -308,6 +309,7 @@ CAUSES: Final = Causes(
         *((_BAD, words, "arguments") for words in _NO_ARGUMENTS),
         *((_BAD, words, "asker") for words in _NO_ASKER),
         (_BAD, "at least one content element", "emptiness"),  # xAI, of each message
+        (_BAD, "content must contain at least one part", "emptiness"),  # Xiaomi
         (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content
         (_BAD, "未正常接收到prompt参数", "emptiness"),  # Zhipu
         (_BAD, "mixed values for strict", "strictness"),  # Cerebras
@@ -337,6 +339,8 @@ CAUSES: Final = Causes(
         (_GONE, "support the provided tool_choice value", "choice"),  # OpenRouter
         (_BAD, "unsupported tool_choice: ", "choice"),  # Cerebras
         (_BAD, "parameters is empty (2013)", "parameters"),  # MiniMax, of a function
+        (_BAD, ".input_schema: field required", "parameters"),  # of Claude, whoever serves it
+        (_BAD, "cannot pass both content and thinking", "one_thought"),  # gpt-oss's template
         (_BAD, "invalid thinking.type: ", "spelling"),  # MiniMax
         (_BAD, "top_logprobs requires logprobs", "logprobs"),  # llama.cpp, whose Responses do not know `include`
         (_BAD, "encrypted content is not supported", "sealing"),

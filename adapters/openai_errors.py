@@ -30,6 +30,7 @@ from gateway.adapters.failures import (
     of_address,
     of_service,
 )
+from gateway.adapters.levels import refused_value
 from gateway.adapters.openai_causes import CAUSES, FIELDS, PREVIOUS, VALUES
 from gateway.dialects.openai_chat.outbound_errors import Details, is_outcome, read_details, read_error, unwrapped
 from gateway.dialects.raw import read
@@ -44,7 +45,7 @@ from gateway.errors import (
 )
 from gateway.redact import redact
 
-__all__ = ["RULES", "efforts", "is_error", "longest", "read_failure", "read_made", "reader", "without_key"]
+__all__ = ["RULES", "is_error", "longest", "read_failure", "read_made", "reader", "without_key"]
 
 RULES: Final[Rules] = {
     **KEYED,
@@ -61,12 +62,6 @@ _LONGEST: Final = re.compile(
     r"(?:supports at most |expected a value <= |be less than or equal to |than max_model_len=|the model limit of "
     r"|range of max_tokens (?:should be|is) \[1, ?|max_tokens: \d{1,9} > )[`'\"]?(\d{1,9})\b"
 )
-_OFFERED: Final = re.compile(
-    r"(?:must be(?: one of)?|supported (?:values|levels)(?: are)?|valid levels|expected(?: one of)?|input should be)\W"
-    r"(?P<levels>.{1,400})",
-    re.DOTALL,
-)
-_LEVEL: Final = re.compile(r"\b(?:none|minimal|low|medium|high|xhigh|max)\b")
 # Several fields that are refused at once: zod, Azure's API for models of others, LiteLLM, NVIDIA, OpenAI.
 _LISTED: Final = re.compile(
     r"(?:keys?(?:\(s\) in object)?|parameters|parameter\(s\)|arguments supplied):? \[?"
@@ -156,7 +151,7 @@ def _looked_at(cause: Cause, said: str, param: str) -> Cause:
         return "kinds"
     said = said.lower()
     if _SUPPORTED in said:
-        return VALUES.get(param, cause)
+        return VALUES.get(param or refused_value(said), cause)
     listed = _LISTED.search(said)
     names = _NAME.findall(listed["names"]) if listed is not None else ()
     return next((FIELDS[name] for name in names if name in FIELDS), cause)
@@ -188,13 +183,6 @@ def longest(said: str) -> int | None:
     """Give how many tokens an answer may have, as a refusal names it."""
     found = _LONGEST.search(said.lower())
     return int(found[1]) if found is not None else None
-
-
-def efforts(said: str) -> tuple[str, ...]:
-    """Give how much a model can be told to think, as a refusal names it; none where it names no way to think."""
-    found = _OFFERED.search(said.lower())
-    levels = tuple(dict.fromkeys(_LEVEL.findall(found["levels"].partition("received")[0]))) if found is not None else ()
-    return levels if levels != ("none",) else ()
 
 
 def is_error(payload: bytes) -> bool:

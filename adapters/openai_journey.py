@@ -9,8 +9,9 @@ from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, ReadFailure, Rule
 from gateway.adapters.journey import Backend, PoolJourney
+from gateway.adapters.levels import efforts_of
 from gateway.adapters.openai_apis import API, APIS, RESPONSES
-from gateway.adapters.openai_errors import efforts, is_error, longest, without_key
+from gateway.adapters.openai_errors import is_error, longest, without_key
 from gateway.adapters.openai_server import Server
 from gateway.dialects.outbound import OpenAIWritten
 from gateway.upstream import Answer, Call, Step
@@ -68,7 +69,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         most = longest(failure.error.message) if failure.cause == "limit" else None
         if most is not None:
             self._backend.longest[self._model] = most
-        if failure.cause == "effort_value" and (named := efforts(failure.error.message)):
+        if failure.cause == "effort_value" and (named := efforts_of(failure.error.message)):
             self._backend.efforts[self._model] = named
         step = super()._anew(failure, rule)
         self._follow()

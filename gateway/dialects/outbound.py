@@ -63,6 +63,8 @@ Demand = Literal[
     "arguments",
     "asker",
     "parameters",
+    "one thought",
+    "developer roles",
 ]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
@@ -82,6 +84,7 @@ ROOM: Final = "room"  # stands for the limit of the answer: there is no room for
 REFUSED: Final = "this upstream has rejected the field for this model, or calls without results"
 RESULTS: Final = "results"  # stands for calls without results, results without calls, thoughts without an answer
 TIES: Final = "ties"  # stands for ids that tie what Responses hold to thoughts which are not there, or are too long
+SYSTEM_ITEMS: Final = "system"  # stands for messages of the system's in an input
 ARGUMENTS: Final = "arguments"  # stands for those of calls that are no object
 REMNANTS: Final = "remnants"  # stands for what clients send back of an answer beside its words and calls
 ATTACHED: Final = "attached"  # stands for what results of calls show, where only words are taken

@@ -129,6 +129,19 @@ async def test_an_effort_that_is_refused_is_lower_or_left_out(
     assert [(one or {}).get("effort") for one in sent(anthropic, "output_config")] == efforts
 
 
+async def test_an_effort_that_is_refused_becomes_the_nearest_that_is_named(anthropic: AnthropicSite) -> None:
+    """caozhiyuan/copilot-api#190, microsoft/vscode#310940: GitHub."""
+    await anthropic.open()
+    said = 'output_config.effort "high" is not supported by model claude-opus-4.7; supported values: [medium]'
+    anthropic.fake.script.push(refusal(said))
+    for _ in range(2):
+        assert await losses(anthropic, NEW, reasoning=ir.Reasoning(mode="level", level="high")) == [
+            ("thinking", "hint")
+        ]
+    efforts = [(one or {}).get("effort") for one in sent(anthropic, "output_config")]
+    assert efforts == ["high", "medium", "medium"]
+
+
 SIGNED = ir.Signature("claude", "EqRkLmNo")
 LOOP = (
     ir.Turn(role="user", parts=(ir.Text(text="!say done"),)),

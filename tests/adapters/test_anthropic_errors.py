@@ -139,6 +139,8 @@ CAUSES: dict[str, Cause] = {
     'tool_choice: type "tool" and "any" are not supported for this model.': "choice",
     "This model does not support the effort parameter.": "effort",
     "This model does not support effort level 'xhigh'. Supported levels: high, low, medium.": "effort_value",
+    'output_config.effort "high" is not supported by model m; supported values: [medium]': "effort_value",  # GitHub
+    'output_config.effort "high" was provided, but model m does not support reasoning effort': "effort",
     "`temperature` is deprecated for this model.": "drawing",
     "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.": "drawing_thinking",
     "`top_p` must be >= 0.95 or unset when thinking is enabled.": "drawing_thinking",

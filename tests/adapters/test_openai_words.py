@@ -7,7 +7,8 @@ import pytest
 
 from gateway import ir
 from gateway.adapters.failures import Cause
-from gateway.adapters.openai_errors import efforts, read_failure
+from gateway.adapters.levels import efforts_of
+from gateway.adapters.openai_errors import read_failure
 from gateway.errors import UpstreamRejected
 from tests.adapters.site import OpenAISite
 
@@ -23,6 +24,11 @@ OF_AZURE = (
     "'error'. Set extra-parameters to 'pass-through' to pass to the model."
 )
 OF_OPENAI = "Invalid value: 'xhigh'. Supported values are: 'low', 'medium', and 'high'."
+OF_GITHUB = (
+    "Unsupported value: 'xhigh' is not supported with the 'gpt-5-mini' model. Supported values are: 'minimal', 'low', "
+    "'medium', and 'high'."
+)
+WORDY = "Unsupported value: 'low' is not supported with the 'gpt-5.2-codex' model. Supported values are: 'medium'."
 NAMES = "Unrecognized key(s) in object: 'functions', 'stream_options', 'user'"
 
 
@@ -91,7 +97,16 @@ def level(effort: str) -> ir.Reasoning:
         (error("Unsupported tool_choice: type='function' function=… Expected 'auto' or 'none'."), "choice"),
         # charmbracelet/crush#964, anomalyco/opencode#17405: xAI
         (error("Invalid request content: Each message must have at least one content element."), "emptiness"),
+        (error("messages[2] assistant content must contain at least one part"), "emptiness"),
+        (error("tools.11.custom.input_schema: Field required"), "parameters"),
         (error("grammar is too complex"), "bounds"),
+        ({"detail": "System messages are not allowed"}, "system_items"),
+        # kaitranntt/ccs#686, github/copilot-cli#3394: GitHub
+        (error(OF_GITHUB, code="invalid_request_body"), "effort_value"),
+        (error(WORDY, code="invalid_request_body"), "verbosity"),
+        (error("Unsupported value: 'x' is not supported with the 'y' model. Supported values are: 'medium'."), "final"),
+        (error('reasoning_effort "high" is not supported by model m; supported values: [low medium]'), "effort_value"),
+        (error('reasoning_effort "high" was provided, but model m does not support reasoning effort'), "effort"),
         (error("Error rendering prompt with jinja template: No user query found in messages."), "asker"),
         (error("The messages parameter is illegal. Please check the documentation.", code="1214"), "asker"),
         (error("temperature: Input should be less than or equal to 1"), "final"),
@@ -126,7 +141,7 @@ def test_what_is_wrong_is_told_where_it_stands_beside_the_error() -> None:
     ],
 )
 def test_a_refusal_names_how_much_a_model_can_think(said: str, levels: tuple[str, ...] | None) -> None:
-    assert efforts(said) == (("high", "medium", "low", "max", "none") if levels is None else levels)
+    assert efforts_of(said) == (("high", "medium", "low", "max", "none") if levels is None else levels)
 
 
 async def test_an_effort_becomes_the_nearest_that_the_refusal_names_and_is_remembered(plain: OpenAISite) -> None:

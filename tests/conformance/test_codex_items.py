@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
 
 METADATA = "internal_chat_message_metadata_passthrough"
+NO_SYSTEM = "System messages are not allowed"
 F: Json = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
 G: Json = F | {"name": "g"}
 USER: Json = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "!say hi"}]}
@@ -64,6 +65,30 @@ async def test_arguments_that_were_cut_off_stand_in_an_object(tmp_path: Path) ->
         assert [call.status for call in served.calls] == [400, 200, 200]
         assert first["input"][1]["arguments"] == '{"input":"{\\"value\\": "}'
         assert first == second
+
+
+async def test_the_developer_says_what_the_system_may_not(tmp_path: Path) -> None:
+    """router-for-me/CLIProxyAPI#3510, CaddyGlow/ccproxy-api#52: Codex, behind a proxy."""
+    rule = {"type": "message", "role": "system", "content": "Be kind."}
+    async with FakeOpenAI() as fake, before(fake, tmp_path, "responses") as served:
+        fake.script.push("!refuse " + json.dumps({"status": 400, "error": {"message": NO_SYSTEM}}))
+        first, second = await asked(served, asking(rule, USER))
+        assert [call.status for call in served.calls] == [400, 200, 200]
+        assert first["input"] == [rule | {"role": "developer"}, USER]
+        assert first == second
+
+
+async def test_so_does_it_where_a_caller_of_another_dialect_has_several_rules(tmp_path: Path) -> None:
+    rules = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "!say hi"}]
+    body = {"model": "gpt-5", "messages": [*rules, {"role": "system", "content": "Be brief."}, rules[1]]}
+    async with FakeOpenAI() as fake, before(fake, tmp_path, "responses") as served:
+        fake.script.push("!refuse " + json.dumps({"status": 400, "error": {"message": NO_SYSTEM}}))
+        for _ in range(2):
+            response = await served.http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        assert [call.status for call in served.calls] == [400, 200, 200]
+        assert [item["role"] for item in served.calls[0].request["input"]] == ["user", "system", "user"]
+        assert [item["role"] for item in served.calls[-1].request["input"]] == ["user", "developer", "user"]
 
 
 @pytest.mark.parametrize("other", ["older", "router"])

@@ -21,7 +21,8 @@ Json = dict[str, Any]
 
 QWEN, DEEPSEEK, KIMI, GGUF = "qwen3.8-27b", "deepseek-v4-pro", "kimi-k2.5", "qwen3-8b.gguf"
 MINIMAX, MIMO, MISTRAL = "minimax-m2", "mimo-v2.5-pro", "mistral-large-2512"
-MODELS = (QWEN, DEEPSEEK, KIMI, GGUF, MINIMAX, MIMO, MISTRAL, "ep-1")
+GPT_OSS = "gpt-oss-120b"
+MODELS = (QWEN, DEEPSEEK, KIMI, GGUF, MINIMAX, MIMO, MISTRAL, GPT_OSS, "ep-1")
 RULE = "<system-reminder>\nBe kind.\n</system-reminder>"
 NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
 TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": NO_ARGUMENTS}}
@@ -347,6 +348,23 @@ async def test_arguments_that_were_cut_off_stand_in_an_object(tmp_path: Path) ->
         sent = [call["function"]["arguments"] for call in messages(fake)[1]["tool_calls"]]
         assert sent == [json.dumps({"input": cut}, separators=(",", ":")), whole, "{}"]
         assert messages(fake)[2:] == body["messages"][2:]
+
+
+@pytest.mark.parametrize("content", ["Let me look.", [{"type": "text", "text": "Let me look."}]])
+async def test_what_gpt_oss_says_before_a_call_is_one_of_its_thoughts(content: Any, tmp_path: Path) -> None:
+    """openclaw/openclaw#6514: LM Studio and llama.cpp."""
+    calls = {"role": "assistant", "tool_calls": [CALLED]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "x"}
+    said = calls | {"content": content, "reasoning_content": "hm"}
+    others = [calls | {"content": None, "reasoning_content": "so"}, result, calls | {"content": "Again."}, result]
+    body = {"model": GPT_OSS, "messages": [USER, said, result, *others, AGAIN], "tools": [TOOL]}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json=body)
+            assert response.status_code == 200, response.text
+        assert statuses(fake) == [500, 200, 200]
+        together = calls | {"content": None, "reasoning_content": "hm\n\nLet me look."}
+        assert messages(fake) == [USER, together, result, *others, AGAIN]
 
 
 async def test_tools_without_parameters_have_none_of_them(tmp_path: Path) -> None:

@@ -174,6 +174,20 @@ DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
             {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "high"}},
         ),
         (
+            MESSAGES | {"output_config": {"effort": "high"}},
+            Own(model="m", refused={"effort_value"}, efforts=("medium",)),
+            {},
+            ["refused"],
+            {"output_config": {"effort": "medium"}},
+        ),
+        (
+            MESSAGES | {"output_config": {"effort": "low"}},
+            Own(model="m", refused={"effort_value"}, efforts=("low", "high")),
+            {},
+            [],
+            {},
+        ),
+        (
             MESSAGES | {"max_tokens": 4000, "thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
             Own(model="m", refused={"adaptive", "effort"}, thinking=BUDGETED),
             {},

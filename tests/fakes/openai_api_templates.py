@@ -26,16 +26,11 @@ def template(asked: Asked) -> None:
     """Say what the template of a model says, or the service before it, of some that others than OpenAI serve."""
     name = asked.body["model"]
     _awake(asked.body, name)
-    if ".gguf" in name and re.search(r'"maxLength": [1-9]\d{3}|"pattern": "', json.dumps(asked.tools)):
-        raise bad("Failed to initialize samplers: failed to parse grammar", param=None)
-    if "kimi-k3" in name and (wrong := _unflavored(asked.tools)):
-        raise bad(
-            f"tools.function.parameters is not a valid moonshot flavored json schema, details: <{wrong}>", param=None
-        )
-    if "minimax" in name and any("parameters" not in tool["function"] for tool in asked.tools):
-        raise bad("invalid params, function parameters is empty (2013)", param=None)
+    _tooled(asked, name)
     if "qwen3.8" in name:
         _qwen(asked.messages)
+    if "gpt-oss" in name:
+        _gpt_oss(asked.messages)
     before = ""
     for place, message in enumerate(asked.messages):
         role, thought = message["role"], message.get("reasoning_content")
@@ -60,6 +55,17 @@ def template(asked: Asked) -> None:
             )
 
 
+def _tooled(asked: Asked, name: str) -> None:
+    if ".gguf" in name and re.search(r'"maxLength": [1-9]\d{3}|"pattern": "', json.dumps(asked.tools)):
+        raise bad("Failed to initialize samplers: failed to parse grammar", param=None)
+    if "kimi-k3" in name and (wrong := _unflavored(asked.tools)):
+        raise bad(
+            f"tools.function.parameters is not a valid moonshot flavored json schema, details: <{wrong}>", param=None
+        )
+    if "minimax" in name and any("parameters" not in tool["function"] for tool in asked.tools):
+        raise bad("invalid params, function parameters is empty (2013)", param=None)
+
+
 def _qwen(messages: list[Json]) -> None:
     if all(message["role"] != "user" for message in messages):
         raise bad("No user query found in messages.", param=None)
@@ -68,6 +74,13 @@ def _qwen(messages: list[Json]) -> None:
             json.loads(call["function"]["arguments"])
         except ValueError as error:  # as vLLM says it
             raise bad(str(error), param=None) from None
+
+
+def _gpt_oss(messages: list[Json]) -> None:
+    for message in messages:
+        if message.get("tool_calls") and message.get("content") and message.get("reasoning_content"):
+            said = "Cannot pass both content and thinking in an assistant message with tool calls! Put the analysis"
+            raise bad(f"Error: Jinja Exception: {said}", param=None, kind="server_error", status=500)
 
 
 def _unflavored(node: object) -> str:

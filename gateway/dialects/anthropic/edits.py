@@ -50,7 +50,8 @@ __all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "hears", "pass_through", "scre
 class Own(Struct, frozen=True, kw_only=True):
     """Whom a caller's own words are for. `forced`, `sampling`, `both_samplings`: see AnthropicTarget.
 
-    `refused`: the causes of refusals that are known, or have just come; `unknown`: the fields that these were about.
+    `refused`: the causes of refusals that are known, or have just come; `unknown`: the fields that these were about;
+    `efforts`: those that the model has named when it refused another.
     `thinking`: how this model is told to think as much as the caller wants, once it has refused the caller's way.
     """
 
@@ -62,6 +63,7 @@ class Own(Struct, frozen=True, kw_only=True):
     thinking_conflict: Conflict = "clamp"
     refused: Collection[str] = frozenset()
     unknown: Collection[Path] = ()
+    efforts: tuple[str, ...] = ()
     thinking: Thinking | None = None
 
 

@@ -30,6 +30,9 @@ class _Target(Protocol):
     def unknown(self) -> Collection[Path]: ...
 
     @property
+    def efforts(self) -> tuple[str, ...]: ...
+
+    @property
     def thinking(self) -> Thinking | None: ...
 
 
@@ -91,7 +94,7 @@ def _made(words: _Words, planned: str | None) -> None:
     if not _EFFORTLESS.isdisjoint(refused):
         effort = None
     elif effort in EFFORTS and "effort_value" in refused:
-        effort = nearest(effort, MIDDLE_EFFORTS)
+        effort = nearest(effort, words.target.efforts or MIDDLE_EFFORTS)
     if effort == given:
         return
     if given is not None:

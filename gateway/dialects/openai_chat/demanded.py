@@ -11,6 +11,7 @@ call_1 ─► 8cb542c67, functions.f:0              ids of calls in a form of it
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 arguments cut off ─► {"input": "…"}            objects as arguments                        vLLM, SGLang, llama.cpp, Qwen
 system, assistant ─► system, user, assistant    somebody who asks                           Qwen, Zhipu
+thoughts and words before a call ─► thoughts    one of both                                 gpt-oss
 strict ─►                                       tools of which none is strict               Cerebras
 no parameters ─► none of them                   an object of parameters for each tool       MiniMax
 anyOf beside type, $ref, … ─► description       tools in a form of its own                  Moonshot
@@ -66,17 +67,12 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
     for demand in IDS:
         if demand in demands:
             after = renamed(after, demand)
-    if "arguments" in demands:
-        after = [*map(argued, after)]
     if "asker" in demands:
         after = _asked(after)
-    if "words" in demands:
-        after = [*map(_worded, after)]
-    if "plain texts" in demands:
-        after = [*map(_plain, after)]
-    if "no null" in demands:
-        after = [*map(_texted, after)]
-    return [*map(_thoughtful, after)] if "thoughts" in demands else after
+    for demand, write in _OF_EACH.items():
+        if demand in demands:
+            after = [*map(write, after)]
+    return after
 
 
 def _asked(messages: Sequence[Message]) -> list[Message]:
@@ -218,7 +214,25 @@ def _worded(message: Message) -> Message:
     return {**message, "content": None if message.get("tool_calls") else EMPTY.text}
 
 
+def _thought(message: Message) -> Message:
+    """Let what is said before a call be one of the thoughts beside it."""
+    thoughts, said = message.get(_THOUGHTS), _words(message.get("content"))
+    if not isinstance(thoughts, str) or not thoughts or not said or not message.get("tool_calls"):
+        return message
+    return {**message, _THOUGHTS: f"{thoughts}\n\n{said}", "content": None}
+
+
 def _thoughtful(message: Message) -> Message:
     if message.get("role") != "assistant" or message.get(_THOUGHTS):
         return message
     return {**message, _THOUGHTS: _NONE}
+
+
+_OF_EACH: Final[Mapping[Demand, Callable[[Message], Message]]] = {
+    "arguments": argued,
+    "one thought": _thought,
+    "words": _worded,
+    "plain texts": _plain,
+    "no null": _texted,
+    "thoughts": _thoughtful,
+}

@@ -2,7 +2,7 @@
 
 additional_tools ─► among the tools      configuration_update ─► among the options      metadata of an item ─► nowhere
 an empty description of a tool ─► its name         parsed_arguments, parsed, status ─► nowhere
-arguments that are no object ─► one
+arguments that are no object ─► one          messages of the system's ─► the developer's
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -18,6 +18,7 @@ from gateway.dialects.outbound import (
     ARGUMENTS,
     ITEM_METADATA,
     REMNANTS,
+    SYSTEM_ITEMS,
     UNDESCRIBED,
     UPDATES,
     OpenAITarget,
@@ -61,6 +62,8 @@ def rephrase(words: _Words) -> None:
         items = [*map(_cleared, items)]
     if ARGUMENTS in refused:
         items = [*map(_argued, items)]
+    if SYSTEM_ITEMS in refused:
+        items = [*map(_developed, items)]
     left_out = {place for kind, say in _OTHERWISE.items() if kind in refused for place in say(words, items)}
     mend = _bare if ITEM_METADATA in refused else _as_it_is
     kept = [mend(raw, place, words) for place, raw in enumerate(items) if place not in left_out]
@@ -104,6 +107,14 @@ def _argued(raw: Raw) -> Raw:
     given = name_of(fields, ARGUMENTS)
     sound = bytes(arguments(given)).decode()
     return raw if sound == given else Raw(_encode({**fields, ARGUMENTS: sound}))
+
+
+def _developed(raw: Raw) -> Raw:
+    """Let the developer say what the system says."""
+    fields = read(raw, FIELDS)
+    if fields is None or name_of(fields, "role") != "system":
+        return raw
+    return Raw(_encode({**fields, "role": "developer"}))
 
 
 def _joined(words: _Words, items: Sequence[Raw]) -> Collection[int]:

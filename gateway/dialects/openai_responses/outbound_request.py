@@ -15,6 +15,7 @@ from gateway import ir
 from gateway.dialects.emulated import IN_WORDS, unknown
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.openai_chat.call_ids import NUMBERED
 from gateway.dialects.openai_chat.outbound_marking import lost_marks, marks_for
@@ -131,8 +132,10 @@ class _Writer:
             items.insert(0, _instruction(self.words))
         elif output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
             items.insert(0, _instruction(IN_JSON))  # else JSON mode is refused
+        if "developer roles" in self.target.demands:
+            items = [*map(_of_developer, items)]
         if WHOLE_ITEMS in self.target.refused:
-            return [complete(place, Raw(_encode(item))) for place, item in enumerate(items)]
+            items = [complete(place, Raw(_encode(item))) for place, item in enumerate(items)]
         return items
 
     # limits, sampling, thinking
@@ -279,3 +282,7 @@ class _Writer:
 
 def _instruction(text: str) -> JSON:
     return {"type": "message", "role": "system", "content": [{"type": "input_text", "text": text}]}
+
+
+def _of_developer(item: object) -> object:
+    return {**item, "role": "developer"} if is_object(item) and item.get("role") == "system" else item

@@ -279,6 +279,8 @@ class StreamReader(BlockReader):
 
     def _ending(self, event: Event) -> None:
         response = event.response or Response()
+        if response.error == NULL and event.error != NULL:
+            response.error = event.error  # Pioneer says beside a response why it failed
         told = f"response.{response.status}"  # some servers call every end completed
         self._finish(response, told if told in self._TYPES else event.type)
 

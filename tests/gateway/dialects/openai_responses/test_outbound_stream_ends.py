@@ -117,6 +117,14 @@ def test_error_event_ends_the_answer(error: dict[str, Any]) -> None:
     assert "slow" in failed.message
 
 
+def test_why_an_answer_failed_may_stand_beside_it() -> None:
+    """openai/codex#24973: Pioneer."""
+    error = {"type": "server_error", "code": "upstream_error", "message": "no room"}
+    failed = end(read(created(), terminal("failed", error=None) | {"error": error}))
+    assert type(failed) is UpstreamUnavailable
+    assert "no room" in failed.message
+
+
 def test_cancelled_answer_failed() -> None:
     assert type(end(read(created(), terminal("cancelled")))) is UpstreamUnavailable
 
