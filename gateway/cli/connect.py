@@ -60,7 +60,7 @@ def connect(
     try:
         found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
         place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
-        if applies and _runs_here(found, url):
+        if applies and _reads(found, url, chosen.variables(place)):
             _spare_its_own(found, chosen.settings(place))
     except ConfigError:
         if not undoes:
@@ -94,11 +94,15 @@ def _apply(client: Client, place: Place) -> list[str]:
     return [*lines, f"{client.title}: now {place.url}, model {place.model}", *client.hints]
 
 
-def _runs_here(found: Loaded, url: str | None) -> bool:
-    """Tell whether the gateway reads the .env of this folder: it has its file here, or its database and no file."""
-    if found.file is not None:
-        return True
-    return url is None and found.resolve(found.config.server.data_dir).joinpath(DATABASE).exists()
+def _reads(found: Loaded, url: str | None, variables: Collection[str]) -> bool:
+    """Tell whether the gateway would read these from the .env of its folder.
+
+    With a file it reads those that the file names; without one it does if its database is here.
+    """
+    if found.file is None:
+        return url is None and found.resolve(found.config.server.data_dir).joinpath(DATABASE).exists()
+    text = found.file.read_text(encoding="utf-8", errors="replace")
+    return any(f"env:{name}" in text for name in variables)
 
 
 def _spare_its_own(found: Loaded, written: Iterable[Settings]) -> None:

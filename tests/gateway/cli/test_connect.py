@@ -354,9 +354,25 @@ def test_folders_of_the_environment_count(run: Run, home: Path, monkeypatch: pyt
     }
 
 
-def test_the_gateways_own_folder_gets_no_key_that_it_would_use(
+USED = '[upstream.openai]\ntype = "openai"\nbase_url = "env:OPENAI_BASE_URL"\nmodels = ["x"]\n'
+
+
+def test_the_gateways_own_folder_gets_what_it_does_not_read(
     run: Run, gateway: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With a gateway.toml it reads of its .env what that names alone."""
+    monkeypatch.chdir(gateway.parent)
+    assert run("connect", "openai", "--apply").code == 0
+    assert "OPENAI_BASE_URL=http://127.0.0.1:9001/v1" in (gateway.parent / ".env").read_text()
+    shown = run("check", "--json").out
+    assert run("connect", "openai", "--undo").code == 0
+    assert (run("check", "--json").out, (gateway.parent / ".env").exists()) == (shown, False)
+
+
+def test_the_gateways_own_folder_gets_no_key_that_it_would_use(
+    run: Run, gateway: Path, write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(CONFIG + USED)
     monkeypatch.chdir(gateway.parent)
     done = run("connect", "openai", "--apply")
     assert done.code == 2
@@ -382,8 +398,9 @@ def test_a_gateway_without_a_file_is_known_by_its_database(
 
 
 def test_the_gateways_own_folder_is_that_of_a_link_to_its_file(
-    run: Run, gateway: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, gateway: Path, write: Callable[[str], Path], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    write(CONFIG + USED)
     linked = home / "work" / "gateway.toml"
     linked.symlink_to(gateway)
     monkeypatch.setenv("GATEWAY_CONFIG", str(linked))
