@@ -133,7 +133,7 @@ class Endpoints:
         if info is None or not self._may_ask(context.principal, name):
             known = [listed for listed, _ in self._listed(context.principal)]
             near = self._services.resolver.suggestion(name, known)
-            raise ModelNotFound(f"the model {name[:100]!r} is not served here{near}")
+            raise ModelNotFound(f"the model {name[:100]!r} is not served here{near}", param="model")
         return name, info
 
     def _may_ask(self, principal: Principal, name: str) -> bool:

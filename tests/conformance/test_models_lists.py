@@ -130,7 +130,9 @@ async def test_a_key_sees_the_names_that_it_may_use(listing: Served) -> None:
     headers = {"authorization": "Bearer sk-some"}
     listed = (await listing.http.get("/v1/models", headers=headers)).json()["data"]
     assert [model["id"] for model in listed] == [name for name in NAMES if name.endswith("-search")]
-    assert (await listing.http.get(f"/v1/models/{FLASH}", headers=headers)).status_code == 404
+    refused = await listing.http.get(f"/v1/models/{FLASH}", headers=headers)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"], error["code"]) == (404, "model", "model_not_found")
 
 
 @pytest.mark.parametrize(("model", "status"), [(f"{FLASH}-search", 200), (f"models/{FLASH}-search", 200), (FLASH, 403)])
