@@ -82,6 +82,7 @@ OfModel = Literal[
     "identity",
     "storing",
     "asides",
+    "retention",
     "added_tools",
     "updates",
     "item_metadata",

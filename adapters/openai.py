@@ -45,6 +45,7 @@ from gateway.dialects.outbound import (
     REMNANTS,
     RESTING,
     RESULTS,
+    RETENTION,
     ROOM,
     SPELLED,
     STORING,
@@ -118,6 +119,8 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "parallel": "this model does not support this option",
     "verbosity": "this model accepts only its default",
     "identity": "this upstream does not support it",
+    "asides": "this upstream does not support it",
+    "retention": "this model does not support it",
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _NO_EFFORT: Final[frozenset[Cause]] = frozenset({"effort"})
@@ -169,6 +172,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "identity": IDENTITY,
     "storing": (STORING,),
     "asides": ASIDES,
+    "retention": (RETENTION,),
     "added_tools": (ADDED_TOOLS,),
     "updates": (UPDATES,),
     "item_metadata": (ITEM_METADATA,),

@@ -14,6 +14,7 @@ from gateway.dialects.outbound import (
     ASIDES,
     IDENTITY,
     ITEM_METADATA,
+    RETENTION,
     SPELLINGS,
     STORING,
     THOUGHT_PARTS,
@@ -41,6 +42,7 @@ FIELDS: Final[Mapping[str, Cause]] = {
     **dict.fromkeys(IDENTITY, "identity"),
     STORING: "storing",
     **dict.fromkeys(ASIDES, "asides"),
+    RETENTION: "retention",
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
     "reasoningeffort": "effort",  # xAI's names

@@ -20,6 +20,7 @@ __all__ = [
     "REMNANTS",
     "RESTING",
     "RESULTS",
+    "RETENTION",
     "ROOM",
     "SPELLED",
     "SPELLINGS",
@@ -69,7 +70,9 @@ Demand = Literal[
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 STORING: Final = "store"  # whether the server keeps the answer
-ASIDES: Final = ("client_metadata", "access_programs", "usage")  # what Codex adds by itself, and OpenRouter's clients
+# what Codex, other agents and OpenRouter's clients add by themselves
+ASIDES: Final = ("client_metadata", "access_programs", "usage", "metadata", "truncation")
+RETENTION: Final = "prompt_cache_retention"  # which OpenAI's older models do not know
 # what it adds to the input of Responses: types of items, and a field of any item
 ADDED_TOOLS: Final = "additional_tools"
 UPDATES: Final = "configuration_update"
@@ -91,7 +94,12 @@ ATTACHED: Final = "attached"  # stands for what results of calls show, where onl
 RESTING: Final = "resting"  # stands for those of them that keep a model from thinking
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
-_DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True, STORING: False}
+_DEFAULTS: Final[Mapping[str, object]] = {
+    **DRAWING,
+    "parallel_tool_calls": True,
+    STORING: False,
+    "truncation": "disabled",
+}
 _TIERS: Final[Mapping[str, ir.Tier]] = {
     "flex": "flex",
     "priority": "priority",
@@ -100,7 +108,7 @@ _TIERS: Final[Mapping[str, ir.Tier]] = {
     "on_demand_flex": "flex",  # Vertex AI's types of traffic
     "on_demand_priority": "priority",
 }
-_HINTS: Final = frozenset({"reasoning_effort", STORING, *IDENTITY, *ASIDES})
+_HINTS: Final = frozenset({"reasoning_effort", STORING, RETENTION, *IDENTITY, *ASIDES})
 
 
 class OpenAITarget(Struct, frozen=True, kw_only=True):

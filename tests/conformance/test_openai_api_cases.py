@@ -136,6 +136,29 @@ async def test_a_server_that_does_not_know_what_codex_adds_is_asked_without(resp
     assert sent == [added.keys(), {"prompt_cache_key"}, {"prompt_cache_key"}]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("prompt_cache_retention", "prompt_cache_retention is not supported on this model"),
+        ("prompt_cache_retention", "Unsupported parameter: prompt_cache_retention"),
+        ("metadata", "Unsupported parameter: metadata"),
+    ],
+)
+@pytest.mark.parametrize("path", [CHAT, RESPONSES])
+async def test_what_agents_say_of_the_cache_is_left_out_alone(
+    responses: OpenAIServed, path: str, name: str, said: str
+) -> None:
+    """From their own words, and from what another dialect's become."""
+    error = {"message": said, "type": "invalid_request_error", "param": None, "code": None}
+    responses.openai.script.push("!refuse " + json.dumps({"status": 400, "error": error}))
+    added: Json = {"prompt_cache_retention": "24h", "metadata": {"a": "b"}}
+    for _ in range(2):
+        response = await responses.post(path, "hi", **added)
+        assert (response.status_code, "x-gateway-lossy" in response.headers) == (200, False), response.text
+    sent = [added.keys() & call.request.keys() for call in responses.calls]
+    assert sent == [added.keys(), added.keys() - {name}, added.keys() - {name}]
+
+
 async def test_a_server_that_knows_no_word_for_the_effort_gets_none(plain: OpenAIServed) -> None:
     for name in ("reasoning", "reasoning_effort"):
         error = {"message": f"Unknown parameter: '{name}'.", "type": "invalid_request_error"}
