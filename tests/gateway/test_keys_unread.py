@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.gateway.admin.accounts import ADMIN, configured
 from tests.gateway.store.places import Place
 from tests.gateway.store.test_key_store import ALICE
 from tests.middleware.asgi import Outcome, call, scope_of
+from tests.patience import patient
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +57,14 @@ async def ask(app: Starlette, path: str, key: str = "", *, client: str = FAR, **
     return await call(app, {**scope, "method": method})
 
 
+async def answered(app: Starlette, key: str, *, client: str = FAR) -> int:
+    """Ask again for as long as the store, which has just been started, keeps a busy machine waiting."""
+    async with asyncio.timeout(patient(10)):
+        while (status := (await ask(app, "/v1/models", key, client=client)).status) == 503:  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.05)
+    return status
+
+
 async def test_a_key_that_is_not_known_is_told_to_wait_at_every_door(app: Starlette) -> None:
     for path, kind in DIALECTS.items():
         answer = await ask(app, path, KEY)
@@ -74,7 +84,7 @@ async def test_it_is_no_failed_attempt_and_the_key_works_once_the_database_does(
         assert {(await ask(app, path, KEY)).status for path in ("/v1/models", *OTHERS)} == {503}
     assert (await ask(app, "/v1/models", BOB)).status == 200
     postgres_server.start()
-    assert (await ask(app, "/v1/models", KEY)).status == 200
+    assert await answered(app, KEY) == 200
     assert {(await ask(app, path, KEY)).status for path in OTHERS} == {200, 404}
     assert (await ask(app, "/v1/models", "sk-wrong")).status == 401
 
@@ -101,7 +111,7 @@ async def test_no_stored_key_that_may_be_there_means_no_anonymous_caller(
         assert (await ask(bare, "/v1/models", client="127.0.0.1")).status == 401
         assert (await ask(bare, "/v1/models", "any", client="127.0.0.1")).status == 503
         postgres_server.start()
-        assert (await ask(bare, "/v1/models", "any", client="127.0.0.1")).status == 200  # there is none
+        assert await answered(bare, "any", client="127.0.0.1") == 200  # there is none
 
 
 async def test_an_edit_meanwhile_loses_no_key_that_was_known(
