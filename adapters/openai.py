@@ -412,6 +412,8 @@ def _is_at(base: str, host: str) -> bool:
 
 def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Cause]) -> OpenAIWritten:
     """Leave out fields that a server does not know, or a model does not take, and null for no words."""
+    if not causes:
+        return written
     dropped: tuple[str, ...] = (_COUNTING,) if "counting" in causes else ()
     losses = written.losses
     for cause, reason in _NOT_TAKEN.items():
