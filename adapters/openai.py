@@ -145,7 +145,6 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "asker": "asker",
     "parameters": "parameters",
     "one_thought": "one thought",
-    "system_items": "developer roles",
 }
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {

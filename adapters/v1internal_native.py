@@ -17,7 +17,7 @@ from gateway.dialects.gemini.edits_parts import PARTS
 from gateway.dialects.gemini.edits_services import SERVICES
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
-from gateway.dialects.raw import FIELDS, MANY, RAWS, Fields
+from gateway.dialects.raw import FIELDS, MANY, NO_LIST, RAWS, Fields
 
 __all__ = ["pass_through", "with_session"]
 
@@ -28,7 +28,6 @@ _encode: Final = msgspec.json.Encoder().encode
 _SEARCH: Final = ("web_search",)
 _SESSIONS: Final = ("sessionId", "session_id")
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
-_NO_PARTS: Final = Raw(b"[]")
 # Code Assist has the model beside the request, one tier, and keeps no answers.
 _UNKNOWN: Final = frozenset({"model", "serviceTier", "service_tier", "store"})
 
@@ -40,7 +39,7 @@ def _voiced(contents: _Contents) -> _Contents:
 
 def _filled(contents: _Contents) -> _Contents:
     """Leave out empty text: streams end with it, and SDKs put it into their history."""
-    return [one for one in map(without_empty, contents) if one.get("parts") != _NO_PARTS] or contents
+    return [one for one in map(without_empty, contents) if one.get("parts") != NO_LIST] or contents
 
 
 def _alternating(contents: _Contents) -> _Contents:
@@ -49,7 +48,7 @@ def _alternating(contents: _Contents) -> _Contents:
     for role, run in groupby(contents, lambda one: bytes(one["role"])):
         said = list(run)
         if role == bytes(_MODEL) and len(said) > 1:
-            parts = [part for one in said for part in _parts(one.get("parts", _NO_PARTS))]
+            parts = [part for one in said for part in _parts(one.get("parts", NO_LIST))]
             said = [{name: value for one in said for name, value in one.items()} | {"parts": Raw(_encode(parts))}]
         joined += said
     return joined

@@ -65,7 +65,6 @@ Demand = Literal[
     "asker",
     "parameters",
     "one thought",
-    "developer roles",
 ]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation

@@ -79,7 +79,7 @@ class Passage:
         self._halves = Halves()
         self._rest: list[bytes] = []  # of an event whose end has not come
         self._tail = b""  # the last bytes of it
-        self._begun = self._ended = False
+        self._ended = False
         self._line_feed: bytes | None = None  # what it gives when it comes next: it belongs to the last event's end
 
     # streams
@@ -137,8 +137,7 @@ class Passage:
             if data.startswith(b"\n"):
                 return line_feed + (self._passed(data[1:]) if len(data) > 1 else b"")
         whole = data if not self._rest and data.endswith(_PLAIN[1]) else self._whole_events(data)
-        if not self._begun and whole:
-            self._begun = True
+        if not self._opening and whole:
             self._opening = whole = whole.removeprefix(BOM_UTF8)  # parsers take it for a part of the first line
         if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"

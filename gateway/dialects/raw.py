@@ -5,7 +5,20 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-__all__ = ["FIELDS", "MANY", "NOTHING", "NO_TEXT", "NULL", "RAWS", "TEXT", "Fields", "name_of", "read", "require"]
+__all__ = [
+    "FIELDS",
+    "MANY",
+    "NOTHING",
+    "NO_LIST",
+    "NO_TEXT",
+    "NULL",
+    "RAWS",
+    "TEXT",
+    "Fields",
+    "name_of",
+    "read",
+    "require",
+]
 
 _T = TypeVar("_T")
 
@@ -13,6 +26,7 @@ Fields = dict[str, Raw]
 
 NULL: Final = Raw(b"null")
 NO_TEXT: Final = Raw(b'""')
+NO_LIST: Final = Raw(b"[]")
 NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})  # says no more than a member that is absent
 FIELDS: Final = msgspec.json.Decoder(Fields)
 MANY: Final = msgspec.json.Decoder(list[Fields])

@@ -41,7 +41,7 @@ LIMITS = {
     "chat-v1internal": Limit(10860, 875),
     "chat-gemini": Limit(10465, 875),
     "anthropic-gemini": Limit(10100, 850),
-    "responses-chat": Limit(14725, 1070),
+    "responses-chat": Limit(14870, 1070),
     "chat-anthropic": Limit(12295, 910),
     "anthropic-anthropic": Limit(10995, 985),
     "chat-chat": Limit(10835, 1093),

@@ -38,7 +38,7 @@ from gateway.dialects.outbound import (
     lost_with,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, NULL, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NULL, TEXT, Fields, read
 
 from .attached import attach
 from .demanded import REMINDED, equipped, met
@@ -84,8 +84,7 @@ _OFF: Final = (("type", "disabled"), ("enabled", False), ("effort", "none"))
 _NOT_THERE: Final = "this upstream accepts back only its own items"
 _TOOLS: Final = "tools"
 _SPOKEN: Final = ("role", "content", "reasoning_content")
-_NO_LIST: Final = Raw(b"[]")
-_TOOLLESS: Final = (_NO_LIST, NULL)
+_TOOLLESS: Final = (NO_LIST, NULL)
 _ABOUT_TOOLS: Final = (_TOOLS, _CHOICE, _PARALLEL)
 
 
@@ -200,7 +199,7 @@ def _parallel(words: _Words) -> None:
     fields = words.fields
     if fields.keys().isdisjoint(_ABOUT_TOOLS) or fields.get(_TOOLS, NULL) not in _TOOLLESS:
         return
-    if fields.get(_TOOLS) == _NO_LIST:
+    if fields.get(_TOOLS) == NO_LIST:
         words.drop(_TOOLS)
     for name, idle in ((_CHOICE, fields.get(_CHOICE) in _FREE), (_PARALLEL, words.has(_PARALLEL))):
         if idle:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway.dialects import Answering
 from gateway.dialects.edits import Edit, ReplyEdit, echoing, mask_message, masking, renamed
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import MANY, NULL, RAWS, Fields, read
+from gateway.dialects.raw import MANY, NO_LIST, NULL, RAWS, Fields, read
 
 from .endings import EndedCalls, is_strange, may_call, named
 from .numbering import Numbers, tells_of_calls
@@ -17,7 +17,6 @@ from .outbound_errors import unnamed
 
 __all__ = ["ENDING", "REPLIES", "screen", "skim", "trim"]
 
-_NO_LIST: Final = Raw(b"[]")
 _EMPTY: Final = Raw(b"{}")
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -104,7 +103,7 @@ def _unfilled(fields: Fields, _: Answering) -> Fields | None:
     if (not null and read(choices, RAWS) != []) or "error" in fields:
         return fields
     if not is_null(fields.get("usage", NULL)):
-        return {**fields, "choices": _NO_LIST} if null else fields
+        return {**fields, "choices": NO_LIST} if null else fields
     return None if "choices" in fields else fields
 
 

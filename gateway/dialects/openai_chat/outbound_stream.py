@@ -365,7 +365,7 @@ class StreamReader(BlockReader):
         if (nameless := self._nameless()) is not None:
             return nameless
         reason = reason_of(native or "stop")
-        if native is not None and native.startswith(MALFORMED):
+        if native is not None and native.partition(":")[0] == MALFORMED:
             return UpstreamMalformed(f"the upstream ended its response with {native!r}", code=NO_CALL)
         if reason is None:
             return UpstreamUnavailable(f"the upstream ended its response with {native!r}")

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway.dialects.edits import Words, mended
 from gateway.dialects.outbound import WHOLE_ITEMS, OpenAITarget
-from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, name_of, read
+from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NULL, RAWS, TEXT, Fields, name_of, read
 
 __all__ = ["complete", "whole"]
 
@@ -32,10 +32,9 @@ _ASSISTANT: Final = "assistant"
 _TYPE: Final = Raw(b'"message"')
 _OUTPUT: Final = Raw(b'"output_text"')
 _DONE: Final = Raw(b'"completed"')
-_NONE: Final = Raw(b"[]")
 # What a part of this type must have.
 _PARTS: Final[Mapping[str, Fields]] = {
-    "output_text": {"annotations": _NONE},
+    "output_text": {"annotations": NO_LIST},
     "input_image": {"detail": Raw(b'"auto"')},
 }
 _encode: Final = msgspec.json.Encoder().encode
@@ -61,7 +60,7 @@ def complete(place: int, item: Raw) -> Raw:
     if kind in _IDS and (kind != _MESSAGE or name_of(given, "role") == _ASSISTANT):
         given = {"id": Raw(_encode(f"{_IDS[kind]}_{place}")), "status": _DONE, **given}
     if kind == "reasoning":
-        given = {"summary": _NONE, **given}
+        given = {"summary": NO_LIST, **given}
     return item if given == fields else Raw(_encode(given))
 
 

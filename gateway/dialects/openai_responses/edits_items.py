@@ -25,7 +25,7 @@ from gateway.dialects.outbound import (
 )
 from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, name_of, read
 
-__all__ = ["rephrase"]
+__all__ = ["developed", "rephrase"]
 
 _Words = Words[OpenAITarget]
 
@@ -63,7 +63,7 @@ def rephrase(words: _Words) -> None:
     if ARGUMENTS in refused:
         items = [*map(_argued, items)]
     if SYSTEM_ITEMS in refused:
-        items = [*map(_developed, items)]
+        items = [*map(developed, items)]
     left_out = {place for kind, say in _OTHERWISE.items() if kind in refused for place in say(words, items)}
     mend = _bare if ITEM_METADATA in refused else _as_it_is
     kept = [mend(raw, place, words) for place, raw in enumerate(items) if place not in left_out]
@@ -109,7 +109,7 @@ def _argued(raw: Raw) -> Raw:
     return raw if sound == given else Raw(_encode({**fields, ARGUMENTS: sound}))
 
 
-def _developed(raw: Raw) -> Raw:
+def developed(raw: Raw) -> Raw:
     """Let the developer say what the system says."""
     fields = read(raw, FIELDS)
     if fields is None or name_of(fields, "role") != "system":

@@ -15,19 +15,19 @@ from gateway import ir
 from gateway.dialects.emulated import IN_WORDS, unknown
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.openai_chat.call_ids import NUMBERED
 from gateway.dialects.openai_chat.outbound_marking import lost_marks, marks_for
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
 from gateway.dialects.openai_chat.outbound_tools import forcible, is_strict
-from gateway.dialects.outbound import TEXT_ONLY, WHOLE_ITEMS, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import SYSTEM_ITEMS, TEXT_ONLY, WHOLE_ITEMS, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.raw import FIELDS, NULL
 from gateway.errors import InvalidRequest
 
 from .complete import complete
+from .edits_items import developed
 from .outbound_items import ItemWriter
 from .outbound_parts import JSON, ContentWriter
 from .outbound_tools import ToolWriter
@@ -132,8 +132,8 @@ class _Writer:
             items.insert(0, _instruction(self.words))
         elif output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
             items.insert(0, _instruction(IN_JSON))  # else JSON mode is refused
-        if "developer roles" in self.target.demands:
-            items = [*map(_of_developer, items)]
+        if SYSTEM_ITEMS in self.target.refused:
+            items = [developed(Raw(_encode(item))) for item in items]
         if WHOLE_ITEMS in self.target.refused:
             items = [complete(place, Raw(_encode(item))) for place, item in enumerate(items)]
         return items
@@ -282,7 +282,3 @@ class _Writer:
 
 def _instruction(text: str) -> JSON:
     return {"type": "message", "role": "system", "content": [{"type": "input_text", "text": text}]}
-
-
-def _of_developer(item: object) -> object:
-    return {**item, "role": "developer"} if is_object(item) and item.get("role") == "system" else item
