@@ -124,7 +124,8 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _NO_EFFORT: Final[frozenset[Cause]] = frozenset({"effort"})
-_NO_VALUE: Final = _NO_EFFORT | {"effort_value"}  # where none has been named that it takes
+_VALUE: Final[frozenset[Cause]] = frozenset({"effort_value"})
+_NO_VALUE: Final = _NO_EFFORT | _VALUE  # where none has been named that it takes
 _NOT_QUIET: Final[frozenset[Cause]] = frozenset({"spelling", "resting"})
 _KINDS: Final[frozenset[Cause]] = frozenset({"kinds", "services"})
 _OF_KIMI: Final[tuple[Demand, ...]] = (NUMBERED,)
@@ -314,7 +315,8 @@ class OpenAI(KeyedUpstream):
         return written if name == request.model else replace(written, body=written.body | {"model": name})
 
     def _target(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAITarget:
-        model, settings = request.model, self._settings
+        model = request.model
+        settings = self._settings
         target = OpenAITarget(
             model=model,
             max_tokens_field=self._limit_field(model, causes),
@@ -346,7 +348,7 @@ class OpenAI(KeyedUpstream):
             "forms": "formless" not in causes,
             "logprobs": "logprobs" not in causes,
             "renames_limit": target.renames_limit or bool(causes & _LIMITED),
-            "refused": _left_out(causes),
+            "refused": _left_out(causes - _VALUE if target.efforts else causes),
             "thoughtless": target.thoughtless or "thoughts" in causes,
             "keeps": "kept" not in causes,
             "only_functions": "kinds" in causes,

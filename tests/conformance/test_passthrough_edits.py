@@ -129,6 +129,20 @@ def test_the_tables_are_closed() -> None:
             {"reasoning": None, "reasoning_effort": "low"},
         ),
         (CHAT | {"reasoning": {"effort": "low"}}, OpenAITarget(model="m"), {}, [], {}),
+        *(
+            (
+                CHAT | {"reasoning_effort": given},
+                OpenAITarget(model="m", efforts=("none", "high")),
+                {"reasoning": reasoning},
+                ["refused"] if given != taken else [],
+                {"reasoning_effort": taken},
+            )
+            for given, reasoning, taken in (
+                ("medium", ir.Reasoning(mode="level", level="medium"), "high"),
+                ("none", ir.Reasoning(mode="off"), "none"),
+                ("auto", ir.Reasoning(), None),
+            )
+        ),
         (CHAT | {"parallel_tool_calls": False}, None, {}, ["parallel"], {"parallel_tool_calls": None}),
         (CHAT | {"tools": []}, None, {}, ["parallel"], {"tools": None}),
         (
@@ -254,6 +268,24 @@ async def test_thoughts_that_a_server_refuses_are_left_out_in_one_more_call(
         response = await same.post(body)
     assert response.status_code == 200
     assert [name.encode() in one.body for one in same.raw.asked] == [True, False]
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses"])
+async def test_an_effort_becomes_the_nearest_that_its_refusal_names(tmp_path: Path, dialect: Any) -> None:
+    """It was left out, so that Mistral's models did not think, and each request was refused again."""
+    words = "reasoning_effort='medium' is not supported for this model. Must be one of ('none', 'high')"
+    refusal = {"object": "error", "message": words, "code": "3051"}
+    effort = {"reasoning_effort": "medium"} if dialect == "openai-chat" else {"reasoning": {"effort": "medium"}}
+    said = {"messages": [USER]} if dialect == "openai-chat" else {"input": "hi", "store": False}
+    async with passing(dialect, tmp_path) as same:
+        same.raw.says(json.dumps(refusal).encode(), status=400, kind=JSON)
+        for _ in range(2):
+            same.raw.says(WHOLES[dialect], kind=JSON)
+            response = await same.post(json.dumps({"model": "m", **said, **effort}).encode())
+            assert response.status_code == 200
+    asked = [json.loads(one.body) for one in same.raw.asked]
+    sent = [one.get("reasoning_effort") or one["reasoning"]["effort"] for one in asked]
+    assert sent == ["medium", "high", "high"]
 
 
 async def test_tokens_are_counted_though_another_option_of_streams_is_refused(tmp_path: Path) -> None:

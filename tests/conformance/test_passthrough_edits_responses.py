@@ -123,6 +123,27 @@ async def test_thoughts_told_here_do_not_go_where_they_were_not_made(tmp_path: P
             ["refused"],
             {"reasoning": {"summary": "auto"}},
         ),
+        *(
+            (
+                {"reasoning": {"effort": given, "summary": "auto"}},
+                OpenAITarget(model="m", efforts=("low", "high")),
+                {"reasoning": reasoning},
+                ["refused"] if given != taken else [],
+                {"reasoning": {"summary": "auto"} | ({} if taken is None else {"effort": taken})},
+            )
+            for given, reasoning, taken in (
+                ("xhigh", ir.Reasoning(mode="level", level="xhigh"), "high"),
+                ("low", ir.Reasoning(mode="level", level="low"), "low"),
+                ("none", ir.Reasoning(mode="off"), None),
+            )
+        ),
+        (
+            {"reasoning": {"summary": "auto"}},
+            OpenAITarget(model="m", efforts=("low", "high")),
+            {},
+            [],
+            {},
+        ),
     ],
 )
 def test_an_edit_of_a_responses_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:

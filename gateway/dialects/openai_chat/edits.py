@@ -45,7 +45,7 @@ from .demanded import REMINDED, equipped, met
 from .edits_replies import ENDING, REPLIES
 from .edits_shown import shown
 from .edits_walk import mend_answers
-from .outbound_models import abilities_of, effort_of
+from .outbound_models import abilities_of, effort_of, named_effort
 from .remnants import clear
 from .results import answer
 from .room import shorten
@@ -121,7 +121,9 @@ def _defaults(words: _Words) -> None:
 
 
 def _refused(words: _Words) -> None:
-    """Leave out what this upstream or model has refused before."""
+    """Leave out what this upstream or model has refused before, or say what it takes in its place."""
+    if words.target.efforts and words.has(_EFFORT):
+        _lower(words)
     for name in words.target.refused:
         if name in _OTHERWISE:
             _OTHERWISE[name](words)
@@ -130,6 +132,17 @@ def _refused(words: _Words) -> None:
             words.drop(name)
             if severity is not None:
                 words.lose(name, _NOT_SUPPORTED, severity)
+
+
+def _lower(words: _Words) -> None:
+    """Have a model think as much as it can, of what it has named."""
+    effort, reason = named_effort(words.request.reasoning, words.target)
+    if effort is None:
+        words.drop(_EFFORT)
+    elif reason:
+        words.put(_EFFORT, effort)
+    if reason:
+        words.lose(_EFFORT, reason)
 
 
 def _count_only(words: _Words) -> None:
@@ -148,7 +161,8 @@ def _spell(words: _Words) -> None:
     words.drop(*given)
     if not given or words.has(_EFFORT):
         return
-    effort, reason = effort_of(words.request.reasoning, abilities_of(words.target.model), plain=False)
+    target = words.target
+    effort, reason = effort_of(words.request.reasoning, abilities_of(target.model), plain=False, named=target.efforts)
     if effort is not None:
         words.put(_EFFORT, effort)
     if reason or words.request.reasoning.mode == "unset":
@@ -187,7 +201,7 @@ _OTHERWISE: Final[Mapping[str, Callable[[_Words], None]]] = {
 
 def _count(words: _Words) -> None:
     """Ask a stream for its tokens."""
-    if _OPTIONS in words.target.refused or not words.request.stream:
+    if not words.request.stream or _OPTIONS in words.target.refused:
         return
     options = words.get(_OPTIONS, FIELDS) or {}
     if read(options.get(_USAGE, NULL), _BOOL) is not True:

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from gateway import ir
 from gateway.dialects.gemini.thinking import BUDGETS, nearest
+from gateway.dialects.outbound import OpenAITarget
 
-__all__ = ["Abilities", "abilities_of", "effort_of"]
+__all__ = ["Abilities", "abilities_of", "effort_of", "named_effort"]
 
 _MIDDLE: Final = ("low", "medium", "high")
 _RESTING: Final = ("none", *_MIDDLE)
@@ -101,6 +102,12 @@ def effort_of(
     chosen = wanted if wanted in efforts else nearest(wanted, tuple(one for one in efforts if one != "none"))
     exact = chosen == wanted and reasoning.mode != "budget"
     return chosen, "" if exact else f"the nearest value that this model accepts is {chosen}"
+
+
+def named_effort(reasoning: ir.Reasoning, target: OpenAITarget) -> tuple[str | None, str]:
+    """Give the effort to send to a model that has named those it takes; None: none at all, and why."""
+    effort, reason = effort_of(reasoning, abilities_of(target.model), plain=True, named=target.efforts)
+    return effort, reason or ("" if effort else "this model does not support it")
 
 
 def _wanted(reasoning: ir.Reasoning) -> str | None:

@@ -31,6 +31,7 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.call_ids import shortened
 from gateway.dialects.openai_chat.outbound_errors import unnamed
+from gateway.dialects.openai_chat.outbound_models import named_effort
 from gateway.dialects.openai_chat.room import shorten
 from gateway.dialects.outbound import REFUSED, RESULTS, ROOM, TIES, OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
@@ -54,6 +55,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _ERROR: Final = Raw(b'"error"')
 _FAULT: Final = "error"
 _REASONING: Final = "reasoning"
+_EFFORT: Final = "effort"
 _INCLUDE: Final = "include"
 _INPUT: Final = "input"
 _SEALED: Final = "reasoning.encrypted_content"
@@ -68,7 +70,7 @@ _REFUSED: Final = "this model does not support it"
 _ELSEWHERE: Final = "only the account that this thought belongs to can read it"
 # what is refused: the member in which it stands, and its name there
 _WITHIN: Final = {
-    "reasoning_effort": (_REASONING, "effort"),
+    "reasoning_effort": (_REASONING, _EFFORT),
     "reasoning_summary": (_REASONING, "summary"),
     "verbosity": ("text", "verbosity"),
 }
@@ -100,7 +102,9 @@ def _history(words: _Words) -> None:
 
 
 def _refused(words: _Words) -> None:
-    """Leave out what this upstream or model has refused before."""
+    """Leave out what this upstream or model has refused before, or say what it takes in its place."""
+    if words.target.efforts:
+        _lower(words)
     for name in words.target.refused:
         if name in _WITHIN:
             _drop_within(words, *_WITHIN[name])
@@ -119,11 +123,24 @@ def _refused(words: _Words) -> None:
                 words.lose(name, _REFUSED, severity)
 
 
-def _drop_within(words: _Words, member: str, name: str) -> None:
+def _lower(words: _Words) -> None:
+    """Have a model think as much as it can, of what it has named."""
+    given = words.get(_REASONING, FIELDS) or {}
+    if _EFFORT not in given:
+        return
+    effort, reason = named_effort(words.request.reasoning, words.target)
+    if effort is None:
+        _drop_within(words, _REASONING, _EFFORT, reason)
+    elif reason:
+        words.put(_REASONING, {**given, _EFFORT: effort})
+        words.lose(f"{_REASONING}.{_EFFORT}", reason)
+
+
+def _drop_within(words: _Words, member: str, name: str, reason: str = _REFUSED) -> None:
     given = words.get(member, FIELDS)
     if given is None or name not in given:
         return
-    words.lose(f"{member}.{name}", _REFUSED)
+    words.lose(f"{member}.{name}", reason)
     kept = {one: value for one, value in given.items() if one != name}
     if kept:
         words.put(member, kept)
@@ -303,7 +320,7 @@ def screen(data: bytes, _: Answering) -> bool:
 
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:
     """Take a caller's own request for one upstream."""
-    found = edited(request, body, target, REQUESTS if target.refused else _UNREFUSED)
+    found = edited(request, body, target, REQUESTS if target.refused or target.efforts else _UNREFUSED)
     return OpenAIWritten(
         body={},
         names=NameMap([]),
