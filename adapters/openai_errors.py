@@ -33,7 +33,7 @@ from gateway.adapters.failures import (
 from gateway.adapters.levels import refused_value
 from gateway.adapters.openai_causes import CAUSES, FIELDS, PREVIOUS, VALUES
 from gateway.dialects.openai_chat.outbound_errors import Details, is_outcome, read_details, read_error, unwrapped
-from gateway.dialects.raw import read
+from gateway.dialects.raw import NULL, read
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
@@ -92,7 +92,7 @@ class _Event(Struct):
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
-_NOTHING: Final = (UNSET, Raw(b"null"))
+_NOTHING: Final = (UNSET, NULL)
 
 
 def reader(causes: Causes, address: str) -> ReadFailure:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.raw import FIELDS, RAWS
+from gateway.dialects.raw import FIELDS, NO_FIELDS, RAWS
 from gateway.errors import InvalidRequest
 from gateway.sse import sound, sound_escapes
 
@@ -21,7 +21,6 @@ IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"}
 
 _T = TypeVar("_T")
 
-_EMPTY: Final = Raw(b"{}")
 _LOOKS: Final = 8  # a text within the answer of a Gemini tool stands that deep
 _RAW: Final = msgspec.json.Decoder(Raw)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -169,7 +168,7 @@ def arguments(raw: str | bytes | dict[str, Raw] | None) -> Raw:
         return Raw(msgspec.json.encode(raw))
     data = raw.encode("utf-8", "replace") if isinstance(raw, str) else (raw or b"")
     if data == b"{}" or not data.strip():
-        return _EMPTY
+        return NO_FIELDS
     try:
         value = decode(data, object)
     except InvalidRequest:
@@ -177,7 +176,7 @@ def arguments(raw: str | bytes | dict[str, Raw] | None) -> Raw:
         return wrapped(mended.decode()) if mended == data else arguments(mended)
     if isinstance(value, dict):
         return Raw(data)
-    return _EMPTY if value is None else Raw(b'{"input":%b}' % data.strip())
+    return NO_FIELDS if value is None else Raw(b'{"input":%b}' % data.strip())
 
 
 def is_whole(raw: str | bytes) -> bool:

@@ -9,6 +9,7 @@ __all__ = [
     "FIELDS",
     "MANY",
     "NOTHING",
+    "NO_FIELDS",
     "NO_LIST",
     "NO_TEXT",
     "NULL",
@@ -27,6 +28,7 @@ Fields = dict[str, Raw]
 NULL: Final = Raw(b"null")
 NO_TEXT: Final = Raw(b'""')
 NO_LIST: Final = Raw(b"[]")
+NO_FIELDS: Final = Raw(b"{}")
 NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})  # says no more than a member that is absent
 FIELDS: Final = msgspec.json.Decoder(Fields)
 MANY: Final = msgspec.json.Decoder(list[Fields])

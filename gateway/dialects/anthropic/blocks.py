@@ -15,7 +15,7 @@ from gateway.dialects.content import arguments, media
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.marks import CONTROL, marked, read_control
 from gateway.dialects.place import Place, is_null
-from gateway.dialects.raw import NULL, TEXT
+from gateway.dialects.raw import NO_FIELDS, NULL, TEXT
 from gateway.dialects.shown import read_shown
 
 from .wire import Content
@@ -115,7 +115,7 @@ class RedactedThinking(Struct, tag="redacted_thinking"):
 class ToolUse(Struct, tag="tool_use"):
     id: str
     name: str
-    input: Raw = Raw(b"{}")
+    input: Raw = NO_FIELDS
 
     def parts(self, _: Place) -> Iterator[ir.Part]:
         yield ir.ToolCall(id=self.id, name=self.name, arguments=arguments(bytes(self.input)))

@@ -11,6 +11,7 @@ from gateway import ir
 from gateway.dialects.known import decode_open, read_outline
 from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
+from gateway.dialects.raw import NO_LIST
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -55,7 +56,6 @@ _PATHS: Final = {
 _FREE: Final = ir.Output()
 _Effort = tuple[wire.Effort, str] | None  # with its path
 _Conversation = tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], _Effort]
-_NO_ITEMS: Final = Raw(b"[]")
 _MARK: Final = b'"cache_control"'
 _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
 
@@ -129,7 +129,7 @@ def _extras(others: dict[str, Raw], place: Place) -> dict[str, Raw]:
             place.lose(name, "only Anthropic's own servers support it")
         elif name not in _REFUSED:
             extras[name] = raw
-        elif raw != _NO_ITEMS:
+        elif raw != NO_LIST:
             raise place.refuse(_REFUSED[name], name)
     return extras
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import Edited, RequestEdit, Words, edited, table_of
-from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NO_LIST, NULL, TEXT, Fields, read
 
 from .edits import REQUESTS, RESULTS, together, without_empty
 from .edits_parts import PARTS
@@ -29,7 +29,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "toolConfig": "includeServerSideToolInvocations",
 }
 _ID: Final = b'"id"'
-_EMPTY, _NO_PARTS = b'""', Raw(b"[]")
+_EMPTY: Final = b'""'
 _CALL: Final = ("functionCall", "function_call")
 _RESULT: Final = ("functionResponse", "function_response")
 _CALLS: Final = (*_CALL, *_RESULT)
@@ -64,7 +64,7 @@ def _filled(words: _Words) -> None:
         return
     given = several(raw)
     kept = [(one, without_empty(one)) for one in given]
-    left = [full for one, full in kept if full is one or full["parts"] != _NO_PARTS]
+    left = [full for one, full in kept if full is one or full["parts"] != NO_LIST]
     if left and left[-1].get("role") == _MODEL != given[-1].get("role"):
         left.append({**given[-1], "parts": _SAID_NOTHING})
     if left and left != given:

@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, Struct
 from gateway.dialects.content import decode
 from gateway.dialects.openai_embeddings import Texts, Vector
 from gateway.dialects.place import Place
+from gateway.dialects.raw import NO_FIELDS
 
 from .inbound_wire import Maybe, items, message
 
@@ -57,7 +58,6 @@ class _Request(_Config, rename="camel"):
 _BATCH: Final = msgspec.json.Decoder(_Batch)
 _REQUEST: Final = msgspec.json.Decoder(_Request, strict=False)
 _CONFIG: Final = msgspec.json.Decoder(_Config, strict=False)
-_NOTHING: Final = Raw(b"{}")
 
 
 def read_items(body: bytes, verb: str) -> list[Item]:
@@ -79,7 +79,7 @@ def _item(raw: Raw, place: Place) -> Item:
     if given.content is UNSET:
         raise place.refuse("is missing", "content")
     within = given.embed_content_config
-    config, more = message(_NOTHING if within is UNSET else within, _CONFIG, place.at("embedContentConfig"))
+    config, more = message(NO_FIELDS if within is UNSET else within, _CONFIG, place.at("embedContentConfig"))
     return Item(
         content=given.content,
         path=place.path,

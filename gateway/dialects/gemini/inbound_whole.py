@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NO_FIELDS, NO_LIST, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 
 from .inbound_answer import JSON, breaks_off, encode, ended, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
@@ -24,7 +24,7 @@ _TOKENS: Final = msgspec.json.Decoder(dict[str, float | list[Raw]])
 _encode: Final = msgspec.json.Encoder().encode
 
 _WORDS: Final = frozenset({"text", "thought"})
-_NOTHING: Final = (NULL, Raw(b"{}"), Raw(b"[]"))
+_NOTHING: Final = (NULL, NO_FIELDS, NO_LIST)
 _LIKELY: Final = "logprobsResult"
 _CALL, _REASON = b'"functionCall"', b'"finishReason"'
 _STOP: Final = Raw(b'"STOP"')
@@ -82,9 +82,9 @@ def joined(chunks: Sequence[Raw]) -> bytes:
     candidates: dict[bytes, _Candidate] = {}
     for chunk in chunks:
         fields = {name: value for name, value in FIELDS.decode(chunk).items() if value not in _NOTHING}
-        counts = read(fields.pop("usageMetadata", _NOTHING[1]), FIELDS)
+        counts = read(fields.pop("usageMetadata", NO_FIELDS), FIELDS)
         usage |= counts or {}  # a later one may hold none
-        for one in _objects(fields.pop("candidates", _NOTHING[2])):
+        for one in _objects(fields.pop("candidates", NO_LIST)):
             candidates.setdefault(bytes(one.get("index", b"0")), _Candidate()).add(one)
         whole |= fields
     said = {"candidates": [one.written() for one in candidates.values()]} if candidates else {}
@@ -95,10 +95,10 @@ def joined(chunks: Sequence[Raw]) -> bytes:
 def closed(body: bytes) -> bytes:
     """Give candidates that call a function their end, if the upstream's own answer has none."""
     fields = read(Raw(body), FIELDS) if _CALL in body and _REASON not in body else None
-    given = read((fields or {}).get("candidates", _NOTHING[0]), MANY)
+    given = read((fields or {}).get("candidates", NULL), MANY)
     if fields is None or given is None:
         return body
-    calling = [_CALL in bytes(one.get("content", _NOTHING[0])) for one in given]
+    calling = [_CALL in bytes(one.get("content", NULL)) for one in given]
     told = [{**one, "finishReason": _STOP} if calls else one for one, calls in zip(given, calling, strict=True)]
     return _encode({**fields, "candidates": told})
 
@@ -115,8 +115,8 @@ class _Candidate:
     def add(self, fields: Fields) -> None:
         """Take what a chunk says of it."""
         given = {name: value for name, value in fields.items() if value not in _NOTHING}
-        content = read(given.pop("content", _NOTHING[1]), FIELDS) or {}
-        parts = content.pop("parts", _NOTHING[2])
+        content = read(given.pop("content", NO_FIELDS), FIELDS) or {}
+        parts = content.pop("parts", NO_LIST)
         if _LIKELY in given:  # of the tokens of this chunk
             self._told.append(given[_LIKELY])
         self._content |= content
@@ -173,4 +173,4 @@ def _together_told(chunks: Sequence[Raw]) -> Raw:
 
 
 def _is_words(one: Fields) -> bool:
-    return one.keys() <= _WORDS and bytes(one.get("text", _NOTHING[0])).startswith(b'"')
+    return one.keys() <= _WORDS and bytes(one.get("text", NULL)).startswith(b'"')

@@ -30,7 +30,7 @@ from gateway.dialects.moonshot_schema import PLAIN, plain
 from gateway.dialects.outbound import Demand, OpenAITarget
 from gateway.dialects.outbound_schema import NO_PARAMETERS
 from gateway.dialects.patterns import BOUNDS, unbounded
-from gateway.dialects.raw import NULL
+from gateway.dialects.raw import NO_LIST, NULL
 
 from .call_ids import IDS, argued, renamed
 
@@ -46,7 +46,7 @@ _USER: Final = "user"
 _THOUGHTS: Final = "reasoning_content"
 _NONE: Final = " "  # an empty thought counts as none
 _INSTEAD: Final = ("tool_calls", "function_call", "refusal", "audio")  # what a message may have in place of words
-_NOTHING: Final = (None, NULL, Raw(b"[]"))
+_NOTHING: Final = (None, NULL, NO_LIST)
 _NOTED: Final = "OK."
 _UNSAID: Final = "this upstream wants parameters of each tool: that there are none is said"
 _LOOSE: Final = "this upstream holds no call to the schema of its tool, or each"

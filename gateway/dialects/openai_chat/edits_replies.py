@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway.dialects import Answering
 from gateway.dialects.edits import Edit, ReplyEdit, echoing, mask_message, masking, renamed
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import MANY, NO_LIST, NULL, RAWS, Fields, read
+from gateway.dialects.raw import MANY, NO_FIELDS, NO_LIST, NULL, RAWS, Fields, read
 
 from .endings import EndedCalls, is_strange, may_call, named
 from .numbering import Numbers, tells_of_calls
@@ -17,7 +17,6 @@ from .outbound_errors import unnamed
 
 __all__ = ["ENDING", "REPLIES", "screen", "skim", "trim"]
 
-_EMPTY: Final = Raw(b"{}")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -112,7 +111,7 @@ def _hollow(fields: Fields, _: Answering) -> Fields | None:
     choices = read(fields.get("choices", NULL), MANY)
     if not choices or all(map(_says, choices)):
         return fields
-    given = [one if _says(one) else {**one, "delta": _EMPTY} for one in choices if _says(one) or _ends(one)]
+    given = [one if _says(one) else {**one, "delta": NO_FIELDS} for one in choices if _says(one) or _ends(one)]
     return {**fields, "choices": Raw(_encode(given))} if given else None
 
 

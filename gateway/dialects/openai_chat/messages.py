@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from msgspec import Raw
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
@@ -16,7 +15,7 @@ from gateway.dialects.content import arguments, wrapped
 from gateway.dialects.known import understood
 from gateway.dialects.marks import marked, with_mark
 from gateway.dialects.place import Place
-from gateway.dialects.raw import NULL
+from gateway.dialects.raw import NO_FIELDS, NO_LIST, NULL
 from gateway.dialects.shown import read_shown
 from gateway.errors import InvalidRequest
 
@@ -48,7 +47,7 @@ _unread: Final = {role: attrgetter(*fields) for role, fields in _UNREAD.items()}
 _thoughts: Final = attrgetter(*THOUGHTS)
 _marks: Final = attrgetter(*wire.MARKS)
 _PICTURES: Final = Decoder(list[wire.Picture])
-_NOTHING: Final = (NULL, Raw(b"[]"), Raw(b"{}"))
+_NOTHING: Final = (NULL, NO_LIST, NO_FIELDS)
 
 _UNSIGNED: Final[tuple[None, tuple[str, ...]]] = (None, ())
 

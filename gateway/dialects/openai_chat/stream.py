@@ -15,6 +15,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.places import Places
+from gateway.dialects.raw import NO_FIELDS
 from gateway.dialects.shown import markdown
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import event as sse_event
@@ -224,7 +225,7 @@ class ChatStream:
         request = self._answering.request
         if request.extras:
             self._tier = answer.tier(request, self._usage)
-        self._out.append(self._chunk([_Choice(index=self._index, delta=Raw(b"{}"), finish_reason=reason)]))
+        self._out.append(self._chunk([_Choice(index=self._index, delta=NO_FIELDS, finish_reason=reason)]))
         self._ended = True
         if self._index:
             return

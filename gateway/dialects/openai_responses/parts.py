@@ -12,7 +12,7 @@ from gateway.dialects.marks import with_mark
 from gateway.dialects.openai_chat.parts import audio_part, image_of, own_files_only, refusal_part, text_part
 from gateway.dialects.openai_chat.wire import AudioPart, Marked, RefusalPart, TextPart, given
 from gateway.dialects.place import Place
-from gateway.dialects.raw import NULL
+from gateway.dialects.raw import NO_LIST, NULL
 
 from . import wire
 
@@ -20,7 +20,7 @@ __all__ = ["Given", "read_content"]
 
 Given = ir.Text | ir.Media
 
-_EMPTY: Final = (NULL, Raw(b"[]"))
+_EMPTY: Final = (NULL, NO_LIST)
 _SEAL: Final = "gAAAA"  # how all begins that OpenAI has sealed
 _UNREADABLE: Final = ir.Text(text="[encrypted: only OpenAI's models can read this]")
 
