@@ -4,6 +4,7 @@ status, body ─► the upstream's own reader ─► Failure(cause) ─► its r
 """
 
 import math
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -321,7 +322,7 @@ _DENIED: Final = (401, 403)
 _BAD_GATEWAY: Final = 502
 _FAILED: Final = 500
 _NOT_NOW: Final = 503
-_NO_ROOM: Final = (400, 422)
+_REFUSED: Final = (400, 422)
 # What llama.cpp, llama-cpp-python, Xinference and Ollama say under it of requests that no further try makes better.
 _OF_REQUEST: Final = (
     " input is not supported - hint: ",
@@ -354,12 +355,15 @@ _ELSEWHERE: Final = (
 # What NVIDIA and Azure say under 400 of a server or a model that fails.
 _OF_SERVER: Final = ("DEGRADED function", "the model generated invalid Unicode output")
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
+_QUOTED: Final = re.compile(r"[:`\"]|(?<!\w)'")  # what follows may be the caller's
+_OF_CREDENTIAL: Final[frozenset[Cause]] = frozenset({"key", "banned", "quota"})
 
 
 class Causes(Struct, frozen=True):
     """How an upstream says what is wrong: its own reasons, (status, words), and mere statuses.
 
-    Words are in lower case and without quotation marks: the same refusal comes with backticks and without.
+    Words are in lower case and without quotation marks: the same refusal comes with backticks and without. Where the
+    request is refused, those that cost a credential come before anything that is quoted.
     """
 
     reasons: Mapping[str, Cause]
@@ -371,10 +375,11 @@ class Causes(Struct, frozen=True):
         if reason in self.reasons:
             return self.reasons[reason]
         said = message.lower().translate(_UNQUOTED)
+        own = _QUOTED.split(message.lower(), maxsplit=1)[0] if code in _REFUSED else said
         for statuses, words, cause in self.words:
-            if code in statuses and words in said:
+            if code in statuses and words in (own if cause in _OF_CREDENTIAL else said):
                 return cause
-        if code in _NO_ROOM and room_of(message) is not None:
+        if code in _REFUSED and room_of(message) is not None:
             return "room"
         return self.statuses.get(code) or ("server" if code >= 500 else "final")
 

@@ -121,7 +121,8 @@ def test_a_bare_lack_of_permission_is_about_what_is_named() -> None:
     body = b'{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}'
     failure = of_named(403, body, {}, NOW)
     assert (failure.cause, type(failure.error), failure.status) == ("resource", NotFound, 403)
-    assert of_named(403, b'{"error":{"code":403,"message":"leaked"}}', {}, NOW).cause == "banned"
+    body = b'{"error":{"code":403,"message":"Your API key was reported as leaked. Please use another API key."}}'
+    assert of_named(403, body, {}, NOW).cause == "banned"
 
 
 @pytest.mark.parametrize(
