@@ -140,6 +140,7 @@ OfRequest = Literal[
     "untied",
     "blanks",
     "crowded",
+    "pictures",
     "thinking",
     "ids",
     "room",

@@ -14,7 +14,18 @@ from gateway.dialects.raw import FIELDS, NO_FIELDS, RAWS
 from gateway.errors import InvalidRequest
 from gateway.sse import sound, sound_escapes
 
-__all__ = ["HALVES", "IMAGES", "MAX_DEPTH", "arguments", "decode", "is_whole", "media", "without_halves", "wrapped"]
+__all__ = [
+    "HALVES",
+    "IMAGES",
+    "MAX_DEPTH",
+    "arguments",
+    "decode",
+    "is_whole",
+    "media",
+    "pictured",
+    "without_halves",
+    "wrapped",
+]
 
 MAX_DEPTH: Final = 200
 IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})  # that every model is shown
@@ -208,7 +219,8 @@ def media(
     """Read base64 `data` (plain or a data URL) or a `url`; raise InvalidRequest naming `path`.
 
     A data URL's own type wins over `media_type`; without any, the first bytes, then the file's name tell, else it is
-    what is given as `otherwise`. So it is with one that says nothing, but then it stays.
+    what is given as `otherwise`. So it is with one that says nothing, but then it stays. What kind of picture it is
+    its first bytes know best.
     A URL whose type nobody knows is of type `unknown`. `any_type`: where there is more than pictures, PDF and sound.
     """
     source = url if data is None else data
@@ -228,6 +240,8 @@ def media(
     kind = _normal(media_type or "")
     if kind in _UNSAID:
         kind = _normal(_sniff(content, filename) or kind or otherwise)
+    elif kind in IMAGES:
+        kind = pictured(content) or kind
     if not any_type:
         _check(kind, path)
     return ir.Media(media_type=kind, data=content, filename=filename, detail=detail, path=path)
@@ -261,11 +275,18 @@ def _sound(text: str) -> bool:
     return len(text) % 4 == 0 and end > 0 and not any(letters)
 
 
+def pictured(content: str) -> str | None:
+    """Give the type of a picture in base64; many programs name one and the same for all, and Claude refuses that."""
+    kind = _begun(content)
+    return kind if kind in IMAGES else None
+
+
 def _sniff(content: str, filename: str | None) -> str | None:
-    for start, kind in _MAGIC:
-        if content.startswith(start):
-            return kind
-    return guess_type(filename or "")[0]
+    return _begun(content) or guess_type(filename or "")[0]
+
+
+def _begun(content: str) -> str | None:
+    return next((kind for start, kind in _MAGIC if content.startswith(start)), None)
 
 
 def _normal(media_type: str) -> str:

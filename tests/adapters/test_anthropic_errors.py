@@ -116,6 +116,7 @@ DOUBAO = (
 UNCONVERTED = (
     "failed to convert tool result content: unsupported content type in ContentBlockParamUnion: tool_reference"
 )
+PICTURED = "The image was specified using the image/jpeg media type, but the image appears to be a image/png image"
 CUSTOM = (
     "Failed to deserialize the JSON body into the target type: tools[0]: unknown variant `custom`, expected "
     "`web_search_20250305` or `web_search_20260209` at line 1 column 53766"
@@ -169,6 +170,7 @@ CAUSES: dict[str, Cause] = {
     UNCONVERTED: "references",
     "messages[4].content: unknown variant `tool_reference`, expected `text` at line 1 column 42187": "references",
     CUSTOM: "typed_tools",
+    PICTURED: "pictures",
     FLAVOR: "plain_schemas",
     "messages.0.content: Input should be a valid list": "final",
     "max_tokens: Field required": "final",

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conformance.making import standing
 from tests.fakes.anthropic_api import FakeAnthropic
+from tests.fakes.v1internal_reply import PIXEL
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +34,10 @@ def user(*content: Any) -> Json:
 
 def result(ident: str, content: Any = "ok", **more: Any) -> Json:
     return {"type": "tool_result", "tool_use_id": ident, "content": content, **more}
+
+
+def drawn(kind: str) -> Json:
+    return {"type": "image", "source": {"type": "base64", "media_type": f"image/{kind}", "data": PIXEL}}
 
 
 HI, DONE = user("hi"), user("!say done")
@@ -73,6 +78,11 @@ BODIES: dict[str, tuple[Json, Json, str]] = {
     "an empty error": (
         {"messages": [HI, CALLED, user(result("c1", "", is_error=True)), SAID, DONE]},
         {"messages": [HI, CALLED, user(result("c1", "(empty)", is_error=True)), SAID, DONE]},
+        "",
+    ),
+    "pictures": (
+        {"messages": [HI, CALLED, user(result("c1", [text("a"), drawn("jpeg")])), SAID, user(drawn("gif"))]},
+        {"messages": [HI, CALLED, user(result("c1", [text("a"), drawn("png")])), SAID, user(drawn("png"))]},
         "",
     ),
     "marks": (

@@ -38,7 +38,7 @@ from .edits_ids import legal
 from .edits_messages import even, filled, headed, led, shown, thoughtful, unmarked, unsealed
 from .edits_refused import RESHAPED, bared, loosened, reshaped, rethought, shortened, untyped
 from .edits_results import answered, ordered
-from .edits_strays import adrift, crowded, named, worded
+from .edits_strays import adrift, crowded, named, seen, worded
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING, UNFORCED
 from .outbound_thinking import Thinking
@@ -168,6 +168,7 @@ _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a r
     "unanswered": adrift,
     "blanks": worded,
     "crowded": crowded,
+    "pictures": seen,
 }
 
 
@@ -221,7 +222,8 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic requires", apply=_defaults),
     RequestEdit(
         name="refused",
-        why="this upstream has rejected the field for this model, results without calls, blank texts or many marks",
+        why="this upstream has rejected the field for this model, results without calls, blank texts, many marks or "
+        "pictures of another type",
         apply=_refused,
     ),
     RequestEdit(name="budget", why="translate.thinking_conflict: a budget below max_tokens", apply=_fitted),

@@ -3,6 +3,7 @@
 tool_result of no call ─► words         blank text ─► nowhere
 assistant … ─► user, assistant …        cache_control, more than four ─► the last four
 tool_reference ─► the tool's name       where a server does not know it
+image of another type than it says ─► its type
 """
 
 from collections.abc import Callable, Sequence
@@ -11,21 +12,23 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.content import pictured
 from gateway.dialects.gemini.history import CONTINUED, EMPTY, NO_CALL
 from gateway.dialects.marks import CONTROL
 from gateway.dialects.openai_chat.results import in_words
 from gateway.dialects.outbound_marks import ANTHROPIC, TOO_MANY
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import MANY, NO_TEXT, NULL, TEXT, Fields, name_of, read
+from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, TEXT, Fields, name_of, read
 
 from .edits_walk import Conversed, blocks_of, kind_of, mend_messages, role_of
 
-__all__ = ["adrift", "crowded", "named", "worded"]
+__all__ = ["adrift", "crowded", "named", "seen", "worded"]
 
 _Mend = Callable[[Fields, str], Fields]
 
 _CONTENT: Final = "content"
 _RESULT: Final = "tool_result"
+_SOURCE, _MEDIA_TYPE = "source", "media_type"
 _REFERENCE: Final = "tool_reference"
 _NAMED: Final = "this upstream does not know references to tools: named in words"
 _PROMPT: Final = ("tools", "system", "messages")  # in the order in which a prompt is cached
@@ -108,6 +111,19 @@ def named(words: Conversed) -> None:
             return block
         words.lose(path, _NAMED)
         return {"type": Raw(b'"text"'), "text": block.get("tool_name", NO_TEXT)}
+
+    _walk(words, mend)
+
+
+def seen(words: Conversed) -> None:
+    """Say of each picture what it is: a program whose pictures all have one name has them refused for good."""
+
+    def mend(block: Fields, _: str) -> Fields:
+        source = read(block.get(_SOURCE, NULL), FIELDS) if kind_of(block) == "image" else None
+        kind = pictured(name_of(source, "data")) if source else None
+        if source is None or kind is None or kind == name_of(source, _MEDIA_TYPE):
+            return block
+        return {**block, _SOURCE: Raw(_encode({**source, _MEDIA_TYPE: kind}))}
 
     _walk(words, mend)
 

@@ -154,6 +154,9 @@ def test_arguments_nested_too_deep_are_kept_as_text() -> None:
         ("data:image/webp;base64,AAA", "image/webp", "AAA="),
         ("data:;base64,iVBORw0KGgoA", "image/png", "iVBORw0KGgoA"),
         ("/9j/AAAA", "image/jpeg", "/9j/AAAA"),
+        ("data:image/jpeg;base64,iVBORw0KGgoA", "image/png", "iVBORw0KGgoA"),
+        ("data:image/png;base64,UklGRgAA", "image/webp", "UklGRgAA"),
+        ("data:audio/wav;base64,UklGRgAA", "audio/wav", "UklGRgAA"),
     ],
 )
 def test_data_urls_are_normalised(url: str, media_type: str, data: str) -> None:
