@@ -127,6 +127,7 @@ OfModel = Literal[
     "parameters",
     "one_thought",
     "system_items",
+    "vector_format",
     "unknown",
 ]
 # these are about one request, or remembered elsewhere.

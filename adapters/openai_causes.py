@@ -253,6 +253,7 @@ CAUSES: Final = Causes(
         (_BAD, "not supported, valid levels: ", "effort_value"),  # CLIProxyAPI
         *((_BAD, words.format(name), cause) for name, cause in FIELDS.items() for words in _UNKNOWN),
         (_BAD, "stream_options is not allowed", "counting"),  # Joi
+        (_BAD, "encoding_format", "vector_format"),
         *((_BAD, words.format(kind), cause) for kind, cause in _ITEMS.items() for words in _UNKNOWN_ITEM),
         *((_BAD, words.format(kind), "kinds") for kind in _TOOLS for words in _UNKNOWN_TOOL),
         (_BAD, ITEM_METADATA, "item_metadata"),

@@ -1,4 +1,7 @@
-"""`/v1/embeddings` for upstreams of another dialect: the texts of a request, and the list of their vectors."""
+"""`/v1/embeddings`: the texts of a request, and the list of their vectors, written for upstreams of another dialect.
+
+What a server that is compatible with OpenAI leaves out of its list is filled in.
+"""
 
 import math
 import sys
@@ -12,16 +15,30 @@ from msgspec import Meta, Raw, Struct
 
 from gateway import ir
 from gateway.dialects.content import decode
-from gateway.dialects.place import Place
-from gateway.dialects.raw import FIELDS, RAWS, TEXT
+from gateway.dialects.edits import mended
+from gateway.dialects.place import Place, is_null
+from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
 from gateway.errors import InvalidRequest
 
-__all__ = ["Texts", "Vector", "of_length_one", "read_texts", "write_vectors"]
+__all__ = [
+    "Texts",
+    "Vector",
+    "completed",
+    "is_packed",
+    "of_length_one",
+    "read_texts",
+    "without_format",
+    "write_vectors",
+]
 
 Vector: TypeAlias = Sequence[float]
 
 _MOST: Final = 2048  # as at OpenAI
 _KNOWN: Final = frozenset({"model", "input", "dimensions", "encoding_format"})
+_FORMAT: Final = "encoding_format"
+_PACKED: Final = "base64"
+_FORMATS: Final = ("float", _PACKED)
+_VECTOR: Final = msgspec.json.Decoder(list[float])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -101,6 +118,50 @@ def write_vectors(model: str, vectors: Sequence[Vector], tokens: int, *, base64:
     """Write the answer."""
     data = [_Embedding(index, _packed(one) if base64 else one) for index, one in enumerate(vectors)]
     return _encode(_List(data, model, _Usage(tokens, tokens)))
+
+
+def is_packed(body: bytes) -> bool:
+    """Tell whether a caller asks for base64, as OpenAI's SDKs do by themselves."""
+    return _format(FIELDS.decode(body)) == _PACKED
+
+
+def without_format(body: bytes) -> bytes:
+    """Leave out the form of the vectors: a server that knows none lists numbers."""
+    fields = FIELDS.decode(body)
+    if _format(fields) not in _FORMATS:
+        return body
+    return _encode({name: value for name, value in fields.items() if name != _FORMAT})
+
+
+def _format(fields: Fields) -> str | None:
+    return read(fields.get(_FORMAT, NULL), TEXT)
+
+
+def completed(document: bytes, tokens: int, *, base64: bool) -> bytes:
+    """Give an answer what SDKs read of it: the place of each vector, how much was counted, and the form they want.
+
+    One that has all that stays byte for byte as it is.
+    """
+    fields = FIELDS.decode(document)
+    data = read(fields.get("data", NULL), MANY)
+    if data is None:
+        return document
+    after: dict[str, object] = {**fields}
+    vectors = mended(data, lambda place, one: _completed(one, place, base64=base64))
+    if vectors is not None:
+        after["data"] = vectors
+    if is_null(fields.get("usage", NULL)):
+        after["usage"] = _Usage(tokens, tokens)
+    return document if after == fields else _encode(after)
+
+
+def _completed(one: Fields, place: int, *, base64: bool) -> dict[str, object] | Fields:
+    vector = read(one.get("embedding", NULL), _VECTOR) if base64 else None
+    placed = not is_null(one.get("index", NULL))
+    if placed and vector is None:
+        return one
+    added: dict[str, object] = {} if placed else {"index": place}
+    return {**one, **added} if vector is None else {**one, **added, "embedding": _packed(vector)}
 
 
 def _packed(vector: Vector) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.conformance.making import DRAW, EMBED, floats, standing
+from tests.conformance.raw import Raw
 from tests.fakes.azure_api import FakeAzure
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal_reply import PIXEL
@@ -310,3 +312,60 @@ async def test_members_that_cannot_are_left_out_of_a_chain(fake_openai: FakeOpen
     alias = {"alias": {"mine": ["demo/demo", f"openai/{SMALL}"]}}
     async with standing(tmp_path, upstream, models=alias) as http:
         assert (await http.post(EMBED, json={"model": "mine", "input": "a"})).status_code == 200
+
+
+# what a compatible server leaves out
+
+
+VECTOR = {"object": "embedding", "index": 0, "embedding": [1.0, -2.5]}
+COUNTED = {"prompt_tokens": 7, "total_tokens": 7}
+LISTED = {"object": "list", "data": [VECTOR], "model": "m", "usage": COUNTED}
+
+
+@asynccontextmanager
+async def compatible(folder: Path, *answers: tuple[int, Json]) -> AsyncIterator[tuple[httpx.AsyncClient, Raw]]:
+    raw = Raw()
+    for status, answer in answers:
+        raw.says(json.dumps(answer).encode(), status=status, kind="application/json")
+    async with serve(raw) as below:
+        table = {"type": "openai", "base_url": f"{below}/v1", "api_key": ["key-1"], "models": ["m"]}
+        async with standing(folder, {"server": table}) as http:
+            yield http, raw
+
+
+async def test_who_asks_for_base64_gets_it_where_a_server_lists_numbers(tmp_path: Path) -> None:
+    """SGLang, LM Studio, Infinity: OpenAI's SDK for Node made a quarter as many numbers of it, that for .NET none."""
+    async with compatible(tmp_path, (200, LISTED)) as (http, _):
+        packed = await http.post(EMBED, json={"model": "m", "input": "a", "encoding_format": "base64"})
+        plain = await http.post(EMBED, json={"model": "m", "input": "a"})
+    assert floats(packed.json()["data"][0]["embedding"]) == [1.0, -2.5]
+    assert packed.json() == LISTED | {"data": [VECTOR | {"embedding": packed.json()["data"][0]["embedding"]}]}
+    assert plain.content == json.dumps(LISTED).encode()
+
+
+async def test_a_server_that_knows_no_form_of_vectors_is_not_told_one(tmp_path: Path) -> None:
+    """Google's own OpenAI API, and LiteLLM before models without it."""
+    refusal = {"error": {"message": "gemini does not support parameters: {'encoding_format': 'base64'}"}}
+    asked = {"model": "m", "input": "a", "encoding_format": "base64"}
+    async with compatible(tmp_path, (400, refusal), (200, LISTED)) as (http, raw):
+        answers = [await http.post(EMBED, json=asked) for _ in range(2)]
+    assert [floats(one.json()["data"][0]["embedding"]) for one in answers] == [[1.0, -2.5]] * 2
+    assert [json.loads(call.body) for call in raw.calls] == [asked, *[{"model": "m", "input": "a"}] * 2]
+
+
+async def test_a_form_that_nobody_has_is_its_callers(tmp_path: Path) -> None:
+    refusal = {"error": {"message": "Invalid value for 'encoding_format' = md5", "type": "invalid_request_error"}}
+    async with compatible(tmp_path, (400, refusal)) as (http, raw):
+        response = await http.post(EMBED, json={"model": "m", "input": "a", "encoding_format": "md5"})
+    assert (response.status_code, len(raw.calls)) == (400, 1)
+
+
+async def test_what_sdks_read_of_an_answer_is_there(tmp_path: Path) -> None:
+    """Google's own OpenAI API and Cloudflare count nothing and name no place: Spring AI, .NET and Dify failed."""
+    bare = {"object": "list", "data": [{"embedding": [1.0]}, {"embedding": [2.0]}], "model": "m", "usage": None}
+    async with compatible(tmp_path, (200, bare)) as (http, _):
+        response = await http.post(EMBED, json={"model": "m", "input": ["a", "b"]})
+    body = response.json()
+    assert [one["index"] for one in body["data"]] == [0, 1]
+    assert body["usage"]["prompt_tokens"] == body["usage"]["total_tokens"] > 0
+    assert response.headers["x-gateway-token-count"] == "estimate"

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 Pieces = Sequence[bytes | float | Exception]
 
 JSON: Final = "application/json"
-MADE: Final = b'{"object":"list","data":[]}'
+MADE: Final = b'{"object":"list","data":[],"usage":{"prompt_tokens":1,"total_tokens":1}}'
 UNUSABLE: Final = {
     "html": b"<html>login</html>",
     "empty": b"",
