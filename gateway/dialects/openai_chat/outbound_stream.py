@@ -60,7 +60,7 @@ _TOLD: Final[msgspec.json.Decoder[_Told | None]] = msgspec.json.Decoder(_Told | 
 class StreamReader(BlockReader):
     """Reads one answer. `tally`: that of the first answer, where it is another one."""
 
-    _unplaced: Sequence[Detail] = ()  # what signs a call, or the words
+    _unplaced: dict[str, Detail] | None = None  # what signs a call, by its id, or the words
 
     def __init__(self, options: ReadOptions, tally: Tally | None = None) -> None:
         super().__init__(options.salt, options.turns)
@@ -188,7 +188,7 @@ class StreamReader(BlockReader):
         if choice.finish_reason:  # some servers write "" into each chunk
             if self._finish is None or choice.finish_reason != "stop":  # Xinference says it again behind "length"
                 self._finish = choice.finish_reason
-            if choice.error is not UNSET and _says(choice.error):
+            if choice.error is not UNSET and _says(choice.error) and not self._ended:
                 self._fail(read_error(200, b'{"error":%b}' % choice.error, {}))
 
     def _heard(self) -> bool:
@@ -219,7 +219,7 @@ class StreamReader(BlockReader):
         if delta.function_call is not None and not delta.tool_calls:  # llama-cpp-python writes each call in both ways
             self._call(Call(function=delta.function_call), _LEGACY)
         if self._unplaced:
-            self._place()
+            self._place(self._unplaced, delta.tool_calls or ())
 
     def _annotated(self, annotations: Raw) -> None:
         for source in read_annotations(annotations):
@@ -251,13 +251,14 @@ class StreamReader(BlockReader):
             if (seal := detail.seal) is not None:
                 self._blocks.say("thinking", ir.SignatureDelta(seal))
                 self._blocks.end()
-            elif detail.family == "gemini" and detail.data:
-                self._unplaced = (*self._unplaced, detail)
-        if self._unplaced and self._blocks.calls:
-            self._place()
+            elif detail.family == "gemini" and detail.data and not self._signs_call(detail):
+                self._unplaced = self._unplaced or {}
+                self._unplaced.setdefault(detail.id or "", detail)
 
-    def _place(self) -> None:
-        self._unplaced = [detail for detail in self._unplaced if not self._signs_call(detail)]
+    def _place(self, unplaced: dict[str, Detail], calls: Sequence[Call]) -> None:
+        for call in calls:
+            if call.id and call.id in unplaced and self._signs_call(unplaced[call.id]):
+                del unplaced[call.id]
 
     def _signs_call(self, detail: Detail) -> bool:
         call = self._blocks.known(None, detail.id, "") if detail.id else None
@@ -346,8 +347,8 @@ class StreamReader(BlockReader):
         if self._sources and self._blocks.speaks and self._places is None:  # else its words have sources of their own
             for source in read_sources(*self._sources):
                 self._cite(source)
-        for detail in self._unplaced[:1]:
-            self._sign(detail.data or "")
+        if self._unplaced:
+            self._sign(next(iter(self._unplaced.values())).data or "")
         if self._tokens and self._blocks.speaks:  # of an end mark, which has no words
             self._tell()
         self._finished_with(self._tally.usage(), ending)
