@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway import __version__
+from gateway.adapters.echoes import OF_CREDENTIAL, repeats
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.clock import Clock
 from gateway.dialects.passage import payloads
@@ -28,6 +29,7 @@ _TIMEOUT_S: Final = 30.0
 _ORIGIN: Final = re.compile(r"https?://[\w.:\[\]-]{1,260}(?=[/?#]|$)", re.ASCII)
 _ANSWERS: Final = frozenset({200, 201})  # to a POST some frameworks say 201
 _FRAMES: Final = (b"data:", b"event:")
+_OF_REQUEST: Final = frozenset({400, 403, 404, 422})  # which may be of what it says
 _AGAIN: Final = {"true": True, "false": False}
 
 
@@ -47,6 +49,8 @@ async def begin(
         raise unreachable(error) from None
     refusal = _said(refusal)
     failure = _failure(response.status, refusal, response.headers, read_failure, clock)
+    if response.status in _OF_REQUEST and failure.cause in OF_CREDENTIAL:
+        failure.repeats = repeats(refusal, (url.encode(), *map(str.encode, headers.values()), body))
     if failure.status is None or failure.status // 100 == response.status // 100:  # else its words fit another status
         failure.own = own_words(refusal)
     failure.again = _AGAIN.get(response.headers.get("x-should-retry", "").strip().lower())

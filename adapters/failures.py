@@ -4,7 +4,6 @@ status, body ─► the upstream's own reader ─► Failure(cause) ─► its r
 """
 
 import math
-import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
+from gateway.adapters.echoes import COSTLY, OF_CREDENTIAL
 from gateway.adapters.room import room_of
 from gateway.dialects.gemini.errors import Details, read_details, without
 from gateway.dialects.raw import read
@@ -228,8 +228,8 @@ class Failure(Exception):
 
     `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
     `own`: its words for itself, besides the message. `again`: whether it says that the same call may be made again.
-    `names`: of accounts, which nobody is told. Its str is what operators are told, `inside` where that is more than
-    callers are.
+    `names`: of accounts, which nobody is told. `repeats`: what it says of the credential, the request says. Its str is
+    what operators are told, `inside` where that is more than callers are.
     """
 
     def __init__(
@@ -253,6 +253,7 @@ class Failure(Exception):
         self.own: dict[str, object] = {}
         self.again: bool | None = None
         self.names: tuple[str, ...] = ()
+        self.repeats = False
 
 
 Rules = Mapping[Cause, Rule]
@@ -324,7 +325,7 @@ _DENIED: Final = (401, 403)
 _BAD_GATEWAY: Final = 502
 _FAILED: Final = 500
 _NOT_NOW: Final = 503
-_REFUSED: Final = (400, 422)
+_NO_ROOM: Final = (400, 422)
 # What llama.cpp, llama-cpp-python, Xinference and Ollama say under it of requests that no further try makes better.
 _OF_REQUEST: Final = (
     " input is not supported - hint: ",
@@ -357,31 +358,27 @@ _ELSEWHERE: Final = (
 # What NVIDIA and Azure say under 400 of a server or a model that fails.
 _OF_SERVER: Final = ("DEGRADED function", "the model generated invalid Unicode output")
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
-_QUOTED: Final = re.compile(r"[:`\"]|(?<!\w)'")  # what follows may be the caller's
-_OF_CREDENTIAL: Final[frozenset[Cause]] = frozenset({"key", "banned", "quota"})
 
 
 class Causes(Struct, frozen=True):
-    """How an upstream says what is wrong: its own reasons, (status, words), and mere statuses.
-
-    Words are in lower case and without quotation marks: the same refusal comes with backticks and without. Where the
-    request is refused, those that cost a credential come before anything that is quoted.
-    """
+    """How an upstream says what is wrong: its own reasons, (status, words in small letters), and mere statuses."""
 
     reasons: Mapping[str, Cause]
     words: tuple[tuple[frozenset[int], str, Cause], ...]
     statuses: Mapping[int, Cause]
+
+    def __post_init__(self) -> None:
+        COSTLY.update(words for _, words, cause in self.words if cause in OF_CREDENTIAL)
 
     def find(self, code: int, reason: str, message: str) -> Cause:
         """Give the cause of a refusal; of several words the first that fit."""
         if reason in self.reasons:
             return self.reasons[reason]
         said = message.lower().translate(_UNQUOTED)
-        own = _QUOTED.split(message.lower(), maxsplit=1)[0] if code in _REFUSED else said
         for statuses, words, cause in self.words:
-            if code in statuses and words in (own if cause in _OF_CREDENTIAL else said):
+            if code in statuses and words in said:
                 return cause
-        if code in _REFUSED and room_of(message) is not None:
+        if code in _NO_ROOM and room_of(message) is not None:
             return "room"
         return self.statuses.get(code) or ("server" if code >= 500 else "final")
 

@@ -69,10 +69,10 @@ _CAUSES: Final = Causes(
         (_401, "api key not valid", "key"),
         (_401, "api key expired", "key"),
         (_403, "insufficient authentication scopes", "keyless"),
-        (_403, "reported as leaked", "banned"),
         (_403, "permission to access", "resource"),
         (_403, "or permission denied", "resource"),
         (_403, "caller does not have permission", "scope"),
+        (_403, "reported as leaked", "banned"),
     ),
     statuses={**STATUSES, 401: "token", 402: "quota", 503: "capacity"},
 )

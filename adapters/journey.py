@@ -292,7 +292,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             self._counts["others", failure.cause] += 1
             self._leave()
             return Step(counted=rule.counted)
-        return self._wait(failure, rule) if same else None
+        return self._wait(failure, rule) if same and not failure.repeats else None
 
     def _log(self, failure: Failure) -> None:
         self._shared.logger.debug(
@@ -370,6 +370,9 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if rule.mark is None:
             if isinstance(failure.error, UpstreamCredential) and not rule.shortage:  # else its login has told it
                 pool.refused(credential, str(failure))
+            return
+        if failure.repeats:  # another one may say what is wrong
+            self._leave()
             return
         if rule.mark == "verify":
             pool.need_verification(credential, failure)

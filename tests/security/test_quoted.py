@@ -1,55 +1,84 @@
 """A caller's own words in an upstream's refusal never cost a credential: one request would stop everybody's."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.adapters import anthropic_errors, azure_errors, gemini_errors, openai_errors
-from gateway.adapters.failures import ReadFailure, Rules
+from gateway.adapters import gemini_errors
+from gateway.adapters.echoes import COSTLY
+from tests.conformance.raw import passing
 
-SERVICES: Mapping[str, tuple[ReadFailure, Rules]] = {
-    "anthropic": (anthropic_errors.read_failure, anthropic_errors.RULES),
-    "azure": (azure_errors.read_failure, azure_errors.RULES),
-    "gemini": (gemini_errors.read_failure, gemini_errors.RULES),
-    "openai": (openai_errors.read_failure, openai_errors.RULES),
+JSON = "application/json"
+ASKED: dict[str, dict[str, Any]] = {
+    "openai-chat": {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
+    "openai-responses": {"model": "m", "input": "hi", "store": False},
+    "anthropic": {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
+}
+WORDS = {  # which each of these upstreams has for a key that is none
+    "openai-chat": "incorrect api key",
+    "openai-responses": "api key not valid",
+    "anthropic": "organization has been disabled",
 }
 
 
-@pytest.mark.parametrize("service", SERVICES)
+def refusal(message: str) -> bytes:
+    return json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": message}}).encode()
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize(
-    "words",
+    ("said", "message"),
     [
-        "Incorrect API key",
-        "API key not valid",
-        "API key expired",
-        "key has been disabled",
-        "organization has been disabled",
-        "credit balance is too low",
-        "specified API usage limits",
+        ({"a": "{}"}, "Invalid value: '{}'. Supported values are: 'low' and 'high'."),
+        ({"{}": 1}, "{}: Extra inputs are not permitted"),
+        ({"{}": 1}, "Unknown parameter: {}"),
+        ({"a": "'{}'"}, 'a: "{}" is none'),
     ],
 )
-@pytest.mark.parametrize(
-    "message",
-    [
-        "Invalid value: '{}'. Supported values are: 'low' and 'high'.",
-        'Invalid value "{}" of the field',
-        "tools.0: Input tag '{}' found using 'type' does not match any of the expected tags",
-        "Unexpected value(s) `{}` for the `anthropic-beta` header.",
-        "Extra inputs are not permitted, field: x, value: {}",
-    ],
-)
-def test_what_a_refusal_quotes_of_a_request(message: str, words: str, status: int, service: str) -> None:
-    read, rules = SERVICES[service]
-    failure = read(status, json.dumps({"error": {"message": message.format(words)}}).encode(), {}, 0)
-    assert rules[failure.cause].mark is None
+@pytest.mark.parametrize("dialect", ASKED)
+async def test_words_that_a_refusal_repeats(
+    tmp_path: Path, dialect: str, said: dict[str, Any], message: str, status: int
+) -> None:
+    words = WORDS[dialect].title()
+    added = json.dumps(said).replace("{}", "".join(f"\\u{ord(letter):04x}" for letter in words))
+    async with passing(dialect, tmp_path) as passed:
+        passed.raw.says(refusal(message.format(words)), status=status, kind=JSON)
+        first = await passed.post(json.dumps(ASKED[dialect]).encode()[:-1] + b"," + added[1:].encode())
+        passed.raw.says(refusal("bad"), status=400, kind=JSON)
+        second = await passed.post(json.dumps(ASKED[dialect]).encode())
+    assert words in first.text
+    assert WORDS[dialect] in COSTLY
+    assert (second.status_code, len(passed.raw.asked)) == (400, 2), "the credential is still used"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("prefix", ["", "litellm.BadRequestError: AnthropicException - "])
+async def test_words_of_the_upstream_alone(tmp_path: Path, prefix: str) -> None:
+    async with passing("anthropic", tmp_path) as passed:
+        passed.raw.says(refusal(f"{prefix}This organization has been disabled."), status=400, kind=JSON)
+        statuses = [(await passed.post(json.dumps(ASKED["anthropic"]).encode())).status_code for _ in range(2)]
+    assert (statuses, len(passed.raw.asked)) == ([502, 502], 1)
+
+
+@pytest.mark.anyio
+async def test_the_name_of_a_beta(tmp_path: Path) -> None:
+    words = WORDS["anthropic"]
+    async with passing("anthropic", tmp_path) as passed:
+        for _ in range(2):
+            passed.raw.says(refusal(f"Unexpected value(s) `{words}` for the header."), status=400, kind=JSON)
+            await passed.post(json.dumps(ASKED["anthropic"]).encode(), anthropic_beta=words)
+    assert len(passed.raw.asked) == 2
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        "You do not have permission to access the File leaked or it may not exist.",
+        "You do not have permission to access the File reported as leaked or it may not exist.",
         "You do not have permission to access tuned model tunedModels/leaked.",
     ],
 )
