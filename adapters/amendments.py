@@ -229,11 +229,17 @@ class Lacks:
         refused: frozenset[Cause] = frozenset((cause,))
         if _UNKNOWN in said.lower():
             self._server |= refused
-        elif cause in _OF_MODEL or (cause in _AT_REST and request.reasoning.mode == "off"):
-            place = request.model, _asked(request.reasoning) if cause in _AS_IT_THINKS else ""
+        elif (place := _place(request, cause)) is not None:
             self._models[place] = self._models.get(place, _NONE) | refused
         elif cause in _OF_SHAPE:
             self._note_shape((request.model, _shape(request)), refused)
+
+    def unlearn(self, request: ir.Request, cause: Cause, said: str) -> None:
+        """Forget a refusal that was about something else."""
+        if _UNKNOWN in said.lower():
+            self._server -= {cause}
+        elif (place := _place(request, cause)) in self._models and place is not None:
+            self._models[place] -= {cause}
 
     def forget(self, request: ir.Request) -> None:
         """Forget what its schemas were taken for: without that it is refused all the same."""
@@ -250,6 +256,13 @@ class Lacks:
             del self._models[self._shapes.popleft()]
 
 
+def _place(request: ir.Request, cause: Cause) -> tuple[str, str] | None:
+    """Give what a refusal holds for; None where it is about one request."""
+    if cause in _OF_MODEL or (cause in _AT_REST and request.reasoning.mode == "off"):
+        return request.model, _asked(request.reasoning) if cause in _AS_IT_THINKS else ""
+    return None
+
+
 def _asked(reasoning: ir.Reasoning) -> str:
     """Tell whether a model is to think, is not, or does as it does."""
     return reasoning.mode if reasoning.mode in ("unset", "off") else "on"
@@ -263,6 +276,9 @@ def _shape(request: ir.Request) -> str:
 
 class Draft(Generic[_W]):
     """One request as it is written for one upstream. `written` changes with each amendment."""
+
+    _said = ""  # the refusal that it was amended for last
+    _noted: tuple[tuple[ir.Request, Cause], ...] = ()  # what was remembered for it
 
     def __init__(self, request: ir.Request, write: Write[_W], lacks: Lacks, *, strict: bool) -> None:
         self._request = request
@@ -283,6 +299,14 @@ class Draft(Generic[_W]):
             cause = _FURTHER[cause]
         return True
 
+    def unlearn(self, said: str) -> bool:
+        """Forget what was remembered for a refusal that comes again, word for word; False where it does not."""
+        if said != self._said:
+            return False
+        for request, cause in self._noted:
+            self._lacks.unlearn(request, cause, said)
+        return True
+
     def _amended(self, cause: Cause, said: str) -> bool:
         if cause in self._without and cause not in _AGAIN:
             return False
@@ -295,6 +319,8 @@ class Draft(Generic[_W]):
         if _sent(written) == _sent(self.written):
             return False  # what was refused stands elsewhere
         self._lacks.note(request, cause, said)
+        self._noted = (*(self._noted if said == self._said else ()), (request, cause))
+        self._said = said
         self._request, self._without, self.written = request, amended, written
         return True
 

@@ -171,6 +171,9 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
             return None
         return super()._anew(failure, rule)
 
+    def _unlearn(self, failure: Failure) -> None:
+        self._backend.learnt.unlearn(self._model, failure.cause, failure.error.message)
+
     async def _call(self, credential: _C) -> Answer:
         backend, written = self._backend, self._draft.written
         secret, door = await backend.pool.token(credential), backend.door

@@ -98,6 +98,15 @@ class Learnt:
             self.unknown[model] = known = (*known, path)
         return path in known
 
+    def unlearn(self, model: str, cause: Cause, said: str) -> None:
+        """Forget what a refusal has named that was about something else."""
+        if cause == "limit":
+            self.limits.pop(model, None)
+        if cause == "effort_value":
+            self.efforts.pop(model, None)
+        if cause == "unknown":
+            self.unknown[model] = tuple(path for path in self.unknown.get(model, ()) if path != unknown_field(said))
+
     def refused(self, said: str, sent: tuple[str, ...]) -> bool:
         """Take the betas that a refusal is about; False when it is about none that was sent.
 

@@ -315,7 +315,11 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if self._lease is None:
             return None
         if "body" in rule.renew:
-            return Step(counted=False) if self._draft.amend(failure) else None
+            if self._draft.amend(failure):
+                return Step(counted=False)
+            if self._draft.unlearn(failure.error.message):  # it may have repeated words of the request
+                self._unlearn(failure)
+            return None
         credential = self._lease.credential
         for what in rule.renew:
             if (credential.id, what) not in self._renewed:
@@ -323,6 +327,9 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
                 self._renew(what, credential)
                 return Step(counted=False)
         return None
+
+    def _unlearn(self, failure: Failure) -> None:
+        """Forget what a refusal has named that was about something else."""
 
     def _next_base(self, rule: Rule) -> Step | None:
         if not self._has_base(rule):

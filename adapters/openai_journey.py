@@ -75,6 +75,12 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         self._follow()
         return step
 
+    def _unlearn(self, failure: Failure) -> None:
+        if failure.cause == "limit":
+            self._backend.longest.pop(self._model, None)
+        if failure.cause == "effort_value":
+            self._backend.efforts.pop(self._model, None)
+
     async def _call(self, credential: Credential) -> Answer:
         backend = self._backend
         secret = await backend.pool.token(credential)

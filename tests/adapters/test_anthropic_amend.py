@@ -49,6 +49,26 @@ async def twice(anthropic: AnthropicSite, model: str, said: str, **request: Any)
     assert [status for _, status in anthropic.seen()] == [400, 200, 200]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "max_tokens: 500 > 2, which is the maximum allowed number of output tokens",
+        "temperature is not supported",
+        "temperature: Extra inputs are not permitted",
+    ],
+)
+async def test_a_refusal_that_comes_again_teaches_nothing(anthropic: AnthropicSite, words: str) -> None:
+    """It has repeated words of the request, which are no reason to write those of others otherwise."""
+    await anthropic.open()
+    asked: dict[str, Any] = {"model": OLD, "sampling": ir.Sampling(max_tokens=20, temperature=0.5)}
+    with pytest.raises(UpstreamRejected):
+        await anthropic.ask(refusal(f"tools.0: Input tag '{words}' found using 'type'"), **asked)
+    await anthropic.ask(**asked)
+    first, amended, last = ({**call.request, "messages": None} for call in anthropic.calls)
+    assert first != amended
+    assert first == last
+
+
 # thinking
 
 

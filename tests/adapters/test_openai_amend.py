@@ -77,6 +77,31 @@ async def test_both_fields_refused_is_the_callers_to_know(openai: OpenAISite) ->
     assert len(openai.calls) == 2
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("gpt-4.1", "this model supports at most 2 completion tokens"),
+        ("gpt-4.1", "temperature is not supported"),
+        ("gpt-4.1", "unknown name temperature: cannot find field"),
+        ("o4-mini", "effort high is not supported by model, valid levels are: [minimal]"),
+    ],
+)
+async def test_a_refusal_that_comes_again_teaches_nothing(openai: OpenAISite, model: str, words: str) -> None:
+    """It has repeated words of the request, which are no reason to write those of others otherwise."""
+    await openai.open()
+    asked: dict[str, Any] = {
+        "model": model,
+        "sampling": ir.Sampling(max_tokens=20, temperature=0.5),
+        "reasoning": ir.Reasoning(mode="level", level="high", visible=False),
+    }
+    with pytest.raises(UpstreamRejected):
+        await openai.ask(refusal(f"Invalid value: '{words}'."), **asked)
+    await openai.ask(**asked)
+    first, amended, last = ({**call.request, "messages": None} for call in openai.calls)
+    assert first != amended
+    assert first == last
+
+
 async def test_a_server_that_refuses_stream_options_is_asked_without(openai: OpenAISite) -> None:
     await openai.open()
     openai.fake.script.push(refusal("property 'stream_options' is unsupported"))
