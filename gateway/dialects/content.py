@@ -15,11 +15,13 @@ from gateway.errors import InvalidRequest
 from gateway.sse import sound, sound_escapes
 
 __all__ = [
+    "DOCUMENT",
     "HALVES",
     "IMAGES",
     "MAX_DEPTH",
     "arguments",
     "decode",
+    "is_address",
     "is_whole",
     "media",
     "pictured",
@@ -58,6 +60,7 @@ _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _STEP: Final = 1 << 16
 _SPACE: Final = b" \t\r\n"
 _SCHEMES: Final = ("https://", "http://", "gs://")
+DOCUMENT: Final = "application/pdf"
 
 
 def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgspec uses)
@@ -213,7 +216,7 @@ def media(
     detail: str | None = None,
     path: str,
     any_type: bool = False,
-    otherwise: str = "application/pdf",
+    otherwise: str = DOCUMENT,
     unknown: str = "image/*",
 ) -> ir.Media:
     """Read base64 `data` (plain or a data URL) or a `url`; raise InvalidRequest naming `path`.
@@ -229,8 +232,9 @@ def media(
     if source[:5].lower() == "data:":
         inner_type, content = _data_url(source, path)
         media_type = inner_type or media_type
-    elif data is None and source[:8].lower().startswith(_SCHEMES):
-        kind = _normal(media_type or guess_type(source.partition("?")[0])[0] or unknown)
+    elif data is None and is_address(source):
+        named = guess_type(source.partition("?")[0])[0] or guess_type(filename or "")[0]
+        kind = _normal(media_type or named or unknown)
         return ir.Media(media_type=kind, url=source, filename=filename, detail=detail, path=path)
     elif "://" in source[:16]:
         raise InvalidRequest(f"{path}: is neither a data URL nor an https address", param=path)
@@ -245,6 +249,11 @@ def media(
     if not any_type:
         _check(kind, path)
     return ir.Media(media_type=kind, data=content, filename=filename, detail=detail, path=path)
+
+
+def is_address(text: str) -> bool:
+    """Tell whether it says where a file is."""
+    return text[:8].lower().startswith(_SCHEMES)
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:

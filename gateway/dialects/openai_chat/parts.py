@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import structs
 
 from gateway import ir
-from gateway.dialects.content import media
+from gateway.dialects.content import DOCUMENT, is_address, media
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -55,10 +55,13 @@ def audio_part(part: wire.AudioPart, path: str) -> ir.Media:
 
 
 def file_part(part: wire.FilePart, path: str) -> ir.Media:
-    """Read a document."""
-    file = part.file
-    own_files_only(file.file_id, f"{path}.file.file_id", "file_data")
-    return media(data=file.file_data, filename=file.filename, path=f"{path}.file.file_data", any_type=True)
+    """Read a document; OpenRouter's clients give its address as its data, LiteLLM's as its id."""
+    file, given, at = part.file, part.file.file_data, f"{path}.file.file_data"
+    if given is None and file.file_id is not None and is_address(file.file_id):
+        given, at = file.file_id, f"{path}.file.file_id"
+    else:
+        own_files_only(file.file_id, f"{path}.file.file_id", "file_data")
+    return media(url=given, filename=file.filename, path=at, any_type=True, unknown=DOCUMENT)
 
 
 def video_part(part: wire.VideoPart, path: str) -> ir.Media:

@@ -7,7 +7,7 @@ from msgspec import Raw, UnsetType
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.content import media
+from gateway.dialects.content import DOCUMENT, media
 from gateway.dialects.marks import with_mark
 from gateway.dialects.openai_chat.parts import audio_part, image_of, own_files_only, refusal_part, text_part
 from gateway.dialects.openai_chat.wire import AudioPart, Marked, RefusalPart, TextPart, given
@@ -76,6 +76,7 @@ def _file(part: wire.InputFile, place: Place) -> ir.Media:
         detail=part.detail,
         path=f"{place.path}.{field}",
         any_type=True,
+        unknown=DOCUMENT,
     )
     return found if part.detail is None else replace(found, detail_path=f"{place.path}.detail")
 

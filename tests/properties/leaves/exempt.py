@@ -99,7 +99,11 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
         (r"model", _ANY, "where it leads is decided before, and stands in the target"),
         (r"tools\[\d+\]\.user_location\.type", ("approximate", ABSENT), "the only one"),
         (r"tools\[\d+\]\.(type|name)", _ANY, "any version of a built-in tool is one service, and fixes its name"),
-        (r".*\.source\.media_type", ("image/png", "application/pdf", "text/plain", ABSENT), "the first bytes tell"),
+        (
+            r".*\.source\.media_type",
+            ("image/png", "image/gif", "application/pdf", "text/plain", ABSENT),
+            "the first bytes tell",
+        ),
         (r"stream", (False, ABSENT), "the default"),
         (r"thinking\.display", ("summarized", ABSENT), "the default"),
         (r"tools\[\d+\]\.input_schema", ({"type": "object"}, ABSENT), "an object of anything"),
@@ -117,7 +121,11 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
     "gemini": (
         (r"contents\[\d+\]\.role", ("user", ABSENT), "the default"),
         (r"systemInstruction\.role", _ANY, "an instruction has no speaker"),
-        (r".*\.inlineData\.mimeType", ("image/png", "application/pdf", ABSENT), "the first bytes tell"),
+        (
+            r".*\.inlineData\.mimeType",
+            ("image/png", "image/gif", "application/pdf", ABSENT),
+            "the first bytes tell",
+        ),
         (r".*\.text", ("", ABSENT), "a signature may stand alone"),
         (r".*\.thought", (False, ABSENT), "the default"),
         (r".*\.mediaResolution(\.level)?", _LOW, "there is one for the whole request"),

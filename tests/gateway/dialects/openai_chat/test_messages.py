@@ -123,6 +123,19 @@ def test_user_content_may_be_a_string_or_parts() -> None:
                 path="messages[0].content[0].file.file_data",
             ),
         ),
+        (  # OpenRouter's form
+            {"type": "file", "file": {"file_data": "https://x.test/pdf/1", "filename": "a.pdf"}},
+            ir.Media(
+                media_type="application/pdf",
+                url="https://x.test/pdf/1",
+                filename="a.pdf",
+                path="messages[0].content[0].file.file_data",
+            ),
+        ),
+        (  # LiteLLM's
+            {"type": "file", "file": {"file_id": "gs://b/a.mp4"}},
+            ir.Media(media_type="video/mp4", url="gs://b/a.mp4", path="messages[0].content[0].file.file_id"),
+        ),
     ],
 )
 def test_media_parts(part: dict[str, Any], expected: ir.Media) -> None:

@@ -92,6 +92,14 @@ def test_a_refusal_is_what_the_assistant_said() -> None:
             ir.Media(media_type="application/pdf", url="https://a.example/b.pdf", path="input[0].content[0].file_url"),
         ),
         (
+            {"type": "input_file", "file_url": "https://a.example/pdf/1706.03762"},
+            ir.Media(
+                media_type="application/pdf",
+                url="https://a.example/pdf/1706.03762",
+                path="input[0].content[0].file_url",
+            ),
+        ),
+        (
             {"type": "input_audio", "input_audio": {"data": "QUJDRA==", "format": "wav"}},
             ir.Media(media_type="audio/wav", data="QUJDRA==", path="input[0].content[0].input_audio.data"),
         ),
