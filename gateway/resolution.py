@@ -4,8 +4,9 @@
     5 [models.variant] · 6 [models.family] · 7 [upstream.X.alias] · 8 models.unknown
 
 What 1, 6 and 7 give is resolved again from 2, what 5 leaves from 1. The suffixes of 5 travel with the target; behind
-UPSTREAM/ they are cut, too, for no upstream knows them. A retired name counts as listed where the upstream knows what
-it is called now. Each decision names the configuration key that made it.
+UPSTREAM/ they are cut, too, for no upstream knows them. [1m], by which Claude Desktop asks for a long context where a
+list says that the model has one, is cut where no list and no alias has that very name. A retired name counts as listed
+where the upstream knows what it is called now. Each decision names the configuration key that made it.
 """
 
 import random
@@ -46,6 +47,7 @@ _ASKED_S = 1.0  # an upstream has told its models by then, as a rule
 _SEPARATORS = re.compile(r"[/\\]")
 _LONGEST = 512  # no model's name is longer; headers, logs and what is remembered of models hold it
 _DATE = re.compile(r"[-@]20\d{6}$")
+_LONG = "[1m]"
 
 
 class Resolution(Struct, frozen=True):
@@ -171,6 +173,9 @@ class Resolver:
         """Name a model of one upstream, whether it lists it or not."""
         suffixes: Suffixes = ()
         while (target := self._own(adapter, name, walk)) is None:
+            if name.endswith(_LONG):
+                name = name.removesuffix(_LONG)
+                continue
             found = self._cut(name, suffixes, walk)
             if found is None:
                 target = Target(adapter, name)
@@ -196,6 +201,8 @@ class Resolver:
         # loops are refused at start as far as the lists are known then; later lists must not hang a request
         if len(walk.decisions) >= _MOST_DECISIONS:
             raise _Circle(name, walk.asked).refusal()
+        if name.endswith(_LONG):
+            return self._from_alias(name.removesuffix(_LONG), suffixes, walk)
         found = self._cut(name, suffixes, walk)
         if found is None:
             return self._from_rules(name, walk)

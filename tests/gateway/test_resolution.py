@@ -297,6 +297,31 @@ def test_a_date_is_cut_at_the_end_only() -> None:
         resolver(alias={}).resolve("gpt-4-20250101o")
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("claude-sonnet-4-5[1m]", "antigravity/claude-sonnet-4-5"),
+        ("claude-sonnet-4-5-20250929[1m]", "antigravity/claude-sonnet-4-5"),
+        ("models/gemini-2.5-flash[1m]", "antigravity/gemini-2.5-flash"),
+        ("mine[1m]", "openai/gpt-4o"),
+        ("openai/o9[1m]", "openai/o9"),
+        ("wide[1m]", "antigravity/shared"),
+        ("claude-opus-9[1m]", "openai/gpt-4.1"),
+    ],
+)
+def test_claude_desktops_mark_of_a_long_context_is_no_part_of_the_name(name: str, label: str) -> None:
+    rules = resolver({"alias": {"mine": "gpt-4o", "wide[1m]": "shared"}, "family": {"opus": "gpt-4.1"}})
+    assert labels(rules, name) == [label]
+
+
+def test_a_name_that_an_upstream_lists_keeps_its_mark() -> None:
+    config = load({"upstream": {"one": {"type": "demo"}}, "models": {"unknown": "reject"}}, environ={}).config
+    rules = Resolver(config, {"one": Scripted([], name="one", models=["a[1m]", "a"])})
+    assert [labels(rules, name) for name in ("a[1m]", "one/a[1m]", "a")] == [["one/a[1m]"], ["one/a[1m]"], ["one/a"]]
+    with pytest.raises(ModelNotFound, match=r"'b\[1m\]' leads nowhere: the model 'b' is not served"):
+        labels(rules, "b[1m]")
+
+
 def test_of_two_family_words_the_first_in_the_file_wins() -> None:
     words = {"mini": "openai/gpt-4.1", "haiku": "antigravity/shared"}
     assert labels(resolver({"family": words}), "haiku-mini") == ["openai/gpt-4.1"]
