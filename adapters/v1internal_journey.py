@@ -69,7 +69,7 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
     def _known_project(self) -> str:
         foreseen = self._backend.pool.foresee
         credential = self._lease.credential if self._lease else foreseen(self._model, self._conversation)
-        return credential.project if credential is not None else ""
+        return self._backend.projects.known(credential) if credential is not None else ""
 
     def _headers(self, secret: str) -> dict[str, str]:
         return {**self._backend.headers, "authorization": f"Bearer {secret}"}

@@ -51,6 +51,23 @@ async def test_a_store_is_read_and_left_as_it_is(write: Write, tmp_path: Path) -
     assert files(tmp_path) == before
 
 
+async def test_a_project_that_gateway_toml_gives_by_e_mail_is_shown(
+    write: Write, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pool = 'pool = { refresh_tokens = ["rt-1"], project_ids = { "Ann@example.org" = "proj-1" } }'
+    file = write(GOOGLE, pool)
+    store = CredentialStore(tmp_path / "data" / "gateway.db")
+    store.open()
+    row = StoredCredential(id=credential_id(Secret("rt-1")), email="ann@example.org", project_id="proj-9")
+    store.add("google", row)
+    before = files(tmp_path)
+    member = only(await about(file, "gemini-2.5-flash"))
+    assert decode(member.body or b"")["project"] == "proj-1"
+    assert "project" not in member.varies
+    assert files(tmp_path) == before
+    assert not capfd.readouterr().err
+
+
 async def test_what_the_store_says_of_a_credential_is_shown(write: Write, tmp_path: Path) -> None:
     file = write(GOOGLE, 'pool = { refresh_tokens = ["rt-1"] }')
     store = CredentialStore(tmp_path / "data" / "gateway.db")
