@@ -70,6 +70,7 @@ _CAUSES: Final = Causes(
         (_401, "api key expired", "key"),
         (_403, "insufficient authentication scopes", "keyless"),
         (_403, "permission to access", "resource"),
+        (_403, "storage.objects", "resource"),
         (_403, "or permission denied", "resource"),
         (_403, "caller does not have permission", "scope"),
         (_403, "reported as leaked", "banned"),

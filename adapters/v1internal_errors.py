@@ -23,7 +23,7 @@ from gateway.adapters.failures import (
     quota_wait,
 )
 from gateway.dialects.gemini.errors import read_details, read_error
-from gateway.errors import UpstreamCredential, UpstreamRateLimited, UpstreamUnavailable
+from gateway.errors import NotFound, UpstreamCredential, UpstreamRateLimited, UpstreamUnavailable
 
 __all__ = ["RULES", "read_failure"]
 
@@ -62,6 +62,7 @@ RULES: Final[Rules] = {
     "address": Rule(base=True, others=1, always=True),
     "location": Rule(),
     "project": Rule(renew=("project",), others=1, always=True),
+    "resource": Rule(others=1, always=True),
     # the credential has been marked where it failed; a token endpoint that is down is so for all
     "login": Rule(others=math.inf, waits=True),
     "refresh": Rule(others=1, waits=True),
@@ -94,6 +95,8 @@ _CAUSES: Final = Causes(
     ),
     statuses={**STATUSES, 401: "token"},
 )
+# of a file or a cache that the request names, which is no matter of the account
+_NAMED: Final = ("storage.objects", "cachedcontents", "permission to access the file")
 
 
 @of_service
@@ -107,7 +110,10 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     cause = _CAUSES.find(code, details.reason, details.message)
     if cause == "rate_limit" and not (error.retry_after is not None or details.reason or details.quota_ids):
         cause = "bare_429"
-    if cause == "project":  # the operator's matter, no unknown model
+    if code == 403 and any(words in details.message.lower() for words in _NAMED):
+        error = NotFound(f"the upstream's accounts have no access to what the request names: {details.message}")
+        cause = "resource"
+    elif cause == "project":  # the operator's matter, no unknown model
         error = UpstreamCredential(f"the upstream does not know the credential's project: {error.message}")
     elif cause == "location":
         error = UpstreamUnavailable(f"{NOT_HERE}: {error.message}")

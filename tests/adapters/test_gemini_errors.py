@@ -97,6 +97,7 @@ def test_published_refusals(name: str) -> None:
         (403, "Request had insufficient authentication scopes.", "keyless", NotFound),
         (403, "Method doesn't allow unregistered callers.", "forbidden", UpstreamCredential),
         (403, "You do not have permission to access the File f or it may not exist.", "resource", NotFound),
+        (403, "x@y.z does not have storage.objects.get access to the Cloud Storage object.", "resource", NotFound),
         (403, "CachedContent not found (or permission denied)", "resource", NotFound),
         (403, "The caller does not have permission", "scope", UpstreamCredential),
         (404, "models/x is not found for API version v1beta", "missing", ModelNotFound),

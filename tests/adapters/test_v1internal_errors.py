@@ -13,6 +13,7 @@ from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
+    NotFound,
     StreamBroken,
     UpstreamCredential,
     UpstreamMalformed,
@@ -114,6 +115,23 @@ def test_the_link_of_a_verification_is_kept_for_the_operator() -> None:
 )
 def test_refusals_without_reason(status: int, message: str, cause: Cause) -> None:
     assert refused(status, message).cause == cause
+
+
+@pytest.mark.parametrize("reason", ["", "IAM_PERMISSION_DENIED"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x@y.z does not have storage.objects.get access to the Google Cloud Storage object.",
+        "You do not have permission to access the File abc or it may not exist.",
+        "Permission 'aiplatform.cachedContents.get' denied on resource '//x' (or it may not exist).",
+    ],
+)
+def test_what_a_request_names_and_no_account_may_read_costs_none(message: str, reason: str) -> None:
+    failure = refused(403, message, reason=reason)
+    assert (failure.cause, type(failure.error), failure.error.status) == ("resource", NotFound, 404)
+    assert RULES[failure.cause].mark is None
+    assert "credential" not in failure.error.message
+    assert not any(secret in failure.error.message for secret in SECRETS)
 
 
 @pytest.mark.parametrize("reason", ["CONSUMER_INVALID", "CONSUMER_SUSPENDED", "USER_PROJECT_DENIED"])
