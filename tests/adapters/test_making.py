@@ -225,3 +225,12 @@ def test_a_picture_is_found_under_both_of_its_names() -> None:
 def test_a_list_of_no_answers_is_without_a_picture() -> None:
     with pytest.raises(UpstreamMalformed, match="without an image"):
         read_drawn(b"[]", "generateContent")
+
+
+def test_what_ended_an_answer_without_a_picture_is_told() -> None:
+    thought = {"thought": True, "text": "t"}
+    [body] = answers(
+        {"candidates": [{"content": {"parts": [thought]}, "finishReason": "NO_IMAGE", "finishMessage": "Try again."}]}
+    )
+    with pytest.raises(UpstreamMalformed, match="without an image: Try again"):
+        read_drawn(body, "generateContent")

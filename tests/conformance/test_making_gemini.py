@@ -253,6 +253,7 @@ async def test_words_in_place_of_a_picture_are_the_upstreams_fault(
 ) -> None:
     response = await draw(http, prompt="!say I cannot")
     assert response.status_code == 502
+    assert response.json()["error"]["message"] == "the upstream responded without an image: I cannot"
     assert len(fake_gemini.requests) > 1
 
 

@@ -177,6 +177,7 @@ _PREDICTED: Final = msgspec.json.Decoder(_Predicted)
 # why a model ends without a picture, and yet without an objection to the prompt
 _ENDS: Final = frozenset({None, "STOP", "MAX_TOKENS", "NO_IMAGE", "IMAGE_OTHER", "OTHER"})
 _NONE_PASSED: Final = "the safety filters blocked every image"
+_MOST_SAID: Final = 300
 
 
 class Drawn(Struct, frozen=True):
@@ -188,16 +189,16 @@ class Drawn(Struct, frozen=True):
 
 def read_drawn(body: bytes, verb: str) -> Drawn:
     """Read the answer to one call; raise UpstreamRejected where it is withheld, UpstreamMalformed without any."""
-    drawn, reason = read_answer(body, _READERS[verb])
+    drawn, reason, said = read_answer(body, _READERS[verb])
     if drawn.pictures:
         return drawn
     if reason:
         raise UpstreamRejected(f"the image is withheld: {mask(reason)}", code=_BLOCKED)
-    raise UpstreamMalformed("the upstream responded without an image")
+    raise UpstreamMalformed(f"the upstream responded without an image{said and f': {mask(said)}'}")
 
 
-def _generated(body: bytes) -> tuple[Drawn, str]:
-    """Read a generateContent answer: its pictures, and why there are none."""
+def _generated(body: bytes) -> tuple[Drawn, str, str]:
+    """Read a generateContent answer: its pictures, why there are none, and what is said in their place."""
     chunk = next(iter(read_chunks(body)), Chunk())
     candidates = chunk.candidates or []
     parts = [part for one in candidates if one.content is not None for part in one.content.parts or ()]
@@ -206,17 +207,19 @@ def _generated(body: bytes) -> tuple[Drawn, str]:
     usage = _usage(chunk.usage_metadata)
     feedback = chunk.prompt_feedback
     ended = next((one for one in candidates if finish_of(one) not in _ENDS), None)
+    words = "".join(part.text or "" for part in parts if not part.thought).strip()
+    said = (words or next((one.finish_message for one in candidates if one.finish_message), ""))[:_MOST_SAID]
     if feedback is not None and feedback.block_reason:
-        return Drawn(pictures, usage), feedback.block_reason_message or feedback.block_reason
-    return Drawn(pictures, usage), (ended.finish_message or finish_of(ended) or "") if ended is not None else ""
+        return Drawn(pictures, usage), feedback.block_reason_message or feedback.block_reason, said
+    return Drawn(pictures, usage), (ended.finish_message or finish_of(ended) or "") if ended is not None else "", said
 
 
-def _predicted(body: bytes) -> tuple[Drawn, str]:
+def _predicted(body: bytes) -> tuple[Drawn, str, str]:
     """Read a predict answer; Imagen leaves out what its filters stop, and may say why."""
     predictions = _PREDICTED.decode(body).predictions or []
     pictures = [Picture(one.bytes_base64_encoded, one.mime_type) for one in predictions if one.bytes_base64_encoded]
     reasons = (one.rai_filtered_reason for one in predictions if one.rai_filtered_reason)
-    return Drawn(pictures), next(reasons, _NONE_PASSED)
+    return Drawn(pictures), next(reasons, _NONE_PASSED), ""
 
 
 _READERS: Final = {"generateContent": _generated, "predict": _predicted}
