@@ -86,6 +86,7 @@ _CAUSES: Final = Causes(
         (_400, "content cannot be empty if is_error is true", "blanks"),
         (_400, "blocks with cache_control may be provided", "crowded"),
         (_400, "media type, but the image appears to be a", "pictures"),
+        (_400, "does not support assistant message prefill", "begun"),
         # how much is thought
         (_400, "tool_choice forces tool use", "choice"),
         (_400, "between_tools} instead of {type: disabled", "between"),

@@ -171,6 +171,7 @@ CAUSES: dict[str, Cause] = {
     "messages[4].content: unknown variant `tool_reference`, expected `text` at line 1 column 42187": "references",
     CUSTOM: "typed_tools",
     PICTURED: "pictures",
+    "This model does not support assistant message prefill. The conversation must end with a user message.": "begun",
     FLAVOR: "plain_schemas",
     "messages.0.content: Input should be a valid list": "final",
     "max_tokens: Field required": "final",

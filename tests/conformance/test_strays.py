@@ -80,6 +80,11 @@ BODIES: dict[str, tuple[Json, Json, str]] = {
         {"messages": [HI, CALLED, user(result("c1", "(empty)", is_error=True)), SAID, DONE]},
         "",
     ),
+    "begun": (
+        {"messages": [HI, {"role": "assistant", "content": "It is"}]},
+        {"messages": [HI, {"role": "assistant", "content": "It is"}, user("Continue from where you stopped.")]},
+        "1",
+    ),
     "pictures": (
         {"messages": [HI, CALLED, user(result("c1", [text("a"), drawn("jpeg")])), SAID, user(drawn("gif"))]},
         {"messages": [HI, CALLED, user(result("c1", [text("a"), drawn("png")])), SAID, user(drawn("png"))]},

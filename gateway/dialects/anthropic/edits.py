@@ -38,7 +38,7 @@ from .edits_ids import legal
 from .edits_messages import even, filled, headed, led, shown, thoughtful, unmarked, unsealed
 from .edits_refused import RESHAPED, bared, loosened, reshaped, rethought, shortened, untyped
 from .edits_results import answered, ordered
-from .edits_strays import adrift, crowded, named, seen, worded
+from .edits_strays import adrift, continued, crowded, named, seen, worded
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING, UNFORCED
 from .outbound_thinking import Thinking
@@ -169,6 +169,7 @@ _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a r
     "blanks": worded,
     "crowded": crowded,
     "pictures": seen,
+    "begun": continued,
 }
 
 

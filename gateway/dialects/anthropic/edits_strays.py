@@ -4,6 +4,7 @@ tool_result of no call ─► words         blank text ─► nowhere
 assistant … ─► user, assistant …        cache_control, more than four ─► the last four
 tool_reference ─► the tool's name       where a server does not know it
 image of another type than it says ─► its type
+… assistant ─► …, assistant, user       where a model does not go on with what the caller has begun
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.content import pictured
-from gateway.dialects.gemini.history import CONTINUED, EMPTY, NO_CALL
+from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NO_CALL
 from gateway.dialects.marks import CONTROL
 from gateway.dialects.openai_chat.results import in_words
 from gateway.dialects.outbound_marks import ANTHROPIC, TOO_MANY
@@ -21,8 +22,9 @@ from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, TEXT, Fields, name_of, read
 
 from .edits_walk import Conversed, blocks_of, kind_of, mend_messages, role_of
+from .outbound_messages import PREFILLED
 
-__all__ = ["adrift", "crowded", "named", "seen", "worded"]
+__all__ = ["adrift", "continued", "crowded", "named", "seen", "worded"]
 
 _Mend = Callable[[Fields, str], Fields]
 
@@ -60,6 +62,15 @@ def adrift(words: Conversed) -> None:
     messages = words.many("messages")
     if messages and role_of(messages[0]) == "assistant":
         words.put("messages", [{"role": "user", "content": CONTINUED.text}, *messages])
+
+
+def continued(words: Conversed) -> None:
+    """Ask for what comes behind a response that the caller has begun; a service that was at work goes on by itself."""
+    messages = words.many("messages")
+    last = messages[-1] if messages else {}
+    if role_of(last) == "assistant" and all(kind_of(block) == "text" for block in blocks_of(last)[-1:]):
+        words.lose("messages", PREFILLED, "change")
+        words.put("messages", [*messages, {"role": "user", "content": GO_ON.text}])
 
 
 def _in_words(result: Fields) -> Sequence[object]:

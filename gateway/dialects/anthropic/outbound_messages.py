@@ -23,7 +23,7 @@ from gateway.dialects.outbound_marks import Marks
 from .outbound_parts import JSON, Parts
 from .outbound_target import NO_THOUGHT, AnthropicTarget
 
-__all__ = ["Conversation", "leads_with_thoughts"]
+__all__ = ["PREFILLED", "Conversation", "leads_with_thoughts"]
 
 Block = JSON | Raw
 Message = dict[str, Any]
@@ -35,7 +35,7 @@ _AHEAD: Final = "this model takes instructions at the start only: moved there"
 _LATER: Final = "an instruction must come directly before a response here: moved behind the user's messages"
 _BEHIND: Final = "an instruction cannot follow a response here: sent as a user message"
 _ALONE: Final = "an instruction cannot stand alone here: sent as a user message"
-_PREFILLED: Final = "a response that the caller has begun is not continued here: the model is asked to go on"
+PREFILLED: Final = "a response that the caller has begun is not continued here: the model is asked to go on"
 
 
 class Conversation:
@@ -196,7 +196,7 @@ class Conversation:
         if self._request.turns[-1].role == "user":
             self._say("user", [_words(EMPTY.text)])
         elif thinks or self._target.adaptive:
-            self._lose(_PREFILLED, "change")
+            self._lose(PREFILLED, "change")
             self._say("user", [_words(GO_ON.text)])
         elif last["type"] == "text":
             last["text"] = last["text"].rstrip()
