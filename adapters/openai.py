@@ -144,6 +144,7 @@ _DEMANDS: Final[Mapping[Cause, Demand]] = {
     "plain_schemas": "plain tools",
     "arguments": "arguments",
     "asker": "asker",
+    "begun": "last word",
     "parameters": "parameters",
     "one_thought": "one thought",
 }

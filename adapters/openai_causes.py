@@ -311,6 +311,8 @@ CAUSES: Final = Causes(
         (_BAD, "invalid chat setting", "system_turns"),  # MiniMax: several messages of the system's
         *((_BAD, words, "arguments") for words in _NO_ARGUMENTS),
         *((_BAD, words, "asker") for words in _NO_ASKER),
+        (_BAD, "does not support assistant message prefill", "begun"),  # Claude, whoever serves it
+        (_BAD, "ending with a model turn", "begun"),  # Google
         (_BAD, "at least one content element", "emptiness"),  # xAI, of each message
         (_BAD, "content must contain at least one part", "emptiness"),  # Xiaomi
         (_BAD, "content is empty", "emptiness"),  # MiniMax: chat content; Moonshot: text content

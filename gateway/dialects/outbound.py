@@ -63,6 +63,7 @@ Demand = Literal[
     "plain tools",
     "arguments",
     "asker",
+    "last word",
     "parameters",
     "one thought",
 ]

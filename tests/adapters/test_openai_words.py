@@ -109,6 +109,8 @@ def level(effort: str) -> ir.Reasoning:
         (error('reasoning_effort "high" was provided, but model m does not support reasoning effort'), "effort"),
         (error("Error rendering prompt with jinja template: No user query found in messages."), "asker"),
         (error("The messages parameter is illegal. Please check the documentation.", code="1214"), "asker"),
+        (error("This model does not support assistant message prefill. The conversation must end with a "), "begun"),
+        (error("Requests ending with a model turn are not supported."), "begun"),
         (error("temperature: Input should be less than or equal to 1"), "final"),
     ],
 )

@@ -158,3 +158,25 @@ async def test_tools_are_loose_where_they_may_not_be_strict_one_by_one(
         sent = [["strict" in tool["function"] for tool in call.request["tools"]] for call in fake.calls(CHAT)]
         rest = [False, False] if native else [False]
         assert sent == [[True, *rest[1:]], rest, rest]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model does not support assistant message prefill. The conversation must end with a user message.",
+        "Requests ending with a model turn are not supported.",
+    ],
+)
+async def test_a_model_is_asked_for_the_rest_of_what_its_caller_has_begun(tmp_path: Path, message: str) -> None:
+    """Claude at OpenRouter or GitHub, and Google's own OpenAI API."""
+    begun = {"role": "assistant", "content": "It is"}
+    more = {"role": "user", "content": "Continue from where you stopped."}
+    async with FakeOpenAI(plain=True, keys=()) as fake, before(fake, tmp_path) as http:
+        fake.script.push(refusal(message))
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json={"model": "ep-1", "messages": [USER, begun]})
+            assert (response.status_code, response.headers["x-gateway-lossy"]) == (200, "1")
+        assert messages(fake) == [USER, begun, more]
+        response = await http.post("/v1/chat/completions", json={"model": "ep-1", "messages": [USER]})
+        assert "x-gateway-lossy" not in response.headers
+        assert statuses(fake) == [400, 200, 200, 200]

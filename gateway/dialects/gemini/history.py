@@ -25,6 +25,7 @@ from .signatures import NOT_OURS, Replay
 
 __all__ = [
     "ANSWERED_LATER",
+    "BEGUN",
     "CONTINUED",
     "EMPTY",
     "GO_ON",
@@ -54,7 +55,7 @@ __all__ = [
 
 ANSWERED_LATER: Final = "a later result for the same call replaces it"
 REMINDED: Final = "instructions are not possible within a conversation here: sent as a user message"
-_BEGUN: Final = "this model rejects a response that the caller has begun: it is asked to go on"
+BEGUN: Final = "this model rejects a response that the caller has begun: it is asked to go on"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 EMPTY: Final = ir.Text(text="(empty)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")
@@ -126,7 +127,7 @@ def arrange(turns: Sequence[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     if steps[-1].role == "model" and turns[-1].role == "user":
         steps.append(Step("user", (EMPTY,)))
     if not replay.begun and steps[-1].role == "model":
-        losses.append(ir.Loss("messages", _BEGUN, "change"))
+        losses.append(ir.Loss("messages", BEGUN, "change"))
         steps.append(Step("user", (GO_ON,)))
     return steps
 

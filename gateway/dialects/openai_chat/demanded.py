@@ -11,6 +11,7 @@ call_1 ─► 8cb542c67, functions.f:0              ids of calls in a form of it
 maxLength, pattern ─► description               tools that make a small grammar             llama.cpp, LM Studio
 arguments cut off ─► {"input": "…"}            objects as arguments                        vLLM, SGLang, llama.cpp, Qwen
 system, assistant ─► system, user, assistant    somebody who asks                           Qwen, Zhipu
+user, assistant ─► user, assistant, user        a last word of the user's                   Claude, Gemini
 thoughts and words before a call ─► thoughts    one of both                                 gpt-oss
 strict ─►                                       tools of which none is strict               Cerebras
 no parameters ─► none of them                   an object of parameters for each tool       MiniMax
@@ -24,7 +25,8 @@ from typing import Final
 
 from msgspec import Raw
 
-from gateway.dialects.gemini.history import CONTINUED, EMPTY, REMINDED, reminder
+from gateway import ir
+from gateway.dialects.gemini.history import BEGUN, CONTINUED, EMPTY, GO_ON, REMINDED, reminder
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.moonshot_schema import PLAIN, plain
 from gateway.dialects.outbound import Demand, OpenAITarget
@@ -34,9 +36,10 @@ from gateway.dialects.raw import NO_LIST, NULL
 
 from .call_ids import IDS, argued, renamed
 
-__all__ = ["REMINDED", "SYSTEM", "demands_of", "equipped", "met"]
+__all__ = ["SYSTEM", "demands_of", "equipped", "met"]
 
 Message = Mapping[str, object]
+Tell = Callable[[int, str, ir.Severity], None]
 
 SYSTEM: Final = ("system", "developer")
 # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
@@ -57,8 +60,8 @@ def demands_of(target: OpenAITarget) -> tuple[Demand, ...]:
     return (*_OF_MISTRAL, *target.demands) if _MISTRALS.search(target.model.lower()) else target.demands
 
 
-def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable[[int], None]) -> list[Message]:
-    """Meet demands. `tell`: is given the place of each instruction that the user says."""
+def met(messages: Sequence[Message], demands: Collection[Demand], tell: Tell) -> list[Message]:
+    """Meet demands. `tell`: is given the place of what means something else by that, and what, and how much."""
     after = [*map(_of_system, messages)] if "system roles" in demands else list(messages)
     if "leading system" in demands:
         after = _led(after, tell)
@@ -69,6 +72,8 @@ def met(messages: Sequence[Message], demands: Collection[Demand], tell: Callable
             after = renamed(after, demand)
     if "asker" in demands:
         after = _asked(after)
+    if "last word" in demands:
+        after = _continued(after, tell)
     for demand, write in _OF_EACH.items():
         if demand in demands:
             after = [*map(write, after)]
@@ -81,6 +86,15 @@ def _asked(messages: Sequence[Message]) -> list[Message]:
         return [*messages]
     led = [*takewhile(lambda message: message.get("role") in SYSTEM, messages)]
     return [*led, {"role": _USER, "content": CONTINUED.text}, *messages[len(led) :]]
+
+
+def _continued(messages: Sequence[Message], tell: Tell) -> list[Message]:
+    """Ask for the rest of a response that the caller has begun."""
+    last = messages[-1] if messages else {}
+    if last.get("role") != "assistant" or any(last.get(name, NULL) not in _NOTHING for name in _INSTEAD):
+        return [*messages]
+    tell(len(messages) - 1, BEGUN, "change")
+    return [*messages, {"role": _USER, "content": GO_ON.text}]
 
 
 def _answered(messages: Sequence[Message]) -> list[Message]:
@@ -164,13 +178,13 @@ _OF_TOOLS: Final[Mapping[Demand, tuple[Callable[[object], object], str]]] = {
 }
 
 
-def _led(messages: Sequence[Message], tell: Callable[[int], None]) -> list[Message]:
+def _led(messages: Sequence[Message], tell: Tell) -> list[Message]:
     """Let the first instructions lead; the user says later ones, in one message with what stands beside them."""
     kept: list[Message] = []
     for place, given in enumerate(messages):
         message = given
         if given.get("role") in SYSTEM and kept and not (len(kept) == 1 and kept[0].get("role") in SYSTEM):
-            tell(place)
+            tell(place, REMINDED, "hint")
             message = {"role": _USER, "content": reminder(_words(given.get("content"))).text}
         if kept and _beside(kept[-1], message):
             kept[-1] = {**kept[-1], "content": _joined(kept[-1].get("content"), message.get("content"))}

@@ -41,7 +41,7 @@ from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NULL, TEXT, Fields, read
 
 from .attached import attach
-from .demanded import REMINDED, equipped, met
+from .demanded import equipped, met
 from .edits_replies import ENDING, REPLIES
 from .edits_shown import shown
 from .edits_walk import mend_answers
@@ -255,7 +255,7 @@ def _demanded(words: _Words) -> None:
     """Write the messages as this model demands them."""
     given = words.many("messages")
     messages = [{name: _spoken(one, name) for name in one} for one in given]
-    after = met(messages, words.target.demands, lambda place: words.lose(f"messages[{place}]", REMINDED))
+    after = met(messages, words.target.demands, lambda place, *lost: words.lose(f"messages[{place}]", *lost))
     if after != messages:
         words.put("messages", after)
     tools = [*map(_opened, words.many(_TOOLS))] if words.has(_TOOLS) else []

@@ -19,7 +19,7 @@ from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
-from .demanded import REMINDED, demands_of, equipped, met
+from .demanded import demands_of, equipped, met
 from .outbound_marking import lost_marks, marks_for
 from .outbound_messages import Conversation
 from .outbound_models import Abilities, abilities_of, effort_of
@@ -127,10 +127,10 @@ class _Writer:
         if self.words:
             messages.insert(0, {"role": "system", "content": self.words})
         demands = demands_of(self.target)
-        return met(messages, demands, self._reminded) if demands else messages
+        return met(messages, demands, self._told) if demands else messages
 
-    def _reminded(self, _: int) -> None:
-        self.losses.append(ir.Loss("messages", REMINDED, "hint"))
+    def _told(self, _: int, reason: str, severity: ir.Severity) -> None:
+        self.losses.append(ir.Loss("messages", reason, severity))
 
     # limits, sampling, thinking
 
