@@ -92,7 +92,6 @@ def _accounts(text: str, label: str) -> Old:
     imported = _read(text, label)
     values: dict[KeyPath, object] = {path: given for path, given in _client(imported) if given}
     fates = [Fate(old=str(path[-1]), paths=(path,)) for path in values]
-    fates += [Fate(old=name, word=f"not imported: it {why}") for name, why in imported.others.items()]
     return Old(
         label=label,
         replaced=_without_default(Replaced(values, (*fates, *_beside(imported)))),
@@ -141,7 +140,8 @@ def _single(table: Tree, label: str) -> tuple[ImportedCredential, ...]:
 
 
 def _beside(imported: Imported) -> Iterable[Fate]:
-    """Say of the accounts' other fields what becomes of them."""
+    """Say what becomes of the accounts' other fields, and why an entry is no account."""
+    yield from (Fate(old=name, word=f"not imported: it {why}") for name, why in imported.others.items())
     fields = dict.fromkeys((_field(one.place, name), name) for one in imported.credentials for name in one.other)
     for old, name in fields:
         if name in SHORT_LIVED:

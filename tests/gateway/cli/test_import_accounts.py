@@ -80,6 +80,13 @@ def test_the_projects_of_tokens_json(take: Any, folder: Path) -> None:
     assert said["projects[].note"] == "stored with its account; nothing reads it"
 
 
+def test_an_entry_of_tokens_json_that_is_no_account_is_named(take: Any, folder: Path) -> None:
+    said = take(TOKENS | {"projects": [{"project_id": "p-0", "refresh_token": ""}, *TOKENS["projects"], 5]})
+    assert list(accounts(folder)) == ["1//one", "1//two"]
+    assert said["projects[0]"] == "not imported: it has an empty refresh_token"
+    assert said["projects[3]"] == "not imported: it is not an object"
+
+
 async def test_they_are_used_from_there(take: Any, folder: Path) -> None:
     take(TOKENS)
     made = adapter(folder)
