@@ -288,14 +288,15 @@ class Credential:
         now, wall = self._clock.monotonic(), self._clock.time()
         self.row = row
         rests = {model: until for model, until in self._until.items() if until > now}
-        news = {model for model, until in row.cooling.items() if until > wall and until != before.cooling.get(model)}
-        for model in news:
-            rests[model] = max(rests.get(model, 0.0), now + min(row.cooling[model] - wall, self._longest_s))
+        known = before.cooling
+        news = {model: until for model, until in row.cooling.items() if until > wall and until != known.get(model)}
+        for model, until in news.items():
+            rests[model] = max(rests.get(model, 0.0), now + min(until - wall, self._longest_s))
         self._until = latest(rests, float)
         error = error or (row.last_error if row.last_error_at > before.last_error_at else "")
-        known = {model: said for model, said in self._limits.items() if model not in news}
+        words = {model: said for model, said in self._limits.items() if model not in news}
         # another process may tell the rest first
-        self._limits = {model: known.get(model) or error for model in self._until}
+        self._limits = {model: words.get(model) or error for model in self._until}
         self._short = {
             model: self._short_until(quota)
             for model, quota in row.quota.items()

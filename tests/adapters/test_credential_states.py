@@ -90,6 +90,14 @@ def test_one_answer_heals_a_suspect_at_once() -> None:
     assert (one.state, one.reason) == ("active", "")
 
 
+def test_models_are_told_in_the_order_in_which_they_are_kept() -> None:
+    clock = FakeClock()
+    models = [f"m{number}" for number in range(8)]
+    one, _ = credential(clock=clock)
+    one.take(StoredCredential(id=one.id, cooling=dict.fromkeys(models, clock.time() + 60)))
+    assert list(one.cooling) == models
+
+
 def test_cooling_is_no_state_but_is_what_people_are_told() -> None:
     clock = FakeClock()
     one, _ = credential("suspected", clock)
