@@ -144,6 +144,21 @@ def test_each_is_read_as_if_it_were_alone(dialect: str, data: st.DataObject) -> 
         assert nameless(found) == alone
 
 
+FAILED: Json = {
+    "gemini": {"content": {"parts": [{"functionCall": {"args": {}}}]}},
+    "openai-chat": {"finish_reason": "error", "error": {"code": 503, "message": "overloaded"}},
+}
+
+
+@pytest.mark.parametrize("dialect", list(READERS))
+def test_one_error_is_told_where_several_fail_at_once(dialect: str) -> None:
+    make, _ = READERS[dialect]
+    chunk = {LISTS[dialect]: [FAILED[dialect] | {"index": place} for place in (2, 1, 0)]}
+    events = read(make(3), [chunk])
+    check(events)
+    assert [type(event) for event in events] == [ir.Started, ir.Failed]
+
+
 def read(reader: Any, chunks: Sequence[Json]) -> list[ir.Event]:
     events: list[ir.Event] = [event for chunk in chunks for event in reader.feed([json.dumps(chunk)])]
     events += reader.close()

@@ -222,9 +222,11 @@ class StreamReader:
 
     def _alternative(self, index: int, events: Sequence[ir.Event]) -> None:
         for event in events:
+            if self._ended:  # with another candidate, in the same chunk
+                return
             if isinstance(event, ir.Failed):
                 self._fail(event.error)
-            elif not self._ended:
+            else:
                 self._events.append(ir.Alternative(index, event))
 
     def feed_candidate(self, candidate: Candidate) -> list[ir.Event]:
