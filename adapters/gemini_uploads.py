@@ -15,7 +15,11 @@ from gateway.clock import Clock
 __all__ = ["Ticket", "Uploads", "bare", "keyless"]
 
 _TICKET: Final = "gateway_ticket"
-_NOT_GOOGLES: Final = frozenset({_TICKET, "key"})
+# the ticket, and Google's parameters that say who calls, who pays, or that the method is another one
+_NOT_GOOGLES: Final = frozenset(
+    {_TICKET, "key", "access_token", "oauth_token", "bearer_token", "userproject", "$userproject"}
+    | {"$httpmethod", "$httpheaders"}
+)
 _LIFE_S: Final = 86_400
 _ID_DIGITS: Final = 16
 
@@ -59,7 +63,7 @@ class Uploads:
 
 def bare(query: str) -> str:
     """Give a query without what is not for Google, each pair else as it was written."""
-    pairs = (pair for pair in query.split("&") if unquote(pair.partition("=")[0]) not in _NOT_GOOGLES)
+    pairs = (pair for pair in query.split("&") if unquote(pair.partition("=")[0]).lower() not in _NOT_GOOGLES)
     return "&".join(pairs)
 
 

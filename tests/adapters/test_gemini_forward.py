@@ -42,6 +42,20 @@ async def test_the_answer_comes_back_byte_for_byte(gemini: GeminiSite) -> None:
     assert heard.headers["content-length"] == str(len(heard.body))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["access_token", "oauth_token", "bearer_token", "userProject", "%24userProject", "$httpMethod", "%24httpHeaders"],
+)
+async def test_a_query_does_not_say_who_calls_or_how(gemini: GeminiSite, name: str) -> None:
+    """Google would take a bad token for the key's fault, and read or delete by another method than was allowed."""
+    await gemini.open()
+    body = b'{"content":{"parts":[{"text":"hi"}]}}'
+    query = f"fields=embedding&{name}=x&%24alt=json"
+    await forward(gemini, "POST", f"/v1beta/models/{EMBED}:embedContent", body, model=EMBED, query=query)
+    (call,) = gemini.fake.calls("embedContent")
+    assert call.query == {"fields": "embedding", "$alt": "json"}
+
+
 async def test_a_body_and_a_query_go_on_as_they_came(gemini: GeminiSite) -> None:
     await gemini.open()
     body = b'{ "content" : {"parts":[{"text":"\\u0068i"}]} }'
