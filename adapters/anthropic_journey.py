@@ -127,6 +127,9 @@ class AnthropicBackend(Backend[_C], Generic[_C], kw_only=True):
 class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
     """The calls of one request."""
 
+    _refusal = ""  # of betas
+    _left_out: frozenset[str] = frozenset()  # since then
+
     def __init__(
         self, call: Call, write: Write[AnthropicWritten], backend: AnthropicBackend[_C], *, only: _C | None = None
     ) -> None:
@@ -162,7 +165,7 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         """Take what the refusal names before the body is written anew; a beta stands in no body."""
         learnt, said = self._backend.learnt, failure.error.message
         if failure.cause == "betas":
-            return Step(counted=False) if learnt.refused(said, self._betas()) else None
+            return self._without_betas(said)
         if failure.cause == "limit":
             learnt.limit(self._model, said)
         if failure.cause == "effort_value":
@@ -170,6 +173,17 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         if failure.cause == "unknown" and not learnt.field(self._model, said):
             return None
         return super()._anew(failure, rule)
+
+    def _without_betas(self, said: str) -> Step | None:
+        """Ask without the betas that a refusal is about; what comes again, word for word, is about something else."""
+        learnt = self._backend.learnt
+        known = learnt.betas
+        if learnt.refused(said, self._betas()):
+            self._refusal, self._left_out = said, self._left_out | (learnt.betas - known)
+            return Step(counted=False)
+        if said == self._refusal:
+            learnt.betas -= self._left_out
+        return None
 
     def _unlearn(self, failure: Failure) -> None:
         self._backend.learnt.unlearn(self._model, failure.cause, failure.error.message)

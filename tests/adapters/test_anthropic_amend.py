@@ -69,6 +69,17 @@ async def test_a_refusal_that_comes_again_teaches_nothing(anthropic: AnthropicSi
     assert first == last
 
 
+async def test_a_refusal_that_comes_again_leaves_no_beta_out_for_others(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    beta = "context-1m-2025-08-07"
+    with pytest.raises(UpstreamRejected):
+        await anthropic.ask(
+            refusal(f"Input tag '{beta} for the anthropic-beta header' found"), model=OLD, betas=(beta,)
+        )
+    await anthropic.ask(model=OLD, betas=(beta,))
+    assert [call.headers.get("anthropic-beta") for call in anthropic.calls] == [beta, None, beta]
+
+
 # thinking
 
 
