@@ -90,7 +90,7 @@ def _asked(messages: Sequence[Message]) -> list[Message]:
 
 def _continued(messages: Sequence[Message], tell: Tell) -> list[Message]:
     """Ask for the rest of a response that the caller has begun."""
-    last = messages[-1] if messages else {}
+    last: Message = messages[-1] if messages else {}
     if last.get("role") != "assistant" or any(last.get(name, NULL) not in _NOTHING for name in _INSTEAD):
         return [*messages]
     tell(len(messages) - 1, BEGUN, "change")

@@ -255,7 +255,7 @@ def _demanded(words: _Words) -> None:
     """Write the messages as this model demands them."""
     given = words.many("messages")
     messages = [{name: _spoken(one, name) for name in one} for one in given]
-    after = met(messages, words.target.demands, lambda place, *lost: words.lose(f"messages[{place}]", *lost))
+    after = met(messages, words.target.demands, lambda at, why, how: words.lose(f"messages[{at}]", why, how))
     if after != messages:
         words.put("messages", after)
     tools = [*map(_opened, words.many(_TOOLS))] if words.has(_TOOLS) else []
