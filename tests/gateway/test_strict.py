@@ -73,6 +73,13 @@ async def test_anthropic_callers_read_what_is_lost(tmp_path: Path) -> None:
     }
 
 
+async def test_anthropic_callers_read_every_field_as_anthropic_names_it(tmp_path: Path) -> None:
+    tools = [{"type": "bash_20250124", "name": "bash"}, {"type": "memory_20250818", "name": "memory"}]
+    outcome = await refused(tmp_path, MESSAGES, model=GPT, max_tokens=100, messages=[HI], tools=tools)
+    reason = "emulated: a function with the parameters that Claude knows (change)"
+    assert outcome.json["error"]["message"] == f"{SAID}tools.0: {reason}; tools.1: {reason}"
+
+
 async def test_gemini_callers_read_what_is_lost(tmp_path: Path) -> None:
     called = {"role": "model", "parts": [{"toolCall": {"toolType": "GOOGLE_SEARCH_WEB"}}, {"text": "1"}]}
     contents = [{"role": "user", "parts": [{"text": "hi"}]}, called, {"role": "user", "parts": [{"text": "go"}]}]

@@ -27,6 +27,7 @@ _TOO_LONG: Final = "prompt is too long"  # Claude Code compacts when a message s
 # Anthropic's word for it: at this one the tool runners of its SDKs send the whole conversation instead
 _DETAILS: Final = {"thread": {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}}
 _INDEX: Final = re.compile(r"\[(\d+)\]")
+_PATH: Final = re.compile(r"\b(?:messages|system|tools)(?:\[\d+\]|\.\w+)+")
 
 
 def write_error(error: GatewayError, request_id: str) -> tuple[int, bytes]:
@@ -51,12 +52,16 @@ def _status(error: GatewayError) -> int:
 
 
 def _message(error: GatewayError) -> str:
-    """Name the field as Anthropic does, `messages.0.content.1.type: …`: there is no other place for it."""
+    """Name the fields as Anthropic does, `messages.0.content.1.type: …`: there is no other place for them."""
     text = error.message
     if error.param:
-        path = _INDEX.sub(r".\1", error.param)
-        text = text.replace(error.param, path)
+        path = _dotted(error.param)
+        text = _PATH.sub(lambda found: _dotted(found[0]), text.replace(error.param, path))
         text = text if path in text else f"{path}: {text}"
     if isinstance(error, ContextTooLong) and not text.startswith(_TOO_LONG):
         return f"{_TOO_LONG}: {text}"
     return text
+
+
+def _dotted(path: str) -> str:
+    return _INDEX.sub(r".\1", path)
