@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.adapters.amendments import SIGNED, TWOFOLD, UNANSWERED, UNPAID
 from gateway.adapters.failures import REGION, STATUSES, Cause, Causes
+from gateway.dialects.openai_chat.outbound_errors import OF_MCP
 from gateway.dialects.outbound import (
     ADDED_TOOLS,
     ASIDES,
@@ -356,6 +357,7 @@ CAUSES: Final = Causes(
         (_400, "use /v1/responses", "calling"),  # Function tools with reasoning_effort are not supported for …
         (_400, "reasoning details to be preserved", "unsigned"),  # OpenRouter, before Google's own words
         *SIGNED,
+        (frozenset({424}), OF_MCP, "final"),
         (frozenset({429}), "request too large for", "oversized"),  # for the limit of a minute, however little is used
         (_GONE, "items are not persisted when", "kept"),
         (_GONE, "response with id", "kept"),

@@ -155,6 +155,13 @@ def test_a_server_that_fails_is_not_the_callers_fault(status: int, body: Any, ca
     assert (failure.cause, failure.error.status) == (cause, told)
 
 
+def test_a_callers_own_mcp_server_that_fails_is_no_fault_of_the_upstreams() -> None:
+    """agentgateway/agentgateway#383, microsoft/agent-framework#1210: such calls would make any key a suspect."""
+    words = "Error retrieving tool list from MCP server: 'x'. Http status code: 401 (Unauthorized)"
+    failure = read(424, error(words, type="external_connector_error", param="tools", code="http_error"))
+    assert (failure.cause, failure.error.status, failure.error.message) == ("final", 424, words)
+
+
 async def test_a_key_of_litellm_stays_in_use_for_the_models_that_it_may_ask(openai: OpenAISite) -> None:
     adapter = await openai.open()
     words = "key not allowed to access model. This key can only access models=['gpt-4.1']. Tried to access gpt-5"

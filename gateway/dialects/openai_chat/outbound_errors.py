@@ -27,7 +27,7 @@ from gateway.errors import GatewayError
 from .echoes import without_echoes
 from .outbound_waits import wait_of
 
-__all__ = ["Details", "is_outcome", "read_details", "read_error", "unnamed", "unwrapped"]
+__all__ = ["OF_MCP", "Details", "is_outcome", "read_details", "read_error", "unnamed", "unwrapped"]
 
 _MAX_MESSAGE: Final = 2000
 _LEAD: Final = 16
@@ -73,13 +73,15 @@ _CODES: Final[dict[str, _Cause]] = {
     "server_error": errors.UpstreamUnavailable,
     "invalid_request_error": errors.UpstreamRejected,
 }
+_DEPENDS: Final = 424
+OF_MCP: Final = "tool list from mcp server"  # OpenAI, Azure: that of the caller fails
 _STATUSES: Final[dict[int, _Cause]] = {
     401: errors.UpstreamCredential,
     402: errors.UpstreamRateLimited,
     403: errors.UpstreamCredential,
     408: errors.UpstreamTimeout,
     409: errors.UpstreamUnavailable,
-    424: errors.UpstreamUnavailable,  # Bedrock, TGI: the model failed
+    _DEPENDS: errors.UpstreamUnavailable,  # Bedrock, TGI: the model failed
     425: errors.UpstreamUnavailable,
     429: errors.UpstreamRateLimited,
     498: errors.UpstreamOverloaded,  # Groq: no capacity for flex
@@ -204,7 +206,7 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: flo
     said = details.message or f"status {code or status}"
     words = _WORDS.get(cause)
     wait = wait_of(details.message, {**details.headers, **{name.lower(): headers[name] for name in headers}}, now)
-    kept = code if code == 413 and cause is errors.UpstreamRejected else None
+    kept = code if code in (413, _DEPENDS) and cause is errors.UpstreamRejected else None
     words = f"{words}: {said}" if words else said
     return cause(words, status=kept, code=_code(cause, code, details), retry_after=wait)
 
@@ -382,7 +384,7 @@ def _cause(status: int, details: Details) -> _Cause:
         if details.code in _BAD:
             return errors.UpstreamRejected
         return _CODES.get(details.code) or _CODES.get(details.type) or errors.UpstreamUnavailable
-    if status in _STATUSES:
+    if status in _STATUSES and not (status == _DEPENDS and OF_MCP in details.message.lower()):
         return _STATUSES[status]
     return errors.UpstreamUnavailable if status >= 500 else errors.UpstreamRejected
 
