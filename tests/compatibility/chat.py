@@ -198,6 +198,9 @@ TOOLS: Final = (
     *hold(chat(web_search_options=_NEAR), "web_search_options.user_location.approximate", others=({"city": "Oslo"},)),
     *hold(chat(web_search_options=_NEAR), "web_search_options.user_location.type", idle="the only one"),
     *hold(chat(web_search_options={}, tools=[function()]), "web_search_options (and tools)"),
+    *hold(chat(tools=[{"googleSearch": {}}]), "tools[googleSearch]"),
+    *hold(chat(tools=[{"urlContext": {}}]), "tools[urlContext]"),
+    *hold(chat(tools=[{"codeExecution": {}}]), "tools[codeExecution]"),
 )
 SAMPLING: Final = (
     *hold(chat(max_tokens=500), "max_tokens"),

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Raw, UnsetType, structs
+from msgspec import UNSET, Raw, UnsetType, structs
 
 from gateway import ir
 from gateway.dialects.known import Closed, understood
 from gateway.dialects.place import Place
-from gateway.dialects.raw import FIELDS
+from gateway.dialects.raw import FIELDS, read
 from gateway.dialects.services import option
 from gateway.errors import InvalidRequest, UndeclaredTool
 
@@ -31,6 +31,7 @@ __all__ = [
 LEGACY: Final = "functions["  # how the path of a tool from the older `functions` begins
 
 _FREE_FORM: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+_SERVICES: Final = {"google_search": "web_search", "url_context": "web_fetch", "code_execution": "code_execution"}
 _TEXT: Final = re.compile(rb'\{\s*"type"\s*:\s*"text"\s*\}')
 _OTHER: Final = {"function": "custom", "custom": "function"}
 _AROUND: Final = ("tool_choice", "parallel_tool_calls", "function_call")
@@ -109,6 +110,8 @@ def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
     if tool.type == "function":
         if tool.function is not None:
             return structs.replace(_function(tool.function, path), mark=mark)
+        if (service := _service(tool, Place(path, losses))) is not None:
+            return service
     elif tool.type == "custom":
         if tool.custom is not None:
             return structs.replace(_custom(tool.custom, path, losses), mark=mark)
@@ -116,6 +119,18 @@ def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
         raise InvalidRequest(f"{path}.type: tools of type {tool.type!r} are not supported here", param=f"{path}.type")
     place = f"{path}.{tool.type}"
     raise InvalidRequest(f"{place}: required, but missing", param=place)
+
+
+def _service(tool: wire.Tool, place: Place) -> ir.Tool | None:
+    """Read a tool that is one of Google's."""
+    for name, kind in _SERVICES.items():
+        options: Raw | UnsetType = getattr(tool, name)
+        if options is not UNSET:
+            at = place.at(wire.SERVICES[name])
+            for key in read(options, FIELDS) or ():
+                at.lose(key, "not carried", "change")
+            return ir.Tool(name=kind, builtin=kind, path=at.path)
+    return None
 
 
 def _function(function: wire.Function, path: str) -> ir.Tool:

@@ -18,6 +18,7 @@ from gateway.dialects.services import Location, SearchContextSize
 
 __all__ = [
     "MARKS",
+    "SERVICES",
     "AudioPart",
     "Body",
     "Custom",
@@ -274,12 +275,18 @@ class Custom(Closed, kw_only=True):
     format: Raw | UnsetType = UNSET
 
 
-class Tool(Marked, kw_only=True):
-    """One entry of `tools`."""
+SERVICES: Final = {"google_search": "googleSearch", "url_context": "urlContext", "code_execution": "codeExecution"}
+
+
+class Tool(Marked, kw_only=True, rename=SERVICES):
+    """One entry of `tools`; Google's services are called here as LiteLLM's clients call them."""
 
     type: str = "function"
     function: Function | None = None
     custom: Custom | None = None
+    google_search: Raw | UnsetType = UNSET
+    url_context: Raw | UnsetType = UNSET
+    code_execution: Raw | UnsetType = UNSET
 
 
 class Named(Closed):

@@ -181,6 +181,17 @@ def test_a_tool_that_is_declared_twice_is_one_with_the_mark_of_either() -> None:
     assert [tool.mark for tool in request.tools] == [ir.Mark(path="tools[1].cache_control")]
 
 
+def test_services_of_googles_are_asked_for_as_litellms_clients_do() -> None:
+    request = read(tools=[{"googleSearch": {}}, {"urlContext": {"xDepth": 2}}, {"codeExecution": None}, G])
+    assert [(tool.builtin, tool.path) for tool in request.tools] == [
+        ("web_search", "tools[0].googleSearch"),
+        ("web_fetch", "tools[1].urlContext"),
+        ("code_execution", "tools[2].codeExecution"),
+        (None, "tools[3]"),
+    ]
+    assert [(loss.path, loss.severity) for loss in request.losses] == [("tools[1].urlContext.xDepth", "change")]
+
+
 def test_web_search_without_options_loses_nothing() -> None:
     request = read(web_search_options={})
     assert [tool.builtin for tool in request.tools] == ["web_search"]
