@@ -293,7 +293,7 @@ class Draft(Generic[_W]):
         cause = failure.cause
         if cause in _OF_SHAPE and cause in self._without:
             self._lacks.forget(self._request)
-        while not self._amended(cause, failure.error.message):
+        while not self._amended(cause, failure.error.message, teaches=not failure.repeats):
             if cause not in _FURTHER:
                 return False
             cause = _FURTHER[cause]
@@ -307,7 +307,7 @@ class Draft(Generic[_W]):
             self._lacks.unlearn(request, cause, said)
         return True
 
-    def _amended(self, cause: Cause, said: str) -> bool:
+    def _amended(self, cause: Cause, said: str, *, teaches: bool) -> bool:
         if cause in self._without and cause not in _AGAIN:
             return False
         refused: frozenset[Cause] = frozenset((cause,))
@@ -318,9 +318,10 @@ class Draft(Generic[_W]):
             return False
         if _sent(written) == _sent(self.written):
             return False  # what was refused stands elsewhere
-        self._lacks.note(request, cause, said)
-        self._noted = (*(self._noted if said == self._said else ()), (request, cause))
-        self._said = said
+        if teaches:
+            self._lacks.note(request, cause, said)
+            self._noted = (*(self._noted if said == self._said else ()), (request, cause))
+            self._said = said
         self._request, self._without, self.written = request, amended, written
         return True
 

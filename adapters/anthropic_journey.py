@@ -9,6 +9,7 @@ the model in the path), and everything else here holds for it: the betas, the am
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -165,21 +166,27 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         """Take what the refusal names before the body is written anew; a beta stands in no body."""
         learnt, said = self._backend.learnt, failure.error.message
         if failure.cause == "betas":
-            return self._without_betas(said)
+            return self._without_betas(failure)
         if failure.cause == "limit":
             learnt.limit(self._model, said)
         if failure.cause == "effort_value":
             learnt.level(self._model, said)
         if failure.cause == "unknown" and not learnt.field(self._model, said):
             return None
-        return super()._anew(failure, rule)
+        step = super()._anew(failure, rule)
+        if failure.repeats:
+            self._unlearn(failure)
+        return step
 
-    def _without_betas(self, said: str) -> Step | None:
+    def _without_betas(self, failure: Failure) -> Step | None:
         """Ask without the betas that a refusal is about; what comes again, word for word, is about something else."""
-        learnt = self._backend.learnt
+        learnt, said = self._backend.learnt, failure.error.message
         known = learnt.betas
         if learnt.refused(said, self._betas()):
             self._refusal, self._left_out = said, self._left_out | (learnt.betas - known)
+            if failure.repeats:  # this request alone goes without
+                self._backend = replace(self._backend, learnt=copy(learnt))
+                learnt.betas = known
             return Step(counted=False)
         if said == self._refusal:
             learnt.betas -= self._left_out

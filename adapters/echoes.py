@@ -1,21 +1,24 @@
-"""Words of a request that its refusal repeats: what they say of a credential, nobody has said of it.
+"""Words of a request that its refusal repeats: what they say of a credential or a model, nobody has said of it.
 
 An upstream quotes what it does not take, such as a value, the name of a field or a beta, and callers choose that.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-__all__ = ["COSTLY", "OF_CREDENTIAL", "repeats"]
+__all__ = ["COSTLY", "LESSONS", "OF_CREDENTIAL", "READERS", "repeats", "repeats_lesson"]
 
 OF_CREDENTIAL: Final = frozenset({"key", "banned", "quota"})  # causes that disable one, or let it rest
 COSTLY: Final = set[str]()  # the words of all upstreams that cost a credential, in lower case
+LESSONS: Final = set[str]()  # the words of all upstreams that tell how their requests are to be written, likewise
+READERS: Final = list[Callable[[str], str]]()  # give the words of a lesson that is in no table, "" = there is none
 
 _OTHER: Final = re.compile(r"[\W_]+")  # how something is escaped, quoted and joined differs
+_QUOTED: Final = str.maketrans("", "", "`'\"\\")
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -27,7 +30,23 @@ def repeats(refusal: bytes, asked: Iterable[bytes]) -> bool:
     return bool(costly) and any(words in _letters(one) for one in asked for words in costly)
 
 
+def repeats_lesson(refusal: bytes, asked: Iterable[bytes]) -> bool:
+    """Tell whether a refusal has words of a lesson, and what was asked has them, too."""
+    said = _unquoted(refusal)
+    lessons = [words for words in LESSONS if words in said]
+    lessons += filter(None, (read(said) for read in READERS))
+    return bool(lessons) and any(words in said for said in map(_unquoted, asked) for words in lessons)
+
+
 def _letters(document: bytes) -> str:
+    return _OTHER.sub("", _plain(document))
+
+
+def _unquoted(document: bytes) -> str:
+    return _plain(document).translate(_QUOTED)
+
+
+def _plain(document: bytes) -> str:
     with suppress(ValueError):  # it is no JSON
         document = _encode(_decode(document))
-    return _OTHER.sub("", document.decode(errors="replace").lower())
+    return document.decode(errors="replace").lower()

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway import __version__
-from gateway.adapters.echoes import OF_CREDENTIAL, repeats
-from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
+from gateway.adapters.echoes import OF_CREDENTIAL, repeats, repeats_lesson
+from gateway.adapters.failures import AMENDED, Cause, Failure, ReadFailure, own_words, unreachable
 from gateway.clock import Clock
 from gateway.dialects.passage import payloads
 from gateway.errors import UpstreamUnavailable
+from gateway.lending import LONG_BYTES, apart
 from gateway.trace_context import carried
 from gateway.transport import Response, Transport, TransportError
 
@@ -49,12 +50,17 @@ async def begin(
         raise unreachable(error) from None
     refusal = _said(refusal)
     failure = _failure(response.status, refusal, response.headers, read_failure, clock)
-    if response.status in _OF_REQUEST and failure.cause in OF_CREDENTIAL:
-        failure.repeats = repeats(refusal, (url.encode(), *map(str.encode, headers.values()), body))
+    if response.status in _OF_REQUEST and (failure.cause in OF_CREDENTIAL or failure.cause in AMENDED):
+        asked = (url.encode(), *map(str.encode, headers.values()), body)
+        failure.repeats = await apart(len(body) > LONG_BYTES, _repeats, failure.cause, refusal, asked)
     if failure.status is None or failure.status // 100 == response.status // 100:  # else its words fit another status
         failure.own = own_words(refusal)
     failure.again = _AGAIN.get(response.headers.get("x-should-retry", "").strip().lower())
     raise failure
+
+
+def _repeats(cause: Cause, refusal: bytes, asked: tuple[bytes, ...]) -> bool:
+    return repeats(refusal, asked) if cause in OF_CREDENTIAL else repeats_lesson(refusal, asked)
 
 
 def _said(refusal: bytes) -> bytes:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
-from gateway.adapters.echoes import COSTLY, OF_CREDENTIAL
+from gateway.adapters.echoes import COSTLY, LESSONS, OF_CREDENTIAL
 from gateway.adapters.room import room_of
 from gateway.dialects.gemini.errors import Details, read_details, without
 from gateway.dialects.raw import read
@@ -228,8 +228,8 @@ class Failure(Exception):
 
     `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
     `own`: its words for itself, besides the message. `again`: whether it says that the same call may be made again.
-    `names`: of accounts, which nobody is told. `repeats`: what it says of the credential, the request says. Its str is
-    what operators are told, `inside` where that is more than callers are.
+    `names`: of accounts, which nobody is told. `repeats`: what it says of the credential or the model, the request
+    says. Its str is what operators are told, `inside` where that is more than callers are.
     """
 
     def __init__(
@@ -369,6 +369,7 @@ class Causes(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         COSTLY.update(words for _, words, cause in self.words if cause in OF_CREDENTIAL)
+        LESSONS.update(words for _, words, cause in self.words if cause in AMENDED and " " in words)
 
     def find(self, code: int, reason: str, message: str) -> Cause:
         """Give the cause of a refusal; of several words the first that fit."""

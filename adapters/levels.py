@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from gateway.adapters.echoes import READERS
+
 __all__ = ["LEVELS", "efforts_of", "refused_value"]
 
 LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -30,3 +32,13 @@ def refused_value(said: str) -> str:
     if refused is None:
         return ""
     return "verbosity" if efforts_of(said) == _WORDY and refused[1] in ("low", "high") else "reasoning_effort"
+
+
+def _offer(said: str) -> str:
+    """Give the words of a refusal up to the first level that it names."""
+    found = _OFFERED.search(said)
+    level = _LEVEL.search(said, found.start("levels")) if found is not None else None
+    return said[found.start() : level.end()] if found is not None and level is not None else ""
+
+
+READERS.append(_offer)

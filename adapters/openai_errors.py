@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
+from gateway.adapters.echoes import READERS
 from gateway.adapters.failures import (
     COMMON,
     KEYED,
@@ -177,6 +178,15 @@ def read_made(status: int, body: bytes, headers: Mapping[str, str], now: float) 
     if status == 501 or (status == 403 and _UNABLE in said):  # llama.cpp, not started for embeddings; a chat model
         return Failure(NotFound(said), "resource", status=status)
     return failure
+
+
+def _list(said: str) -> str:
+    """Give the words of a refusal that names several fields, up to the first of them."""
+    found = _LISTED.search(said)
+    return found[0].partition(",")[0] if found is not None else ""
+
+
+READERS.append(_list)
 
 
 def longest(said: str) -> int | None:

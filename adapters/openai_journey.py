@@ -72,6 +72,8 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         if failure.cause == "effort_value" and (named := efforts_of(failure.error.message)):
             self._backend.efforts[self._model] = named
         step = super()._anew(failure, rule)
+        if failure.repeats:
+            self._unlearn(failure)
         self._follow()
         return step
 

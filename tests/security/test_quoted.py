@@ -23,6 +23,16 @@ WORDS = {  # which each of these upstreams has for a key that is none
     "openai-responses": "api key not valid",
     "anthropic": "organization has been disabled",
 }
+ANSWER = json.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+).encode()
 
 
 def refusal(message: str) -> bytes:
@@ -56,6 +66,44 @@ async def test_words_that_a_refusal_repeats(
     assert (second.status_code, len(passed.raw.asked)) == (400, 2), "the credential is still used"
 
 
+LESSONS: list[tuple[str, str]] = [  # a field, and the value of one caller
+    ("reasoning_effort", "x reasoning_effort is not supported"),
+    ("verbosity", "verbosity is not supp'orted"),
+    ("verbosity", "unknown name verbosity at "),
+    ("verbosity", "keys: verbosity, user"),
+    ("stop", "'stop' is not supported"),
+    ("prompt_cache_retention", "unknown parameter prompt_cache_retention"),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("field", "value"), LESSONS)
+async def test_a_value_that_a_refusal_repeats_teaches_nothing(tmp_path: Path, field: str, value: str) -> None:
+    asked = ASKED["openai-chat"] | {"model": "gpt-5"}
+    others = asked | {"reasoning_effort": "high", "verbosity": "low", "temperature": 0.5, "stop": "x"}
+    others |= {"prompt_cache_retention": "24h"}
+    async with passing("openai-chat", tmp_path, retry={"attempts": 3}) as passed:
+        passed.raw.says(refusal(f"Invalid value: '{value}'."), status=400, kind=JSON)
+        passed.raw.says(ANSWER, kind=JSON)
+        first = await passed.post(json.dumps(asked | {field: value}).encode())
+        await passed.post(json.dumps(others).encode())
+    assert (first.status_code, len(passed.raw.asked)) == (200, 3), "it is mended for the one who asked"
+    assert passed.raw.sent == others, "and nobody else"
+
+
+@pytest.mark.anyio
+async def test_efforts_that_a_refusal_repeats_are_nobodys(tmp_path: Path) -> None:
+    value = "x. Supported values are: 'minimal', received"
+    said = {"message": f"Invalid value: '{value}'. Supported values are: 'low'.", "param": "reasoning_effort"}
+    other = {"model": "gpt-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    async with passing("openai-chat", tmp_path, retry={"attempts": 3}) as passed:
+        passed.raw.says(json.dumps({"error": said}).encode(), status=400, kind=JSON)
+        passed.raw.says(ANSWER, kind=JSON)
+        await passed.post(json.dumps(ASKED["openai-chat"] | {"model": "gpt-5", "reasoning_effort": value}).encode())
+        await passed.http.post("/v1/messages", json=other | {"output_config": {"effort": "high"}})
+    assert passed.raw.sent["reasoning_effort"] == "high"
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("prefix", ["", "litellm.BadRequestError: AnthropicException - "])
 async def test_words_of_the_upstream_alone(tmp_path: Path, prefix: str) -> None:
@@ -73,6 +121,18 @@ async def test_the_name_of_a_beta(tmp_path: Path) -> None:
             passed.raw.says(refusal(f"Unexpected value(s) `{words}` for the header."), status=400, kind=JSON)
             await passed.post(json.dumps(ASKED["anthropic"]).encode(), anthropic_beta=words)
     assert len(passed.raw.asked) == 2
+
+
+@pytest.mark.anyio
+async def test_a_beta_that_a_refusal_repeats_is_left_out_for_nobody_else(tmp_path: Path) -> None:
+    beta = "context-1m-2025-08-07"
+    asked, said = ASKED["anthropic"], f"{beta} for the anthropic-beta header"
+    async with passing("anthropic", tmp_path, retry={"attempts": 3}) as passed:
+        passed.raw.says(refusal(f"tools.0: Input tag '{said}' found"), status=400, kind=JSON)
+        passed.raw.says(refusal("bad"), status=400, kind=JSON)
+        await passed.post(json.dumps(asked | {"tools": [{"type": said, "name": "a"}]}).encode(), anthropic_beta=beta)
+        await passed.post(json.dumps(asked).encode(), anthropic_beta=beta)
+    assert [call.headers.get("anthropic-beta") for call in passed.raw.asked] == [beta, None, beta]
 
 
 @pytest.mark.parametrize(
