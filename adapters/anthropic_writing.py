@@ -5,7 +5,7 @@ what they are about. The same for Anthropic's own API and for Claude at a cloud.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -112,11 +112,19 @@ class Learnt:
 
         Amazon Bedrock names none: then all go that it does not list, and those, too, where a model takes none of them.
         """
-        named = frozenset(beta for beta in sent if beta in said)
+        named = frozenset(_named(sent, said))
         if not named and _UNNAMED in said.lower():
             named = frozenset(beta for beta in sent if not beta.startswith(_AT_BEDROCK)) or frozenset(sent)
         self.betas |= named
         return bool(named)
+
+
+def _named(betas: tuple[str, ...], said: str) -> Iterator[str]:
+    """Give those that a refusal names; the name of one may stand within another's."""
+    for beta in sorted(betas, key=len, reverse=True):
+        if beta in said:
+            said = said.replace(beta, " ")
+            yield beta
 
 
 class Writer:

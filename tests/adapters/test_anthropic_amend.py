@@ -80,6 +80,14 @@ async def test_a_refusal_that_comes_again_leaves_no_beta_out_for_others(anthropi
     assert [call.headers.get("anthropic-beta") for call in anthropic.calls] == [beta, None, beta]
 
 
+async def test_the_name_of_a_beta_within_another_s_is_not_refused(anthropic: AnthropicSite) -> None:
+    await anthropic.open()
+    beta = "context-1m-2025-08-07"
+    for made_up in (f"{beta}/x", f"x {beta}"):
+        await anthropic.ask(model=OLD, betas=(beta, made_up))
+    assert [call.headers.get("anthropic-beta") for call in anthropic.calls][1::2] == [beta, beta]
+
+
 # thinking
 
 
