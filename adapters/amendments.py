@@ -16,6 +16,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.adapters.echoes import lasting
 from gateway.adapters.failures import Cause, Failure, OfModel
 from gateway.adapters.levels import LEVELS
 from gateway.adapters.room import room_of
@@ -300,8 +301,8 @@ class Draft(Generic[_W]):
         return True
 
     def unlearn(self, said: str) -> bool:
-        """Forget what was remembered for a refusal that comes again, word for word; False where it does not."""
-        if said != self._said:
+        """Forget what was remembered for a refusal that comes again; False where it does not."""
+        if lasting(said) != self._said:
             return False
         for request, cause in self._noted:
             self._lacks.unlearn(request, cause, said)
@@ -320,8 +321,8 @@ class Draft(Generic[_W]):
             return False  # what was refused stands elsewhere
         if teaches:
             self._lacks.note(request, cause, said)
-            self._noted = (*(self._noted if said == self._said else ()), (request, cause))
-            self._said = said
+            self._noted = (*(self._noted if lasting(said) == self._said else ()), (request, cause))
+            self._said = lasting(said)
         self._request, self._without, self.written = request, amended, written
         return True
 

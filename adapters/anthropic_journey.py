@@ -22,6 +22,7 @@ from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.anthropic_errors import is_error
 from gateway.adapters.anthropic_writing import Learnt
 from gateway.adapters.credential import Credential
+from gateway.adapters.echoes import lasting
 from gateway.adapters.failures import Failure, Rule
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.adapters.openai_errors import without_key
@@ -179,16 +180,16 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         return step
 
     def _without_betas(self, failure: Failure) -> Step | None:
-        """Ask without the betas that a refusal is about; what comes again, word for word, is about something else."""
+        """Ask without the betas that a refusal is about; what comes again is about something else."""
         learnt, said = self._backend.learnt, failure.error.message
         known = learnt.betas
         if learnt.refused(said, self._betas()):
-            self._refusal, self._left_out = said, self._left_out | (learnt.betas - known)
+            self._refusal, self._left_out = lasting(said), self._left_out | (learnt.betas - known)
             if failure.repeats:  # this request alone goes without
                 self._backend = replace(self._backend, learnt=copy(learnt))
                 learnt.betas = known
             return Step(counted=False)
-        if said == self._refusal:
+        if lasting(said) == self._refusal:
             learnt.betas -= self._left_out
         return None
 

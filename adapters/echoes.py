@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["COSTLY", "LESSONS", "OF_CREDENTIAL", "READERS", "repeats", "repeats_lesson"]
+__all__ = ["COSTLY", "LESSONS", "OF_CREDENTIAL", "READERS", "lasting", "repeats", "repeats_lesson"]
 
 OF_CREDENTIAL: Final = frozenset({"key", "banned", "quota"})  # causes that disable one, or let it rest
 COSTLY: Final = set[str]()  # the words of all upstreams that cost a credential, in lower case
@@ -36,6 +36,11 @@ def repeats_lesson(refusal: bytes, asked: Iterable[bytes]) -> bool:
     lessons = [words for words in LESSONS if words in said]
     lessons += filter(None, (read(said) for read in READERS))
     return bool(lessons) and any(words in said for said in map(_unquoted, asked) for words in lessons)
+
+
+def lasting(said: str) -> str:
+    """Give those words of a refusal that come again with it: many end with the id of the request, or the time."""
+    return " ".join(word for word in said.split() if not any(map(str.isdigit, word)))
 
 
 def _letters(document: bytes) -> str:

@@ -102,6 +102,16 @@ async def test_a_refusal_that_comes_again_teaches_nothing(openai: OpenAISite, mo
     assert first == last
 
 
+async def test_a_refusal_that_comes_again_under_another_id_teaches_nothing(openai: OpenAISite) -> None:
+    await openai.open()
+    for id_ in ("20261130041129887af3", "20261130041130012bc9"):
+        openai.fake.script.push(refusal(f"this model supports at most 2 completion tokens (request id: {id_})"))
+    with pytest.raises(UpstreamRejected):
+        await openai.ask(sampling=LIMITED)
+    await openai.ask(sampling=LIMITED)
+    assert [call.request.get(NEW, call.request.get(OLD)) for call in openai.calls] == [20, 2, 20]
+
+
 async def test_a_server_that_refuses_stream_options_is_asked_without(openai: OpenAISite) -> None:
     await openai.open()
     openai.fake.script.push(refusal("property 'stream_options' is unsupported"))
