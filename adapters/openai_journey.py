@@ -1,5 +1,7 @@
 """One request's way through OpenAI, or a server that speaks its API: a key, and one of two addresses."""
 
+from typing import Final
+
 from msgspec import field
 from msgspec.structs import replace
 
@@ -17,6 +19,8 @@ from gateway.dialects.outbound import OpenAIWritten
 from gateway.upstream import Answer, Call, Step
 
 __all__ = ["OpenAIBackend", "OpenAIJourney"]
+
+_VERBOSITIES: Final = ("low", "medium", "high")
 
 
 class OpenAIBackend(Backend[Credential], kw_only=True):
@@ -71,6 +75,8 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             self._backend.longest[self._model] = most
         if failure.cause == "effort_value" and (named := efforts_of(failure.error.message)):
             self._backend.efforts[self._model] = named
+        if failure.cause == "verbosity" and efforts_of(failure.error.message)[:3] == _VERBOSITIES:
+            failure.repeats = True  # the caller's value is none
         step = super()._anew(failure, rule)
         if failure.repeats:
             self._unlearn(failure)

@@ -124,6 +124,21 @@ async def test_the_name_of_a_beta(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_verbosity_that_there_is_none_of_takes_it_from_nobody_else(tmp_path: Path) -> None:
+    said = {
+        "message": "Invalid value: 'xhigh'. Supported values are: 'low', 'medium', and 'high'.",
+        "param": "verbosity",
+    }
+    asked = ASKED["openai-chat"] | {"model": "gpt-5"}
+    async with passing("openai-chat", tmp_path, retry={"attempts": 3}) as passed:
+        passed.raw.says(json.dumps({"error": said}).encode(), status=400, kind=JSON)
+        passed.raw.says(ANSWER, kind=JSON)
+        for verbosity in ("xhigh", "low"):
+            assert (await passed.post(json.dumps(asked | {"verbosity": verbosity}).encode())).status_code == 200
+    assert [json.loads(call.body).get("verbosity") for call in passed.raw.asked] == ["xhigh", None, "low"]
+
+
+@pytest.mark.anyio
 async def test_a_beta_that_a_refusal_repeats_is_left_out_for_nobody_else(tmp_path: Path) -> None:
     beta = "context-1m-2025-08-07"
     asked, said = ASKED["anthropic"], f"{beta} for the anthropic-beta header"
