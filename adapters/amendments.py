@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.adapters.echoes import lasting
 from gateway.adapters.failures import Cause, Failure, OfModel
+from gateway.adapters.latest import Latest
 from gateway.adapters.levels import LEVELS
 from gateway.adapters.room import room_of
 from gateway.dialects.gemini.request import GeminiTarget
@@ -214,7 +215,7 @@ class Lacks:
 
     def __init__(self) -> None:
         self._server = _NONE
-        self._models: dict[tuple[str, str], frozenset[Cause]] = {}  # "" = however it thinks
+        self._models = Latest[tuple[str, str], frozenset[Cause]]()  # "" = however it thinks
         self._shapes: deque[tuple[str, str]] = deque()  # the places in it that are about schemas
 
     def of(self, request: ir.Request) -> frozenset[Cause]:
@@ -254,7 +255,7 @@ class Lacks:
         if known is None:
             self._shapes.append(place)
         if len(self._shapes) > _SHAPES:
-            del self._models[self._shapes.popleft()]
+            self._models.pop(self._shapes.popleft(), None)
 
 
 def _place(request: ir.Request, cause: Cause) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from gateway import ir
 from gateway.adapters.amendments import without_force
 from gateway.adapters.anthropic_models import Traits, traits_of
 from gateway.adapters.failures import Cause
+from gateway.adapters.latest import Latest
 from gateway.adapters.levels import efforts_of
 from gateway.config import TranslateConfig
 from gateway.dialects.anthropic.edits import Own, pass_through
@@ -73,10 +74,10 @@ class Learnt:
 
     def __init__(self) -> None:
         self.abilities: Mapping[str, Abilities] = {}
-        self.limits: dict[str, int] = {}
-        self.efforts: dict[str, tuple[str, ...]] = {}
+        self.limits = Latest[str, int]()
+        self.efforts = Latest[str, tuple[str, ...]]()
         self.betas: frozenset[str] = frozenset()
-        self.unknown: dict[str, tuple[Path, ...]] = {}
+        self.unknown = Latest[str, tuple[Path, ...]]()
 
     def limit(self, model: str, said: str) -> None:
         """Take the limit that a refusal names."""

@@ -11,6 +11,7 @@ from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, ReadFailure, Rule
 from gateway.adapters.journey import Backend, PoolJourney
+from gateway.adapters.latest import Latest
 from gateway.adapters.levels import efforts_of
 from gateway.adapters.openai_apis import API, APIS, RESPONSES
 from gateway.adapters.openai_errors import is_error, longest, without_key
@@ -33,8 +34,8 @@ class OpenAIBackend(Backend[Credential], kw_only=True):
     read_made: ReadFailure
     api: API
     server: Server
-    longest: dict[str, int] = field(default_factory=dict[str, int])
-    efforts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    longest: dict[str, int] = field(default_factory=Latest[str, int])
+    efforts: dict[str, tuple[str, ...]] = field(default_factory=Latest[str, tuple[str, ...]])
 
 
 class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
