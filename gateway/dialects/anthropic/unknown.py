@@ -6,7 +6,7 @@ The path is pydantic's: with an index for each list, and a tag such as `custom` 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 from gateway import ir
@@ -42,12 +42,21 @@ def without_field(value: object, path: Path, at: str, places: list[str]) -> obje
     if not is_object(value):
         return value
     name, rest = path[0], path[1:]
+    if rest and at and _is_tag(name, value):
+        return without_field(value, rest, at, places)
     if name not in value:
-        return without_field(value, rest, at, places) if rest else value  # it is a tag
+        return value
     if rest:
         return {**value, name: without_field(value[name], rest, f"{at}.{name}".lstrip("."), places)}
     places.append(f"{at}.{name}".lstrip("."))
     return {key: one for key, one in value.items() if key != name}
+
+
+def _is_tag(name: str, value: Mapping[str, object]) -> bool:
+    """Tell whether a path names the kind of what stands here: by its type, or as a server calls it in its own code."""
+    if "type" in value and name.islower():
+        return value["type"] == name
+    return name not in value
 
 
 def lost(places: list[str]) -> Iterator[ir.Loss]:
