@@ -20,7 +20,7 @@ from gateway import ir
 from gateway.adapters.amendments import Write
 from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.anthropic_errors import is_error
-from gateway.adapters.anthropic_writing import Learnt
+from gateway.adapters.anthropic_writing import MOST_UNKNOWN, Learnt
 from gateway.adapters.credential import Credential
 from gateway.adapters.echoes import lasting
 from gateway.adapters.failures import Failure, Rule
@@ -172,8 +172,10 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
             learnt.limit(self._model, said)
         if failure.cause == "effort_value":
             learnt.level(self._model, said)
-        if failure.cause == "unknown" and not learnt.field(self._model, said):
-            return None
+        if failure.cause == "unknown":
+            too_many = self._counts["tries", "unknown"] > MOST_UNKNOWN
+            if too_many or not learnt.field(self._model, said):
+                return None
         step = super()._anew(failure, rule)
         if failure.repeats:
             self._unlearn(failure)

@@ -36,9 +36,9 @@ from gateway.dialects.anthropic.unknown import lost as lost_with
 from gateway.dialects.renaming import counts_calls
 from gateway.upstream import ModelInfo
 
-__all__ = ["Learnt", "Writer"]
+__all__ = ["MOST_UNKNOWN", "Learnt", "Writer"]
 
-_MOST_UNKNOWN: Final = 16  # fields of one model
+MOST_UNKNOWN: Final = 16  # fields of one model, and of one request
 _LONGER: Final = "output-"  # betas with which an answer may be longer than a list says
 _UNNAMED: Final = "invalid beta flag"
 # what Amazon Bedrock documents, and takes from Claude Code
@@ -95,8 +95,8 @@ class Learnt:
     def field(self, model: str, said: str) -> bool:
         """Take the field that a refusal names; False when it can only be the caller's to leave out."""
         path, known = unknown_field(said), self.unknown.get(model, ())
-        if path is not None and path not in known and len(known) < _MOST_UNKNOWN:
-            self.unknown[model] = known = (*known, path)
+        if path is not None and path not in known:
+            self.unknown[model] = known = (*known, path)[-MOST_UNKNOWN:]
         return path in known
 
     def unlearn(self, model: str, cause: Cause, said: str) -> None:

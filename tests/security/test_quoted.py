@@ -162,6 +162,25 @@ async def test_a_field_of_one_kind_of_content_is_left_out_there_alone(tmp_path: 
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("fields", "calls"), [(1, 2), (20, 17)])
+async def test_the_made_up_fields_of_one_caller_leave_room_for_those_of_others(
+    tmp_path: Path, fields: int, calls: int
+) -> None:
+    async with passing("anthropic", tmp_path, retry={"attempts": 3}) as passed:
+        for first in range(0, 20, fields):
+            names = [f"a{number}" for number in range(first, first + fields)]
+            passed.raw.answers.clear()
+            for name in names:
+                words = f"metadata.{name}.ttl: Extra inputs are not permitted"
+                passed.raw.says(refusal(words), status=400, kind=JSON)
+            passed.raw.says(refusal("bad"), status=400, kind=JSON)
+            before = len(passed.raw.asked)
+            asked = ASKED["anthropic"] | {"metadata": {name: {"ttl": 1} for name in names}}
+            await passed.post(json.dumps(asked).encode())
+            assert len(passed.raw.asked) - before == calls
+
+
+@pytest.mark.anyio
 async def test_a_beta_that_a_refusal_repeats_is_left_out_for_nobody_else(tmp_path: Path) -> None:
     beta = "context-1m-2025-08-07"
     asked, said = ASKED["anthropic"], f"{beta} for the anthropic-beta header"
