@@ -42,6 +42,7 @@ _SAMPLING: Final = ("temperature", "top_p", "top_k", "max_tokens")
 _defaults: Final = attrgetter(*_SAMPLING)
 _NO_DEFAULTS: Final = (None,) * len(_SAMPLING)
 _BUILTIN: Final = {"google_search": "web_search"}
+_SHOWN: Final = ir.Reasoning(mode="auto", visible=True)  # a Gemini caller's `includeThoughts` alone: no amount
 # What a model takes of it is the codec's business: the most it may think, the least where it cannot stop.
 _THINKING: Final[Mapping[str, ir.Reasoning]] = {
     "max": ir.Reasoning(mode="level", level="max", visible=True),
@@ -180,13 +181,17 @@ def _varied(request: ir.Request, suffixes: tuple[str, ...], case: _Case) -> ir.R
             if not any(tool.builtin == builtin for tool in tools):
                 tools += (ir.Tool(name=builtin, builtin=builtin, path="model"),)
                 case.note("tools", builtin, "models", "variant", suffix)
-        if variant.thinking is not None and reasoning.mode == "unset":
+        if variant.thinking is not None and (reasoning.mode == "unset" or _only_shown(reasoning, case)):
             wanted = _THINKING[variant.thinking]
             reasoning = replace(wanted, visible=False) if reasoning.visible is False else wanted
             case.note("thinking", variant.thinking, "models", "variant", suffix)
         elif variant.thinking is not None:
             case.note("thinking", "already as asked for", "models", "variant", suffix)
     return replace(request, tools=tools, reasoning=reasoning)
+
+
+def _only_shown(reasoning: ir.Reasoning, case: _Case) -> bool:
+    return case.dialect == "gemini" and reasoning == _SHOWN
 
 
 def _sampling(sampling: ir.Sampling, case: _Case) -> dict[str, object]:

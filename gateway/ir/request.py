@@ -236,7 +236,8 @@ class Sampling(Struct, gc=False, frozen=True, kw_only=True):
 class Reasoning(Struct, gc=False, frozen=True, kw_only=True):
     """How much the model may think.
 
-    `mode`: unset (the caller said nothing), off, auto, level (`level`), budget (`budget` tokens).
+    `mode`: unset (the caller said nothing), off, auto (`budget` -1: in so many words), level (`level`), budget
+    (`budget` tokens).
     `visible`: whether the caller wants to read the thoughts; None = said nothing.
     `include`: whether the upstream is to send them; None = as `visible`.
     `display`: omitted = an Anthropic caller wants thinking blocks without their words, for the signatures.

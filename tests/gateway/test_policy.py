@@ -241,6 +241,27 @@ def test_their_own_thinking_goes_before_the_suffix() -> None:
     assert body_of(own(said, "-nothinking", reasoning=asked)) == said
 
 
+@pytest.mark.parametrize(
+    ("suffix", "config"),
+    [
+        ("-nothinking", {"includeThoughts": False, "thinkingBudget": 0}),
+        ("-maxthinking", {"includeThoughts": True, "thinkingBudget": 24576}),
+    ],
+)
+def test_a_caller_who_only_wants_to_see_thoughts_leaves_how_many_to_the_suffix(suffix: str, config: Any) -> None:
+    """S4-39, S4-40: as Gemini CLI asks for a model whose name it does not know"""
+    said = CONTENTS | {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
+    shown = ir.Reasoning(mode="auto", visible=True)
+    assert body_of(own(said, suffix, reasoning=shown))["generationConfig"]["thinkingConfig"] == config
+
+
+@pytest.mark.parametrize("suffix", ["-nothinking", "-maxthinking"])
+def test_a_budget_that_is_left_to_the_model_goes_before_the_suffix(suffix: str) -> None:
+    said = CONTENTS | {"generationConfig": {"thinkingConfig": {"includeThoughts": True, "thinkingBudget": -1}}}
+    asked = ir.Reasoning(mode="auto", budget=-1, visible=True)
+    assert body_of(own(said, suffix, reasoning=asked)) == said
+
+
 def test_what_only_this_dialect_carries_goes_along_with_a_suffix() -> None:
     only = ir.Loss("cachedContent", "stays at Google", "content")
     assert body_of(own(CONTENTS | {"cachedContent": "c"}, "-search", only=only))["cachedContent"] == "c"

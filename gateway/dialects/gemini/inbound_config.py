@@ -205,8 +205,10 @@ def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
         return ir.Reasoning(mode="auto" if visible else "unset", visible=visible)
     if budget == 0 and visible:
         place.lose("includeThoughts", "there are none: the budget is 0")
-    if budget <= 0:
-        return ir.Reasoning(mode="auto" if budget < 0 else "off", visible=visible and budget < 0)
+    if budget < 0:
+        return ir.Reasoning(mode="auto", budget=budget, visible=visible)
+    if budget == 0:
+        return ir.Reasoning(mode="off", visible=False)
     return ir.Reasoning(mode="budget", budget=budget, visible=visible)
 
 

@@ -115,7 +115,7 @@ def test_the_newer_form_without_a_schema(text: Any, output: ir.Output) -> None:
         ({"includeThoughts": False}, ir.Reasoning(visible=False)),
         ({"thinkingBudget": 0}, ir.Reasoning(mode="off", visible=False)),
         ({"thinkingBudget": 0, "includeThoughts": True}, ir.Reasoning(mode="off", visible=False)),
-        ({"thinking_budget": -1}, ir.Reasoning(mode="auto", visible=False)),
+        ({"thinking_budget": -1}, ir.Reasoning(mode="auto", budget=-1, visible=False)),
         ({"thinkingBudget": "512", "include_thoughts": True}, ir.Reasoning(mode="budget", budget=512, visible=True)),
         ({"thinkingLevel": "HIGH"}, ir.Reasoning(mode="level", level="high", visible=False)),
         ({"thinkingLevel": "low", "includeThoughts": True}, ir.Reasoning(mode="level", level="low", visible=True)),
