@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path, PurePath
+from time import sleep
 from typing import Final
 
 if sys.platform != "win32":
@@ -43,6 +44,8 @@ _MODE: Final = 0o600
 _DAY: Final = timedelta(days=1)
 _AGAIN: Final = timedelta(hours=1)
 _LOOK: Final = timedelta(seconds=1)
+_LOOKS: Final = 3
+_MOMENT_S: Final = 0.001
 
 
 def path_of(file: str, folder: Path, now: Callable[[], datetime] = datetime.now) -> Path:
@@ -118,8 +121,12 @@ class LogFile:
         if not os.fstat(self._file).st_size:  # so is a pipe, which nobody may read here
             return False
         with suppress(OSError), self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read() != b"\n"
+            for _ in range(_LOOKS):
+                file.seek(-1, os.SEEK_END)
+                if file.read() == b"\n":
+                    return False
+                sleep(_MOMENT_S)  # another process may be writing it: of two pages the first is seen before the second
+            return True
         return False
 
     def _begun(self) -> datetime:

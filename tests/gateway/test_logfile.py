@@ -282,6 +282,22 @@ def test_others_follow_to_the_new_file(opened: Callable[..., LogFile], clock: Cl
     }
 
 
+def test_a_line_that_another_process_is_writing_is_not_torn(
+    opened: Callable[..., LogFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "logs" / "gateway.log"
+    path.parent.mkdir()
+    path.write_bytes(b"the first")
+
+    def goes_on(_: float) -> None:
+        with path.open("ab") as other:
+            other.write(b" and the second page\n")
+
+    monkeypatch.setattr("gateway.logfile.sleep", goes_on)
+    opened().write(b"mine")
+    assert texts(tmp_path) == {"logs/gateway.log": "the first and the second page\nmine\n"}
+
+
 def _write_many(folder: Path, name: str, days: int) -> None:
     clock = Clock()
     file = LogFile("gateway.log", "", 0, folder, clock)
