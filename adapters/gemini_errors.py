@@ -28,7 +28,7 @@ from gateway.adapters.failures import (
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamRateLimited, UpstreamUnavailable
 
-__all__ = ["OF_KEY", "RULES", "astray", "of_named", "read_failure"]
+__all__ = ["OF_KEY", "RULES", "astray", "of_named", "oversized", "read_failure"]
 
 RULES: Final[Rules] = {
     **KEYED,
@@ -38,6 +38,7 @@ RULES: Final[Rules] = {
     "service": Rule(mark="disable", words="API not enabled in its project", others=math.inf, always=True),
     "resource": Rule(others=math.inf, always=True),  # whose it is may have been seen by another process, or before
     "keyless": Rule(),
+    "oversized": Rule(others=math.inf, always=True),  # another key may be of a higher tier
 }
 OF_KEY: Final[frozenset[Cause]] = frozenset({"key", "banned"})  # whatever it is asked for
 
@@ -124,6 +125,14 @@ def astray(failure: Failure, body: bytes) -> Failure:
     if "model" in details.message.lower() and not body.lstrip().startswith(b"<"):  # pages repeat the path
         return failure
     return Failure(UpstreamUnavailable(f"{_ADDRESS}: {details.message or failure.status}"), "address", status=404)
+
+
+def oversized(failure: Failure, body: bytes, tokens: Callable[[], int]) -> Failure:
+    """Tell where a prompt of so many tokens is more than a minute's, however little is used: the key serves others."""
+    if failure.cause != "rate_limit" or not 0 < read_details(body).most_read < tokens():
+        return failure
+    failure.error.retry_after, failure.error.headers = None, {"x-should-retry": "false"}
+    return Failure(failure.error, "oversized", status=failure.status, reason=failure.reason)
 
 
 def _told(cause: Cause, said: str) -> GatewayError:

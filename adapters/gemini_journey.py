@@ -1,17 +1,19 @@
 """One request's way through the Gemini API: an API key, and the model in the path."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure
-from gateway.adapters.gemini_errors import astray, of_named
+from gateway.adapters.gemini_errors import astray, of_named, oversized
 from gateway.adapters.gemini_owners import Owners, named_in, referred_to, refers
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.dialects.gemini.request import Written
+from gateway.ir.estimate import estimate
 from gateway.upstream import Answer, Call
 
 __all__ = ["GeminiBackend", "GeminiJourney", "model_path"]
@@ -58,7 +60,8 @@ class GeminiJourney(PoolJourney[Credential, Written]):
 
     def _read_failure(self, status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
         named = self._model.startswith(_TUNED) or refers(bytes(self.body()))
-        return astray((of_named if named else self._backend.read_failure)(status, body, headers, now), body)
+        failure = (of_named if named else self._backend.read_failure)(status, body, headers, now)
+        return astray(oversized(failure, body, partial(estimate, self.request)), body)
 
 
 def model_path(model: str) -> str:

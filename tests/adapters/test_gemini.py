@@ -132,6 +132,17 @@ async def test_a_used_up_quota_lets_the_key_rest_for_that_model(gemini: GeminiSi
     assert await gemini.ask() == "hi"
 
 
+async def test_a_prompt_that_is_more_than_a_minute_s_tokens_lets_no_key_rest(gemini: GeminiSite) -> None:
+    pool = await gemini.open("key-1", "key-2")
+    for key in ("key-1", "key-2"):
+        gemini.fail("429_tokens_per_minute", token=key)
+    with pytest.raises(UpstreamRateLimited) as refused:
+        await gemini.ask("words " * 200_000)
+    assert (refused.value.retry_after, refused.value.headers) == (None, {"x-should-retry": "false"})
+    assert gemini.seen() == [("key-1", 429), ("key-2", 429)]
+    assert [key.cooling for key in pool.credentials] == [{}, {}]
+
+
 async def test_a_days_quota_lasts_to_midnight_in_california_whatever_the_delay_says(gemini: GeminiSite) -> None:
     await gemini.open()
     gemini.fail("429_per_day")

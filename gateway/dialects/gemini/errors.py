@@ -27,13 +27,15 @@ __all__ = ["Details", "duration", "header_wait", "mask", "read_details", "read_e
 
 _MAX_MESSAGE: Final = 2000
 _MAX_SNIPPET: Final = 200
+_DIGITS: Final = 16
 _SHORTEST_NAME: Final = 6  # as long as a project's id is at least; a shorter one may be any word
 
 
 class Details(Struct, frozen=True, kw_only=True):
     """What an error body says, for tables that act on it.
 
-    `reason`, `domain`, `metadata`: of ErrorInfo. `quota_ids`: of QuotaFailure. `links`: of Help, description → URL.
+    `reason`, `domain`, `metadata`: of ErrorInfo. `quota_ids`: of QuotaFailure. `most_read`: the tokens of prompts that
+    its quota allows in a minute, 0 = it is about something else. `links`: of Help, description → URL.
     `delay_s`: how long to wait, `reset_at`: until when (Unix seconds). Only `message` is masked.
     """
 
@@ -44,6 +46,7 @@ class Details(Struct, frozen=True, kw_only=True):
     domain: str = ""
     metadata: dict[str, str] = {}
     quota_ids: tuple[str, ...] = ()
+    most_read: int = 0
     links: dict[str, str] = {}
     validation_url: str | None = None
     delay_s: float | None = None
@@ -112,6 +115,7 @@ def read_details(body: bytes) -> Details:
     parts = [part for raw in found.details or () if (part := read(raw, _DETAIL)) is not None]
     info = next((part for part in parts if part.reason), _Detail())
     metadata = {key: value for key, value in (info.metadata or {}).items() if isinstance(value, str)}
+    quotas = [quota for part in parts for quota in part.violations or ()]
     links = {link.description: link.url for part in parts for link in part.links or ()}
     return Details(
         code=found.code,
@@ -120,7 +124,8 @@ def read_details(body: bytes) -> Details:
         reason=info.reason or "",
         domain=_STRAY.sub("", info.domain or ""),
         metadata=metadata,
-        quota_ids=tuple(quota.id or quota.metric for part in parts for quota in part.violations or ()),
+        quota_ids=tuple(quota.id or quota.metric for quota in quotas),
+        most_read=next((int(quota.value) for quota in quotas if _of_prompts(quota)), 0),
         links=links,
         validation_url=metadata.get("validation_url") or _validation_link(info.reason, links),
         delay_s=_delay(parts, metadata),
@@ -175,6 +180,12 @@ class _Link(Struct):
 class _Quota(Struct):
     id: str = field(default="", name="quotaId")
     metric: str = field(default="", name="quotaMetric")
+    value: str = field(default="", name="quotaValue")
+
+
+def _of_prompts(quota: _Quota) -> bool:
+    words = quota.id.lower()
+    return "inputtokens" in words and "perminute" in words and quota.value.isdecimal() and len(quota.value) < _DIGITS
 
 
 class _Detail(Struct):
