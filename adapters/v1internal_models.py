@@ -129,7 +129,7 @@ def read_models(body: bytes) -> Catalogue:
     renamed |= {
         old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id
     }
-    return Catalogue(shown, renamed)
+    return Catalogue(_some(shown), renamed)
 
 
 def read_quota(body: bytes, now: float) -> dict[str, Quota]:
@@ -167,9 +167,13 @@ def read_bucket_models(body: bytes) -> Catalogue:
     """Read from the same answer which models there are, as it is the other client's only list; ValueError."""
     names = [bucket.model_id for bucket in require(body, _BUCKETS).buckets if bucket.model_id]
     models = {name: SHIPPED.get(name) or ModelInfo(id=name) for name in names if not name.startswith(_INTERNAL)}
+    return Catalogue(_some(models))
+
+
+def _some(models: dict[str, ModelInfo]) -> dict[str, ModelInfo]:
     if not models:
         raise ValueError("its list has no models")
-    return Catalogue(models)
+    return models
 
 
 def _quota(left: _Left, now: float, *, group: bool = False) -> Quota | None:

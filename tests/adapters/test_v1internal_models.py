@@ -76,6 +76,15 @@ def test_a_list_that_cannot_be_read_is_a_value_error(body: bytes) -> None:
         read_models(body)
 
 
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"models": {}}', b'{"models": {"tab_x": {"displayName": "tab_x"}, "unnamed": {}}}']
+)
+def test_an_answer_without_a_model_for_anybody_is_no_list(body: bytes) -> None:
+    """S0-41, C16: the shipped table, or the last list, knows more"""
+    with pytest.raises(ValueError, match="its list has no models"):
+        read_models(body)
+
+
 async def test_configured_models_are_the_list_with_what_is_known_of_them(site: Site) -> None:
     adapter = await site.open(models=["gemini-3-flash", "brand-new"])
     assert list(adapter.models()) == ["gemini-3-flash", "brand-new"]
