@@ -180,12 +180,12 @@ class _Link(Struct):
 class _Quota(Struct):
     id: str = field(default="", name="quotaId")
     metric: str = field(default="", name="quotaMetric")
-    value: str = field(default="", name="quotaValue")
+    value: str | int = field(default="", name="quotaValue")
 
 
 def _of_prompts(quota: _Quota) -> bool:
-    words = quota.id.lower()
-    return "inputtokens" in words and "perminute" in words and quota.value.isdecimal() and len(quota.value) < _DIGITS
+    words, most = quota.id.lower(), str(quota.value)
+    return "inputtokens" in words and "perminute" in words and most.isdecimal() and len(most) < _DIGITS
 
 
 class _Detail(Struct):
