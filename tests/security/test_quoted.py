@@ -139,14 +139,20 @@ async def test_a_verbosity_that_there_is_none_of_takes_it_from_nobody_else(tmp_p
 
 
 @pytest.mark.anyio
-async def test_a_field_of_one_kind_of_content_is_left_out_there_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "thought",
+    [
+        {"type": "thinking", "thinking": "Hm.", "signature": "x"},
+        {"type": "redacted_thinking", "data": "x"},
+    ],
+)
+async def test_a_field_of_one_kind_of_content_is_left_out_there_alone(tmp_path: Path, thought: dict[str, Any]) -> None:
     marked = {"cache_control": {"type": "ephemeral"}}
-    thought = {"type": "thinking", "thinking": "Hm.", "signature": "x"}
     said = [{"role": "user", "content": [{"type": "text", "text": "hi", **marked}]}]
     other = {"model": "m", "max_tokens": 9, "messages": said}
     messages = [*said, {"role": "assistant", "content": [thought | marked, {"type": "text", "text": "a"}]}, *said]
     async with passing("anthropic", tmp_path, retry={"attempts": 3}) as passed:
-        words = "messages.1.content.0.thinking.cache_control: Extra inputs are not permitted"
+        words = f"messages.1.content.0.{thought['type']}.cache_control: Extra inputs are not permitted"
         passed.raw.says(refusal(words), status=400, kind=JSON)
         passed.raw.says(refusal("bad"), status=400, kind=JSON)
         await passed.post(json.dumps(other | {"messages": messages}).encode())
