@@ -281,10 +281,11 @@ class NativeCalls:
         named = context.requested_model.removeprefix(FOLDER)
         if way.model or not named:
             return way
-        with suppress(ModelNotFound, ModelsAwaited):
-            led = (one for one in self._chain(named, context.principal) if one.adapter is way.adapter)
-            if (same := next(led, None)) is not None:
-                return same._replace(model="", about=same.model)
+        for name in (named, f"{way.adapter.name}/{named}"):  # by the rules, else as the upstream itself has it
+            with suppress(ModelNotFound, ModelsAwaited):
+                led = (one for one in self._chain(name, context.principal) if one.adapter is way.adapter)
+                if (same := next(led, None)) is not None:
+                    return same._replace(model="", about=same.model)
         return way._replace(about=named)
 
     def _any(self, model: str) -> Iterator[_Way]:

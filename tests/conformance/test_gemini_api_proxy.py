@@ -435,3 +435,17 @@ async def test_a_model_of_a_body_that_no_rule_knows_is_a_matter_for_the_upstream
         response = await google.http.post("/v1beta/cachedContents", json=asked)
     assert (response.status_code, "is not served here" in response.text) == (404, False)
     assert fake_gemini.requests[-1].body == asked
+
+
+async def test_a_suffix_stays_here_where_another_upstream_is_the_first_to_list_the_model(
+    fake_gemini: FakeGemini, tmp_path: Path
+) -> None:
+    """S4-71: Code Assist has no caches, so the call goes on to the upstream that has them"""
+    fake_gemini.caches.least_tokens = 1
+    asked = {"model": f"models/{GEMINI_2}-search", "contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    config = settings(fake_gemini, tmp_path)
+    config["upstream"] = V1INTERNAL | config["upstream"]
+    async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url) as http:
+        response = await http.post("/v1beta/cachedContents", json=asked)
+    assert response.status_code == 200, response.text
+    assert fake_gemini.requests[-1].body["model"] == f"models/{GEMINI_2}"
