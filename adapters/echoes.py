@@ -27,7 +27,7 @@ def repeats(refusal: bytes, asked: Iterable[bytes]) -> bool:
     """Tell whether a refusal has such words, and what was asked has them, too."""
     said = _letters(refusal)
     costly = [words for words in (_OTHER.sub("", each) for each in COSTLY) if words in said]
-    return bool(costly) and any(words in _letters(one) for one in asked for words in costly)
+    return bool(costly) and any(words in one for one in map(_letters, asked) for words in costly)
 
 
 def repeats_lesson(refusal: bytes, asked: Iterable[bytes]) -> bool:
@@ -35,7 +35,7 @@ def repeats_lesson(refusal: bytes, asked: Iterable[bytes]) -> bool:
     said = _unquoted(refusal)
     lessons = [words for words in LESSONS if words in said]
     lessons += filter(None, (read(said) for read in READERS))
-    return bool(lessons) and any(words in said for said in map(_unquoted, asked) for words in lessons)
+    return bool(lessons) and any(words in one for one in map(_unquoted, asked) for words in lessons)
 
 
 def lasting(said: str) -> str:
