@@ -240,7 +240,7 @@ class Lacks:
         """Forget a refusal that was about something else."""
         if _UNKNOWN in said.lower():
             self._server -= {cause}
-        elif (place := _place(request, cause)) in self._models and place is not None:
+        elif (place := _place(request, cause)) is not None and place in self._models:
             self._models[place] -= {cause}
 
     def forget(self, request: ir.Request) -> None:
@@ -322,8 +322,8 @@ class Draft(Generic[_W]):
             return False  # what was refused stands elsewhere
         if teaches:
             self._lacks.note(request, cause, said)
-            self._noted = (*(self._noted if lasting(said) == self._said else ()), (request, cause))
-            self._said = lasting(said)
+            before, self._said = self._said, lasting(said)
+            self._noted = (*(self._noted if before == self._said else ()), (request, cause))
         self._request, self._without, self.written = request, amended, written
         return True
 

@@ -176,10 +176,7 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
             too_many = self._counts["tries", "unknown"] > MOST_UNKNOWN
             if too_many or not learnt.field(self._model, said):
                 return None
-        step = super()._anew(failure, rule)
-        if failure.repeats:
-            self._unlearn(failure)
-        return step
+        return super()._anew(failure, rule)
 
     def _without_betas(self, failure: Failure) -> Step | None:
         """Ask without the betas that a refusal is about; what comes again is about something else."""

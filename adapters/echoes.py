@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["COSTLY", "LESSONS", "OF_CREDENTIAL", "READERS", "lasting", "repeats", "repeats_lesson"]
+__all__ = ["COSTLY", "LESSONS", "OF_CREDENTIAL", "READERS", "lasting", "repeats"]
 
 OF_CREDENTIAL: Final = frozenset({"key", "banned", "quota"})  # causes that disable one, or let it rest
 COSTLY: Final = set[str]()  # the words of all upstreams that cost a credential, in lower case
@@ -23,19 +23,16 @@ _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def repeats(refusal: bytes, asked: Iterable[bytes]) -> bool:
-    """Tell whether a refusal has such words, and what was asked has them, too."""
-    said = _letters(refusal)
-    costly = [words for words in (_OTHER.sub("", each) for each in COSTLY) if words in said]
-    return bool(costly) and any(words in one for one in map(_letters, asked) for words in costly)
-
-
-def repeats_lesson(refusal: bytes, asked: Iterable[bytes]) -> bool:
-    """Tell whether a refusal has words of a lesson, and what was asked has them, too."""
-    said = _unquoted(refusal)
-    lessons = [words for words in LESSONS if words in said]
-    lessons += filter(None, (read(said) for read in READERS))
-    return bool(lessons) and any(words in one for one in map(_unquoted, asked) for words in lessons)
+def repeats(cause: str, refusal: bytes, asked: Iterable[bytes]) -> bool:
+    """Tell whether a refusal has words that mean such a cause, and what was asked has them, too."""
+    plain = _letters if cause in OF_CREDENTIAL else _unquoted  # without signs a lesson may be any request's own form
+    said = plain(refusal)
+    if cause in OF_CREDENTIAL:
+        known = [_OTHER.sub("", words) for words in COSTLY]
+    else:
+        known = [*LESSONS, *(read(said) for read in READERS)]
+    found = [words for words in known if words and words in said]
+    return bool(found) and any(words in one for one in map(plain, asked) for words in found)
 
 
 def lasting(said: str) -> str:

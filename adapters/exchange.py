@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway import __version__
-from gateway.adapters.echoes import OF_CREDENTIAL, repeats, repeats_lesson
-from gateway.adapters.failures import AMENDED, Cause, Failure, ReadFailure, own_words, unreachable
+from gateway.adapters.echoes import OF_CREDENTIAL, repeats
+from gateway.adapters.failures import AMENDED, Failure, ReadFailure, own_words, unreachable
 from gateway.clock import Clock
 from gateway.dialects.passage import payloads
 from gateway.errors import UpstreamUnavailable
@@ -52,15 +52,11 @@ async def begin(
     failure = _failure(response.status, refusal, response.headers, read_failure, clock)
     if response.status in _OF_REQUEST and (failure.cause in OF_CREDENTIAL or failure.cause in AMENDED):
         asked = (url.encode(), *map(str.encode, headers.values()), body)
-        failure.repeats = await apart(len(body) > LONG_BYTES, _repeats, failure.cause, refusal, asked)
+        failure.repeats = await apart(len(body) > LONG_BYTES, repeats, failure.cause, refusal, asked)
     if failure.status is None or failure.status // 100 == response.status // 100:  # else its words fit another status
         failure.own = own_words(refusal)
     failure.again = _AGAIN.get(response.headers.get("x-should-retry", "").strip().lower())
     raise failure
-
-
-def _repeats(cause: Cause, refusal: bytes, asked: tuple[bytes, ...]) -> bool:
-    return repeats(refusal, asked) if cause in OF_CREDENTIAL else repeats_lesson(refusal, asked)
 
 
 def _said(refusal: bytes) -> bytes:

@@ -361,7 +361,7 @@ _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
 
 class Causes(Struct, frozen=True):
-    """How an upstream says what is wrong: its own reasons, (status, words in small letters), and mere statuses."""
+    """How an upstream says what is wrong: its reasons, (status, words in lower case, unquoted), and mere statuses."""
 
     reasons: Mapping[str, Cause]
     words: tuple[tuple[frozenset[int], str, Cause], ...]

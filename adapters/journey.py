@@ -315,11 +315,11 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if self._lease is None:
             return None
         if "body" in rule.renew:
-            if self._draft.amend(failure):
-                return Step(counted=False)
-            if self._draft.unlearn(failure.error.message):  # it may have repeated words of the request
+            amended = self._draft.amend(failure)
+            comes_again = not amended and self._draft.unlearn(failure.error.message)
+            if comes_again or failure.repeats:
                 self._unlearn(failure)
-            return None
+            return Step(counted=False) if amended else None
         credential = self._lease.credential
         for what in rule.renew:
             if (credential.id, what) not in self._renewed:

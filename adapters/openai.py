@@ -42,6 +42,7 @@ from gateway.dialects.outbound import (
     DRAWING,
     IDENTITY,
     ITEM_METADATA,
+    NOT_SUPPORTED,
     REMNANTS,
     RESTING,
     RESULTS,
@@ -120,7 +121,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "verbosity": "this model accepts only its default",
     "identity": "this upstream does not support it",
     "asides": "this upstream does not support it",
-    "retention": "this model does not support it",
+    "retention": NOT_SUPPORTED,
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _NO_EFFORT: Final[frozenset[Cause]] = frozenset({"effort"})

@@ -79,8 +79,6 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         if failure.cause == "verbosity" and efforts_of(failure.error.message)[:3] == _VERBOSITIES:
             failure.repeats = True  # the caller's value is none
         step = super()._anew(failure, rule)
-        if failure.repeats:
-            self._unlearn(failure)
         self._follow()
         return step
 

@@ -16,6 +16,7 @@ __all__ = [
     "DRAWING",
     "IDENTITY",
     "ITEM_METADATA",
+    "NOT_SUPPORTED",
     "REFUSED",
     "REMNANTS",
     "RESTING",
@@ -78,6 +79,7 @@ ADDED_TOOLS: Final = "additional_tools"
 UPDATES: Final = "configuration_update"
 ITEM_METADATA: Final = "internal_chat_message_metadata_passthrough"
 THOUGHT_PARTS: Final = ("thinking", "reasoning")  # types of parts, as Mistral and Databricks have them among the words
+NOT_SUPPORTED: Final = "this model does not support it"
 TEXT_ONLY: Final = "this upstream responds with text only"
 UNDESCRIBED: Final = "descriptions"  # stands for those of tools that say nothing
 WHOLE_ITEMS: Final = "whole items"  # stands for what items of an input leave out, which OpenAI fills in

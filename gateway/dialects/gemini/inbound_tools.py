@@ -15,11 +15,11 @@ from gateway.errors import UndeclaredTool
 from . import inbound_wire as wire
 from .inbound_schema import schema_of
 
-__all__ = ["read_choice", "read_tools"]
+__all__ = ["BUILTIN", "read_choice", "read_tools"]
 
 _FUNCTIONS: Final = "functionDeclarations"
 # The others have no common name; who knows them does so by Google's.
-_BUILTIN: Final = {
+BUILTIN: Final = {
     "googleSearch": "web_search",
     "googleSearchRetrieval": "web_search",
     "urlContext": "web_fetch",
@@ -94,7 +94,7 @@ def _read(raw: Raw, place: Place) -> Iterator[ir.Tool]:
             if any(wire.items(value, at)):
                 raise at.refuse(_REFUSED[kind])
         else:
-            builtin = _BUILTIN.get(kind, kind)
+            builtin = BUILTIN.get(kind, kind)
             options = list[ir.Option]()
             for key, given in wire.fields_of(value, at).items():
                 if builtin == "web_search" and key == _EXCLUDED:

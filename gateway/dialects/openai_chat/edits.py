@@ -26,6 +26,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.outbound import (
     ATTACHED,
+    NOT_SUPPORTED,
     REFUSED,
     REMNANTS,
     RESTING,
@@ -78,7 +79,6 @@ _THOUGHTS: Final = (
     "images",
 )
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
-_NOT_SUPPORTED: Final = "this model does not support it"
 _ALWAYS: Final = "this model cannot be told not to think"
 _OFF: Final = (("type", "disabled"), ("enabled", False), ("effort", "none"))
 _NOT_THERE: Final = "this upstream accepts back only its own items"
@@ -131,7 +131,7 @@ def _refused(words: _Words) -> None:
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
             if severity is not None:
-                words.lose(name, _NOT_SUPPORTED, severity)
+                words.lose(name, NOT_SUPPORTED, severity)
 
 
 def _lower(words: _Words) -> None:
@@ -152,7 +152,7 @@ def _count_only(words: _Words) -> None:
     if others:
         words.put(_OPTIONS, {name: value for name, value in options.items() if name == _USAGE})
         for name in others:
-            words.lose(f"{_OPTIONS}.{name}", _NOT_SUPPORTED)
+            words.lose(f"{_OPTIONS}.{name}", NOT_SUPPORTED)
 
 
 def _spell(words: _Words) -> None:
@@ -166,7 +166,7 @@ def _spell(words: _Words) -> None:
     if effort is not None:
         words.put(_EFFORT, effort)
     if reason or words.request.reasoning.mode == "unset":
-        words.lose(given[0], reason or _NOT_SUPPORTED)
+        words.lose(given[0], reason or NOT_SUPPORTED)
 
 
 def _rouse(words: _Words) -> None:

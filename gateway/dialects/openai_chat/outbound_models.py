@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gateway import ir
 from gateway.dialects.gemini.thinking import BUDGETS, nearest
-from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.outbound import NOT_SUPPORTED, OpenAITarget
 
 __all__ = ["Abilities", "abilities_of", "effort_of", "named_effort"]
 
@@ -107,7 +107,7 @@ def effort_of(
 def named_effort(reasoning: ir.Reasoning, target: OpenAITarget) -> tuple[str | None, str]:
     """Give the effort to send to a model that has named those it takes; None: none at all, and why."""
     effort, reason = effort_of(reasoning, abilities_of(target.model), plain=True, named=target.efforts)
-    return effort, reason or ("" if effort else "this model does not support it")
+    return effort, reason or ("" if effort else NOT_SUPPORTED)
 
 
 def _wanted(reasoning: ir.Reasoning) -> str | None:

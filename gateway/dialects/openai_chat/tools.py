@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType, structs
 
 from gateway import ir
+from gateway.dialects.gemini.inbound_tools import BUILTIN
 from gateway.dialects.known import Closed, understood
 from gateway.dialects.place import Place
 from gateway.dialects.raw import FIELDS, read
@@ -31,7 +32,6 @@ __all__ = [
 LEGACY: Final = "functions["  # how the path of a tool from the older `functions` begins
 
 _FREE_FORM: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
-_SERVICES: Final = {"google_search": "web_search", "url_context": "web_fetch", "code_execution": "code_execution"}
 _TEXT: Final = re.compile(rb'\{\s*"type"\s*:\s*"text"\s*\}')
 _OTHER: Final = {"function": "custom", "custom": "function"}
 _AROUND: Final = ("tool_choice", "parallel_tool_calls", "function_call")
@@ -123,10 +123,10 @@ def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
 
 def _service(tool: wire.Tool, place: Place) -> ir.Tool | None:
     """Read a tool that is one of Google's."""
-    for name, kind in _SERVICES.items():
-        options: Raw | UnsetType = getattr(tool, name)
+    for attribute, name in wire.SERVICES.items():
+        options: Raw | UnsetType = getattr(tool, attribute)
         if options is not UNSET:
-            at = place.at(wire.SERVICES[name])
+            kind, at = BUILTIN[name], place.at(name)
             for key in read(options, FIELDS) or ():
                 at.lose(key, "not carried", "change")
             return ir.Tool(name=kind, builtin=kind, path=at.path)

@@ -33,7 +33,16 @@ from gateway.dialects.openai_chat.call_ids import shortened
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.openai_chat.outbound_models import named_effort
 from gateway.dialects.openai_chat.room import shorten
-from gateway.dialects.outbound import REFUSED, RESULTS, ROOM, TIES, OpenAITarget, OpenAIWritten, lost_with
+from gateway.dialects.outbound import (
+    NOT_SUPPORTED,
+    REFUSED,
+    RESULTS,
+    ROOM,
+    TIES,
+    OpenAITarget,
+    OpenAIWritten,
+    lost_with,
+)
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 
@@ -66,7 +75,6 @@ _SAID: Final = frozenset({"message", "function_call", "custom_tool_call", *(ran.
 _CALL_ID: Final = "call_id"
 _LONGEST_ID: Final = 64
 _PREVIOUS: Final = "previous_response_id"
-_REFUSED: Final = "this model does not support it"
 _ELSEWHERE: Final = "only the account that this thought belongs to can read it"
 # what is refused: the member in which it stands, and its name there
 _WITHIN: Final = {
@@ -120,7 +128,7 @@ def _refused(words: _Words) -> None:
             severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
             if severity is not None:
-                words.lose(name, _REFUSED, severity)
+                words.lose(name, NOT_SUPPORTED, severity)
 
 
 def _lower(words: _Words) -> None:
@@ -136,7 +144,7 @@ def _lower(words: _Words) -> None:
         words.lose(f"{_REASONING}.{_EFFORT}", reason)
 
 
-def _drop_within(words: _Words, member: str, name: str, reason: str = _REFUSED) -> None:
+def _drop_within(words: _Words, member: str, name: str, reason: str = NOT_SUPPORTED) -> None:
     given = words.get(member, FIELDS)
     if given is None or name not in given:
         return
@@ -153,7 +161,7 @@ def _unseal(words: _Words) -> None:
     given = words.get(_INCLUDE, _TEXTS) or []
     kept = [one for one in given if one != _SEALED]
     if len(kept) < len(given):
-        words.lose(f"{_INCLUDE}[{given.index(_SEALED)}]", _REFUSED)
+        words.lose(f"{_INCLUDE}[{given.index(_SEALED)}]", NOT_SUPPORTED)
         words.put(_INCLUDE, kept)
 
 
