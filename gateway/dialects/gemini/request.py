@@ -4,31 +4,32 @@ The body is built, never copied: no field of the caller's dialect can slip throu
 not know is a 400. What has no place is told in `Written.losses`.
 """
 
-from collections.abc import Mapping
 from operator import attrgetter
 from typing import Final
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.emulated import ANSWER, ANSWERS, IN_WORDS, json_instruction, unknown
 from gateway.dialects.logprobs import asked
 from gateway.dialects.patterns import CHOICES, unchosen
+from gateway.dialects.place import Place
 from gateway.dialects.rewriting import decoded, is_of_objects
 from gateway.dialects.services import carried
 from gateway.errors import InvalidRequest
-from gateway.upstream import Edit
 
 from .addresses import addressed
 from .declared import declared_by, found_in, functions_of, services_of
 from .history import Step, arrange, leads_with_thoughts, write_contents
 from .leftover import RESOLUTIONS, told
 from .names import NameMap
+from .safety import SAFETY, read_safety
 from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
 from .target import GeminiTarget
 from .thinking import Plan, is_latest, plan
 from .vertex import nameless, numbers
+from .written import Written
 
 __all__ = [
     "NOT_BESIDE_THINKING",
@@ -70,28 +71,6 @@ _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
 }
 
 
-class Written(Struct, frozen=True, kw_only=True):
-    """A request ready to be encoded, and what the reader of its answer must know.
-
-    `placeholders`: by upstream name, the schemas that may hold properties of ours, to be taken out of arguments.
-    `parallel`: whether more than one call may be passed on. `answer`: the tool whose arguments are the answer's text.
-    `candidates`: how many answers are asked for.
-    `native`: the caller's own request, to be sent after these `edits` in the place of `body`, which then only tells
-    what kind of request it is.
-    """
-
-    body: dict[str, object]
-    names: NameMap
-    placeholders: Mapping[str, Cleaned] = {}
-    parallel: bool = True
-    answer: str = ""
-    candidates: int = 1
-    losses: tuple[ir.Loss, ...] = ()
-    image_model: bool = False
-    native: Raw | None = None
-    edits: tuple[Edit, ...] = ()
-
-
 def write_request(request: ir.Request, target: GeminiTarget) -> Written:
     """Write a request for one target; raise InvalidRequest for what cannot be carried."""
     return _Writer(request, target).write()
@@ -108,8 +87,6 @@ class _Writer:
         self.latest = target.family == "gemini" and is_latest(target.model)
         self.public = target.surface != "v1internal"
         self.losses: list[ir.Loss] = []
-        if request.extras:
-            self.losses += [unknown(name, value) for name, value in request.extras.items()]
         self.schemas = target.schemas or SchemaCache()
         self.functions = functions_of(request) if request.tools else []
         self.services = services_of(request) if request.tools else []
@@ -137,6 +114,8 @@ class _Writer:
             self._add_tools(body, thinking)
         if config := self._config(thinking):
             body["generationConfig"] = config
+        if self.request.extras:
+            self._add_extras(body)
         return Written(
             body=body,
             names=self.names,
@@ -159,6 +138,14 @@ class _Writer:
 
     def _lose(self, path: str, reason: str, severity: ir.Severity = "change") -> None:
         self.losses.append(ir.Loss(path, reason, severity))
+
+    def _add_extras(self, body: dict[str, object]) -> None:
+        place = Place(self.request.paths.get(SAFETY, SAFETY), self.losses)
+        for name, value in self.request.extras.items():
+            if name != SAFETY or self.target.family != "gemini":
+                self.losses.append(unknown(name, value))
+            elif settings := read_safety(value, place):
+                body["safetySettings"] = settings
 
     # conversation and thinking depend on each other
 

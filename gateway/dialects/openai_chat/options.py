@@ -10,7 +10,7 @@ from gateway.errors import InvalidRequest
 from . import wire
 from .tools import schema_of
 
-__all__ = ["by_level", "output_of", "read_output", "read_reasoning", "read_sampling"]
+__all__ = ["by_level", "googled", "output_of", "read_output", "read_reasoning", "read_sampling"]
 
 _Control = str | wire.Reasoning | wire.Thinking | wire.ThinkingConfig
 _Amount = tuple[ir.Reasoning, Sequence[str]]  # and the fields beside it that say nothing then
@@ -71,16 +71,21 @@ def _controls(body: wire.Body) -> Iterator[tuple[str, _Control | None]]:
     yield "reasoning_effort", body.reasoning_effort
     yield "reasoning", body.reasoning
     yield "thinking", body.thinking
-    wrapped = body.extra_body.google if body.extra_body is not None else None
-    for path, options in (("google", body.google), ("extra_body.google", wrapped)):
-        if options is None:
-            continue
+    for path, options in googled(body):
         if options.cached_content:
             place = f"{path}.cached_content"
             raise InvalidRequest(
                 f"{place}: content cached at Google cannot be used from here; send it whole", param=place
             )
         yield f"{path}.thinking_config", options.thinking_config
+
+
+def googled(body: wire.Body) -> Iterator[tuple[str, wire.GoogleOptions]]:
+    """Give what is said in Google's own words, and where it stands."""
+    if body.google is not None:
+        yield "google", body.google
+    if body.extra_body is not None and body.extra_body.google is not None:
+        yield "extra_body.google", body.extra_body.google
 
 
 def _showing(given: Mapping[str, _Control]) -> Iterator[str]:

@@ -15,14 +15,15 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 from .messages import read_messages
-from .options import read_output, read_reasoning, read_sampling
+from .options import googled, read_output, read_reasoning, read_sampling
 from .tools import read_choice, read_tools
 
 __all__ = ["read_request", "read_unread"]
 
 _SHOWN: Final = frozenset({"text", "image"})
 _MODALITIES: Final = "modalities"
-# Known, and carried to servers of this dialect only
+_SAFETY: Final = "safety_settings"
+# Known, and carried to servers of this dialect only, or to Google's
 _OTHERS: Final = (
     "logit_bias",
     "metadata",
@@ -30,12 +31,15 @@ _OTHERS: Final = (
     "prediction",
     "prompt_cache_options",
     "prompt_cache_retention",
+    _SAFETY,
     "service_tier",
     "store",
     "verbosity",
 )
 # The fields of a few readers: where a body has none of them, there is nothing to read.
-_foreign: Final = attrgetter("top_logprobs", "safety_identifier", "stream_options", "usage")
+_foreign: Final = attrgetter(
+    "top_logprobs", "safety_identifier", "stream_options", "usage", "modalities", "audio", "google", "extra_body"
+)
 _of_tools: Final = attrgetter(
     "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "web_search_options"
 )
@@ -53,11 +57,12 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
     model = model or given.model or ""
     if not model:
         raise InvalidRequest("model: required, but missing", param="model")
-    _refuse_sound(given)
-    losses, counts = place.losses, False
+    losses, counts, safety = place.losses, False, _SAFETY
     if _foreign(given) != _NO_FOREIGN:
+        _refuse_sound(given)
         losses = [*_unread(given), *losses]
         counts = _counts(given, losses)
+        others, safety = _extras(others, given, losses)
     system, turns = read_messages(given.messages, losses)
     without_tools = _of_tools(given) == _NO_TOOLS
     tools = () if without_tools else read_tools(given, losses)
@@ -76,9 +81,9 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
         user=given.user or given.safety_identifier,
         session=given.prompt_cache_key,
         dialect="openai-chat",
-        extras=_extras(others, given),
+        extras=others,
         losses=tuple(losses),
-        paths=_paths(given, thinking),
+        paths=_paths(given, thinking, safety),
         marks=marks_of(tools, system, turns),
     )
 
@@ -162,11 +167,13 @@ def _of_streams(options: wire.StreamOptions, *, stream: bool) -> Iterator[ir.Los
         yield ir.Loss("stream_options.include_obfuscation", "chunks are not padded", "hint")
 
 
-def _paths(body: wire.Body, thinking: str) -> dict[str, str]:
+def _paths(body: wire.Body, thinking: str, safety: str) -> dict[str, str]:
     """Say where the options stand that have several names."""
     paths = {"schema": "response_format.json_schema.schema"} if body.response_format is not None else {}
     if thinking and thinking != "thinking":
         paths["thinking"] = thinking
+    if safety != _SAFETY:
+        paths[_SAFETY] = safety
     if body.max_completion_tokens:
         paths["max_tokens"] = "max_completion_tokens"
     if not body.user and body.safety_identifier:
@@ -178,8 +185,20 @@ def _paths(body: wire.Body, thinking: str) -> dict[str, str]:
     return paths
 
 
-def _extras(others: dict[str, Raw], given: wire.Body) -> dict[str, Raw]:
-    """Keep raw what was not read; `modalities` too when it asks for more than text and pictures."""
+def _extras(others: dict[str, Raw], given: wire.Body, losses: list[ir.Loss]) -> tuple[dict[str, Raw], str]:
+    """Keep raw what was not read, and say where the settings of safety stand.
+
+    `modalities`, too, where they ask for more than text and pictures.
+    """
+    kept, safety = dict(others), _SAFETY
     if given.modalities and not _SHOWN.issuperset(given.modalities):
-        return others | {_MODALITIES: Raw(msgspec.json.encode(given.modalities))}
-    return others
+        kept[_MODALITIES] = Raw(msgspec.json.encode(given.modalities))
+    for path, options in googled(given):
+        settings = options.safety_settings
+        if not wire.given(settings):
+            continue
+        if _SAFETY in kept:
+            losses.append(ir.Loss(f"{path}.{_SAFETY}", f"{safety} already says it", "hint"))
+        else:
+            kept[_SAFETY], safety = settings, f"{path}.{_SAFETY}"
+    return kept, safety

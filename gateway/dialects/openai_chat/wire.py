@@ -382,6 +382,7 @@ class ThinkingConfig(Closed, rename={"budget": "thinking_budget", "level": "thin
 class GoogleOptions(Closed):
     thinking_config: ThinkingConfig | None = None
     cached_content: str | None = None
+    safety_settings: Raw | UnsetType = UNSET
 
 
 class ExtraBody(Closed):

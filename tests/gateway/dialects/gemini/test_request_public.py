@@ -174,3 +174,36 @@ def test_thinking_goes_by_budget_or_by_level(model: str, config: dict[str, objec
 def test_thinking_that_cannot_be_off_is_at_its_lowest(model: str, level: str) -> None:
     config = body(model=model, reasoning=ir.Reasoning(mode="off"))["generationConfig"]["thinkingConfig"]
     assert config == {"thinkingLevel": level, "includeThoughts": False}
+
+
+BLOCKING = {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}
+SAFETY = "extra_body.google.safety_settings"
+
+
+@pytest.mark.parametrize("surface", ["gemini", "vertex", "v1internal"])
+def test_what_the_caller_lets_google_block(surface: str) -> None:
+    answer = public(extras={"safety_settings": raw([BLOCKING])}, target={"surface": surface})
+    assert sent(answer)["safetySettings"] == [BLOCKING]
+    assert lost(answer) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept", "path"),
+    [
+        ([{**BLOCKING, "xUnknown": 1}], [BLOCKING], f"{SAFETY}[0].xUnknown"),
+        ({"HARM_CATEGORY_HARASSMENT": "BLOCK_NONE"}, None, SAFETY),
+        ([{"category": 3}], None, SAFETY),
+        ([], None, None),
+    ],
+)
+def test_safety_that_is_not_as_google_has_it(settings: Any, kept: Any, path: str | None) -> None:
+    answer = public(extras={"safety_settings": raw(settings)}, paths={"safety_settings": SAFETY})
+    assert sent(answer).get("safetySettings") == kept
+    assert lost(answer) == ([path] if path else [])
+
+
+def test_claude_and_others_block_nothing_for_google() -> None:
+    request = ir.Request(model="claude", turns=(user("hi"),), extras={"safety_settings": raw([BLOCKING])})
+    answer = write_request(request, GeminiTarget(model="claude-opus-4-6", family="claude"))
+    assert "safetySettings" not in sent(answer)
+    assert lost(answer) == ["safety_settings"]

@@ -222,6 +222,32 @@ def test_what_is_cached_at_google_is_refused(wrap: Any) -> None:
     assert (caught.value.param or "").endswith("google.cached_content")
 
 
+SAFE: Json = {"safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        (SAFE, None),
+        ({"google": SAFE}, "google.safety_settings"),
+        ({"extra_body": {"google": SAFE}}, "extra_body.google.safety_settings"),
+    ],
+)
+def test_what_google_is_to_block_is_kept_by_one_name(fields: Json, path: str | None) -> None:
+    request = read(**fields)
+    assert msgspec.json.decode(request.extras["safety_settings"]) == SAFE["safety_settings"]
+    assert request.paths.get("safety_settings") == path
+    assert not request.losses
+
+
+def test_what_google_is_to_block_is_said_once() -> None:
+    request = read(**SAFE, google={"safety_settings": []}, extra_body={"google": {"safety_settings": None}})
+    assert msgspec.json.decode(request.extras["safety_settings"]) == SAFE["safety_settings"]
+    assert [(loss.path, loss.reason) for loss in request.losses] == [
+        ("google.safety_settings", "safety_settings already says it")
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "paths"),
     [
