@@ -16,7 +16,7 @@ from gateway.config import (
     read_again,
 )
 from gateway.config.problems import one_line
-from gateway.config.rules import is_redis
+from gateway.config.rules import is_postgres, is_redis
 from gateway.pipeline import misordered
 from gateway.registry import import_path, names, path_of
 from gateway.registry import load as load_plugin
@@ -73,10 +73,11 @@ def _missing(loaded: Loaded) -> Iterator[Problem]:
         yield loaded.problem(("store", "encryption_key"), str(problem))
     missing = [*missing_extras(loaded)]
     yield from missing
-    if not missing and (why := _misread_by_postgres(loaded.config.store.database.reveal())):
+    url = loaded.config.store.database.reveal()
+    if not missing and is_postgres(url) and (why := _misread_by_postgres(url)):  # else that is told already
         yield loaded.problem(("store", "database"), why)
     url = loaded.config.store.redis.reveal()
-    if url and not missing and is_redis(url):  # else that is told already
+    if url and not missing and is_redis(url):  # likewise
         misread = cast("Callable[[str], str]", import_path(_MISREAD))  # what is loaded by path is not typed
         why = misread(url)
         if why:

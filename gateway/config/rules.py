@@ -25,7 +25,16 @@ from gateway.config.upstreams import (
 from gateway.proxies import misspelt
 from gateway.registry import names, path_of
 
-__all__ = ["SAMPLE_DIGESTS", "SAMPLE_KEYS", "check_rules", "host_and_port", "is_loopback", "is_redis", "refuses_bind"]
+__all__ = [
+    "SAMPLE_DIGESTS",
+    "SAMPLE_KEYS",
+    "check_rules",
+    "host_and_port",
+    "is_loopback",
+    "is_postgres",
+    "is_redis",
+    "refuses_bind",
+]
 
 SAMPLE_KEYS: Final = frozenset({"123456", "sk-text", "sk-your-api-key"})
 SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
@@ -154,10 +163,15 @@ def _shared_keys(config: Config, _: Draft) -> Findings:
 
 
 def _store(config: Config, _: Draft) -> Findings:
-    if not _is_address(config.store.database.reveal(), _POSTGRES):
+    if not is_postgres(config.store.database.reveal()):
         yield ("store", "database"), "is not a URL of the form postgresql://user:password@host:5432/name"
     if not is_redis(config.store.redis.reveal()):
         yield ("store", "redis"), "is not a URL of the form redis://host:6379/0, rediss://… or unix://…"
+
+
+def is_postgres(address: str) -> bool:
+    """Whether this may lead to a PostgreSQL."""
+    return _is_address(address, _POSTGRES)
 
 
 def is_redis(address: str) -> bool:

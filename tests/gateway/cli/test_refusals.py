@@ -104,6 +104,15 @@ def test_all_that_is_wrong_with_an_order_is_told_at_once(run: Run, write: Write,
     ]
 
 
+@pytest.mark.parametrize("address", ["postgresql://u:p[w@h/x", "http://[::1"])
+def test_an_address_of_a_database_that_no_parser_reads_is_one_mistake(run: Run, write: Write, address: str) -> None:
+    write(f'[store]\ndatabase = "{address}"\n')
+    done = run("check")
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    assert line.startswith("gateway.toml:2: store.database: is not a URL of the form postgresql://")
+
+
 def test_a_misspelt_middleware_is_told_once_and_hides_nothing_else(run: Run, write: Write) -> None:
     write('[pipeline]\norder = ["rate_limit", "auht", "own", "nowhere:X", "protocol"]\n')
     done = run("check")
