@@ -81,7 +81,7 @@ def _refuses_bind(found: Loaded, config: Config) -> str | None:
     try:
         stored = bool(import_module("gateway.cli.keys_work").stored(found))
     except ConfigError as error:
-        return f"{refusal}\n{error}"
+        return f"{refusal}; {error}"
     return refuses_bind(config, stored_keys=stored)
 
 

@@ -5,11 +5,13 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
+from gateway.legible import legible
+
 __all__ = ["ConfigError", "Problem", "class_of", "did_you_mean", "nearest", "one_line", "unread"]
 
 
 class Problem(Struct, frozen=True):
-    """One line: `FILE:LINE: message`; without a line for what no file says."""
+    """One line, whatever it quotes: `FILE:LINE: message`; without a line for what no file says."""
 
     file: str
     line: int | None
@@ -17,7 +19,7 @@ class Problem(Struct, frozen=True):
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{where}: {self.message}"
+        return legible(f"{where}: {self.message}")
 
 
 class ConfigError(Exception):

@@ -22,6 +22,17 @@ TYPOS = [
     ('[server]\nhost = "0.0.0.0:80"', "gateway.toml:2: server.host: '0.0.0.0:80' is not a host name or address"),
     ('[server]\nhost = "http://a"', "gateway.toml:2: server.host: 'http://a' is not a host name or address"),
     (
+        '[models]\nunknown = "a\\nb"',
+        'gateway.toml:2: models.unknown: "a\\nb" is not one of pass, reject',
+    ),
+    (
+        '[cors]\norigins = ["https://a\u202e\\u001b"]',
+        (
+            'gateway.toml:2: cors.origins[0]: "https://a\\u202e\\u001b" is not an origin as browsers send it, '
+            'such as "https://app.example" (lower case, no path)'
+        ),
+    ),
+    (
         '[models.alias]\nx = { "a" = 1e308, "b" = 1e308 }',
         "gateway.toml:2: models.alias.x: has weights that are too large to add up",
     ),
