@@ -3,7 +3,8 @@
     {"error": {"code": 429, "message": "…", "status": "RESOURCE_EXHAUSTED", "details": [{"@type": …}, …]}}
 
 The body may be an array of one, may have doubled commas, and may carry Anthropic's own error as a JSON string in
-`message`. What names an account (project, e-mail, links with queries) never gets into a message.
+`message`. A server that is built on OpenAI's has a word for its `code`. What names an account (project, e-mail, links
+with queries) never gets into a message.
 """
 
 import re
@@ -23,7 +24,7 @@ from gateway.redact import redact
 
 from .wire import epoch
 
-__all__ = ["Details", "duration", "header_wait", "mask", "read_details", "read_error", "without"]
+__all__ = ["Details", "duration", "header_wait", "mask", "read_details", "read_error", "told_wait", "without"]
 
 _MAX_MESSAGE: Final = 2000
 _MAX_SNIPPET: Final = 200
@@ -118,7 +119,7 @@ def read_details(body: bytes) -> Details:
     quotas = [quota for part in parts for quota in part.violations or ()]
     links = {link.description: link.url for part in parts for link in part.links or ()}
     return Details(
-        code=found.code,
+        code=_number(found.code),
         status=found.status or "",
         message=mask(_unwrapped(found.message or ""))[:_MAX_MESSAGE],
         reason=info.reason or "",
@@ -169,7 +170,9 @@ _HIDDEN: Final = re.compile(r"(?is)<(style|script)\b.*?(?:</\1>|\Z)")
 _DURATION: Final = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:h|ms|m|us|µs|ns|s))+")
 _STEP: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(h|ms|m|us|µs|ns|s)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_SPOKEN: Final = re.compile(r"(?i)\b(?:reset after|resets in|retry in|retry after) ((?:[\d.]{1,25}[hmsµnu]{1,2})+)")
+_SPOKEN: Final = re.compile(
+    r"(?i)\b(?:reset after|resets in|retry in|retry after|try again in) ((?:[\d.]{1,25}[hmsµnu]{1,2})+)"
+)
 
 
 class _Link(Struct):
@@ -200,7 +203,7 @@ class _Detail(Struct):
 
 
 class _Status(Struct):
-    code: int | None = None
+    code: int | str | None = None
     status: str | None = None
     message: str | None = None
     details: list[Raw] | None = None
@@ -233,6 +236,12 @@ def _status(body: _Body) -> _Status:
     if isinstance(body.error, str):
         return _Status(message=f"{body.error}: {body.description}" if body.description else body.error)
     return body.error
+
+
+def _number(code: int | str | None) -> int | None:
+    if not isinstance(code, str):
+        return code
+    return int(code) if code.isascii() and code.isdecimal() and len(code) < _DIGITS else None
 
 
 def _unwrapped(message: str) -> str:
@@ -273,11 +282,16 @@ def _delay(parts: list[_Detail], metadata: dict[str, str]) -> float | None:
     return next((delay for text in given if (delay := duration(text)) is not None), None)
 
 
-def _wait(details: Details, header: str | None, now: float | None) -> float | None:
+def told_wait(details: Details, now: float | None) -> float | None:
+    """Give the wait in seconds that the details of an error say; None when they say none."""
     if details.delay_s is not None:
         return details.delay_s
-    if details.reset_at is not None and now is not None:
-        return max(details.reset_at - now, 0.0)
+    return None if details.reset_at is None or now is None else max(details.reset_at - now, 0.0)
+
+
+def _wait(details: Details, header: str | None, now: float | None) -> float | None:
+    if (told := told_wait(details, now)) is not None:
+        return told
     if header and (wait := header_wait(header.strip(), now)) is not None:
         return wait
     spoken = _SPOKEN.search(details.message)

@@ -174,6 +174,12 @@ def test_error_of_a_token_endpoint_is_read() -> None:
     assert read_details(body).message == "invalid_grant: Token has been expired or revoked."
 
 
+def test_error_of_a_server_that_is_built_on_openais_is_read() -> None:
+    body = b'{"error":{"message":"Slow down. Please try again in 20s.","type":"requests","code":"rate_limit_exceeded"}}'
+    error = read_error(429, body, {})
+    assert (error.message, error.retry_after) == ("Slow down. Please try again in 20s.", 20.0)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
