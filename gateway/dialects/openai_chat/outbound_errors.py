@@ -205,7 +205,9 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: flo
     cause = _cause(code, details)
     said = details.message or f"status {code or status}"
     words = _WORDS.get(cause)
-    wait = wait_of(details.message, {**details.headers, **{name.lower(): headers[name] for name in headers}}, now)
+    wait = google.told_wait(google.read_details(unwrapped(body)), now)
+    if wait is None:
+        wait = wait_of(details.message, {**details.headers, **{name.lower(): headers[name] for name in headers}}, now)
     kept = code if code in (413, _DEPENDS) and cause is errors.UpstreamRejected else None
     words = f"{words}: {said}" if words else said
     return cause(words, status=kept, code=_code(cause, code, details), retry_after=wait)

@@ -147,6 +147,21 @@ def test_how_long_to_wait(message: str, headers: dict[str, str], wait: float | N
 
 
 @pytest.mark.parametrize(
+    ("details", "wait"),
+    [
+        ([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "12.5s"}], 12.5),
+        ([{"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quotaResetDelay": "1h2m"}}], 3720.0),
+        ([{"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quotaResetTimeStamp": "1970-01-01T00:02:00Z"}}], 60.0),
+        ([{"reason": "RATE_LIMIT_EXCEEDED"}], 7.0),
+        ("none", 7.0),
+    ],
+)
+def test_googles_server_says_in_its_own_form_how_long_to_wait(details: object, wait: float) -> None:
+    given = b"[" + body("Quota exceeded", code=429, status="RESOURCE_EXHAUSTED", details=details) + b"]"
+    assert read_error(429, given, {"retry-after": "7"}, now=60.0).retry_after == pytest.approx(wait)
+
+
+@pytest.mark.parametrize(
     ("message", "secret"),
     [
         ("Incorrect API key provided: sk-proj-********1234. You can find", "1234"),
