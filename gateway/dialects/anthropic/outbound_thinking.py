@@ -128,6 +128,8 @@ def _budgeted(
             resting = _resting(target)
             losses += () if resting else (_hint("thinking", _AWAKE),)
         return Thinking(max_tokens=found.max_tokens or max_tokens, config=resting, losses=losses)
+    if limited is not None or target.max_output is None:
+        max_tokens = found.max_tokens or max_tokens
     budget = found.config["thinkingBudget"]
     wanted = BUDGETS.get(reasoning.level or "") if reasoning.mode == "level" else reasoning.budget
     if reasoning.include is None and not found.losses and wanted and wanted > 0 and wanted != budget:
@@ -135,7 +137,7 @@ def _budgeted(
     config: dict[str, object] = {"type": "enabled", "budget_tokens": budget}
     if _display(reasoning) == "omitted":
         config["display"] = "omitted"
-    return Thinking(max_tokens=found.max_tokens or max_tokens, config=config, losses=losses)
+    return Thinking(max_tokens=max_tokens, config=config, losses=losses)
 
 
 def _hint(path: str, reason: str) -> ir.Loss:

@@ -38,6 +38,12 @@ def test_an_answer_has_a_limit(limit: int | None, wanted: int | None, sent: int)
     assert body(**fields)["max_tokens"] == sent
 
 
+@pytest.mark.parametrize("level", ["low", "high", "max"])
+def test_d2_thinking_takes_nothing_from_an_answer_without_a_limit(level: str) -> None:
+    sent = body(reasoning=ir.Reasoning(mode="level", level=level), target={"max_output": 64_000})
+    assert (sent["thinking"]["type"], sent["max_tokens"]) == ("enabled", 64_000)
+
+
 def test_more_than_the_models_limit_is_cut() -> None:
     answer = written(**drawn(max_tokens=9000), target={"max_output": 4096})
     assert answer.body["max_tokens"] == 4096
