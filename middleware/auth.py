@@ -72,7 +72,7 @@ def _basic(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
 def _header(name: bytes) -> _Read:
     def read(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
         value = headers.get(name)
-        return None if value is None else _text(value)
+        return None if value is None else _text(value.strip())
 
     return read
 

@@ -58,6 +58,13 @@ async def test_a_key_may_have_letters_of_any_language_in_each_place(place: str, 
     assert (await call(Auth(Inner(), ["schlüssel-ä"]), scope)).status == 200
 
 
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "query"])
+async def test_blanks_behind_a_header_are_no_part_of_the_key(place: str) -> None:
+    """The fast parser of HTTP leaves them there."""
+    headers, _ = at(place)
+    assert (await ask(Auth(Inner(), keys()), {name: f"{value} \t" for name, value in headers.items()})).status == 200
+
+
 async def test_what_is_no_base64_is_no_key() -> None:
     scope = scope_of()
     scope["headers"] = [(b"authorization", "Basic schlüssel".encode())]
