@@ -32,7 +32,7 @@ READ_ONLY = [
 class RedisServer:
     """One server; `url` stays the same from start to start."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         program = shutil.which("redis-server")
         if program is None and os.environ.get("CI") != "true":
             pytest.skip("needs redis-server, which .ci/run installs")
@@ -41,7 +41,7 @@ class RedisServer:
         self.port: int = self._held.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        self._command += ["--save", "", "--appendonly", "no"]
+        self._command += ["--save", "", "--appendonly", "no", *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -28,6 +28,7 @@ _GIVE_UP_S: Final = 2.0
 _MOST: Final = 200  # questions that go out together
 _AGAIN: Final = 2  # in the place of whether it is late
 _FIELDS: Final = 6  # of the answer for each window
+_NOBODY: Final = "-"  # clusters keep keys together by what their braces hold, unless that is nothing
 _LOST: Final = (Lost, OSError)
 _SCRIPTS: Final = (ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE)
 _NAMES: Final = {script: sha1(script.encode()).hexdigest() for script in _SCRIPTS}  # noqa: S324 - as Redis names them
@@ -161,7 +162,8 @@ class SharedLimits:
         """Put a question behind those that wait."""
         if self._task is None:
             raise Away("the gateway has not started")
-        keys = (f"gateway:open:{{{who}}}", f"gateway:reserved:{{{who}}}", *(rule.key for rule in rules))
+        whose = who or _NOBODY
+        keys = (f"gateway:open:{{{whose}}}", f"gateway:reserved:{{{whose}}}", *(rule.key for rule in rules))
         answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         asked = (len(keys), *keys, self._now(), id_, self._lease_us, *words)
         self._waiting.append(_Question(script, asked, answer))

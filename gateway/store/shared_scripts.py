@@ -2,7 +2,7 @@
 
     gateway:limits/{WHO}/…         a counter: number of the window, what was counted in it and in the one before,
                                    since when it counts, 0 = what was before counts, too, and then when it began
-    gateway:open:{WHO}             ids of open requests, by the end of their lease; of nobody: names of processes
+    gateway:open:{WHO}             ids of open requests, by the end of their lease; {-}: names of processes
     gateway:reserved:{WHO}         what is reserved for each of them: (counter, seconds, number, amount), packed
 
 What a process does not end because it was killed ends with its lease. All are asked with the keys `open`, `reserved`,

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 import pytest
 from structlog.testing import CapturingLogger
@@ -136,6 +137,23 @@ async def test_what_is_open_is_renewed(redis: RedisServer) -> None:
             await asyncio.sleep(lease_s / 2)
             await together(one)._shared.renew(together(one)._ids())
         assert await refuses(other)
+
+
+async def test_a_cluster_behind_one_address_counts(tmp_path: Path) -> None:
+    """As those of clouds are, which take no question about keys of several slots."""
+    with closing(RedisServer(tmp_path, "--cluster-enabled", "yes")) as redis:
+        redis.start()
+        redis.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        async with asyncio.timeout(patient(10)):
+            while b"cluster_state:ok" not in redis.do("CLUSTER", "INFO"):  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.05)
+        async with process(redis) as one, process(redis) as two:
+            hold = await admitted(one)
+            assert (await one.reserve(hold, [700])).admitted
+            assert await tokens_left(two) == 300
+            await asyncio.wait_for(together(two)._shared.renew(together(two)._itself), patient(1))
+            await ended(one, hold, 200)
+            assert await tokens_left(two) == 800
 
 
 async def test_scripts_that_redis_has_forgotten_are_given_again(redis: RedisServer) -> None:

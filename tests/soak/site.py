@@ -98,7 +98,7 @@ class Site:
     def held(self) -> int:
         """Count the requests that are open in Redis: a lease of the dead ends by itself."""
         opened = 0
-        for key in self.redis.do("KEYS", "gateway:open:{?*}"):  # that of nobody has the names of processes
+        for key in self.redis.do("KEYS", "gateway:open:{??*}"):  # that of nobody has the names of processes
             opened += self.redis.do("ZCOUNT", key.decode(), f"{time.time() * 1e6:.0f}", "+inf")
         return opened
 
