@@ -164,14 +164,15 @@ def _shared_keys(config: Config, _: Draft) -> Findings:
 
 def _store(config: Config, _: Draft) -> Findings:
     if not is_postgres(config.store.database.reveal()):
-        yield ("store", "database"), "is not a URL of the form postgresql://user:password@host:5432/name"
+        form = "postgresql://user:password@host:5432/name"
+        yield ("store", "database"), f"is not a URL of the form {form}; in a password, write @ as %40 and / as %2F"
     if not is_redis(config.store.redis.reveal()):
         yield ("store", "redis"), "is not a URL of the form redis://host:6379/0, rediss://… or unix://…"
 
 
 def is_postgres(address: str) -> bool:
-    """Whether this may lead to a PostgreSQL."""
-    return _is_address(address, _POSTGRES)
+    """Whether this may lead to a PostgreSQL; of two @ the first would begin the host, which is told to everybody."""
+    return _is_address(address, _POSTGRES) and address.partition("?")[0].count("@") <= 1
 
 
 def is_redis(address: str) -> bool:

@@ -205,7 +205,16 @@ def test_what_is_no_address_of_a_database_is_refused(address: str) -> None:
         load({"store": {"database": address}}, environ={})
 
 
-@pytest.mark.parametrize("address", ["", "postgresql://h/x", "postgres://u:p%40w@h:5432/x?sslmode=require"])
+@pytest.mark.parametrize("password", ["one@two", "one/two", "one?two", "one#two", "@two", "one@t/wo"])
+def test_a_password_of_a_database_that_is_not_escaped_is_refused_and_told_nowhere(password: str) -> None:
+    """The rest of it was taken for the host, whose name stands in the log."""
+    with pytest.raises(ConfigError, match="write @ as %40") as caught:
+        load({"store": {"database": f"postgresql://u:{password}@h:5432/x"}}, environ={})
+    assert "one" not in str(caught.value)
+    assert "wo" not in str(caught.value).replace("password", "")
+
+
+@pytest.mark.parametrize("address", ["", "postgresql://h/x", "postgresql://h/x?user=a@b", "postgres://u:p%40w@h:5432/x?sslmode=require"])
 def test_an_address_of_a_database_is_taken(address: str) -> None:
     assert load({"store": {"database": address}}, environ={}).config.store.database.reveal() == address
 
