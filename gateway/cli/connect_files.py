@@ -33,6 +33,7 @@ Values = Mapping[_Path, object]
 _BACKUP: Final = ".before-gateway"
 _BLANK: Final = "\n"  # the backup of an empty file
 _CRLF: Final = "\r\n"
+_MARK: Final = "\ufeff"  # of the byte order, which editors on Windows write
 _MODE: Final = 0o600  # of what is made
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=")
 
@@ -132,10 +133,14 @@ def _put_back(file: Path, text: str) -> None:
 
 
 def _edited(settings: Settings, text: str, values: Values) -> str:
-    """Set values; the lines of the file end as they do there."""
-    plain = text.replace(_CRLF, "\n")
-    edited = _set_in(settings, plain, values)
-    return edited if plain == text else edited.replace("\n", _CRLF)
+    """Set values; the file begins, and its lines end, as they do there."""
+    mark = _MARK if text.startswith(_MARK) else ""
+    edited = _set_in(settings, _plain(text), values)
+    return mark + (edited.replace("\n", _CRLF) if _CRLF in text else edited)
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix(_MARK).replace(_CRLF, "\n")
 
 
 def _set_in(settings: Settings, text: str, values: Values) -> str:
@@ -158,7 +163,7 @@ def _set_in(settings: Settings, text: str, values: Values) -> str:
 
 def _parsed(settings: Settings, text: str, file: Path) -> _Tree:
     try:
-        return _PARSES[settings.form](text.replace(_CRLF, "\n"))
+        return _PARSES[settings.form](_plain(text))
     except (TOMLKitError, ValueError) as error:
         message = f"is not plain {settings.form.upper()} ({error}): it was not changed, edit it by hand"
         raise ConfigError([Problem(str(file), None, message)]) from None

@@ -252,6 +252,25 @@ def test_what_the_lines_of_a_file_are_stays_as_it_is(run: Run, home: Path) -> No
     assert {file: file.read_bytes() for file in before} == before
 
 
+@pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli"])
+def test_a_file_that_windows_has_marked_stays_marked(run: Run, home: Path, client: str) -> None:
+    before = {
+        home / ".claude" / "settings.json": '\ufeff{\r\n  "model": "opus"\r\n}\r\n'.encode(),
+        home / ".codex" / "config.toml": '\ufeffmodel = "gpt-5"\r\n'.encode(),
+        home / ".gemini" / ".env": "\ufeffGEMINI_API_KEY=old\r\n".encode(),
+    }
+    for file, data in before.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+    assert run("connect", client, "--apply").code == 0
+    changed = [file for file, data in before.items() if file.read_bytes() != data]
+    assert [(file.read_text().count("\ufeff"), file.read_text().count("GEMINI_API_KEY") < 2) for file in changed] == [
+        (1, True)
+    ]
+    run("connect", client, "--undo")
+    assert {file: file.read_bytes() for file in before} == before
+
+
 def test_a_codex_with_other_ends_of_lines_gets_its_old_line_back(run: Run, home: Path) -> None:
     env = home / ".codex" / ".env"
     env.parent.mkdir()
