@@ -130,6 +130,8 @@ class JournalFile:
             made.rename(folder / f"{name}{SUFFIX}")
         except OSError:
             self.close()
+            with suppress(OSError):
+                made.unlink()
             raise
 
     def append(self, line: bytes) -> None:

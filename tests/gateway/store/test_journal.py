@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -104,6 +105,27 @@ def test_a_folder_that_cannot_be_made_is_tried_again_after_a_moment(tmp_path: Pa
     now = 1.0
     journal.settle()
     assert lines(place / "journal") == [ended("a")]
+
+
+def test_a_disk_without_locks_is_not_filled_with_files_that_were_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some of other hosts are: each try, every second, had left one."""
+
+    def unlocked(_: int) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as disk:
+        disk.setattr("gateway.store.journal.lock", unlocked)
+        now = 0.0
+        journal = Journal(tmp_path, lambda: now)
+        for now in (0.0, 1.0, 2.0):
+            journal.end(ended(f"{now}"), journal.open(opened(f"{now}")))
+        assert list(tmp_path.iterdir()) == []
+        assert journal.problem == f"{tmp_path}: No locks available"
+    now = 3.0
+    journal.settle()
+    assert len(lines(tmp_path)) == 3
 
 
 def test_after_a_file_was_removed_ends_go_into_a_new_one(tmp_path: Path) -> None:
