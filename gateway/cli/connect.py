@@ -114,7 +114,7 @@ def _spare_its_own(found: Loaded, written: Iterable[Settings]) -> None:
 
 
 def _undo(client: Client, place: Place) -> list[str]:
-    everything = client.settings(replace(place, chosen=True))
+    everything = client.settings(replace(place, context=0, chosen=True))
     done = [(settings.file, undo(settings)) for settings in everything]
     return [f"{file} {said}" for file, said in done if said] or [f"{client.title} was not connected: nothing to undo"]
 
@@ -143,14 +143,19 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
     listed = {name: info for name, info in resolver.listing().items() if info.answers}
     if model is not None and not _serves(resolver, model):
         click.echo(f"{model} is not served here; `gateway models` lists the names that are", err=True)
-    main = model or (client.knows if _serves(resolver, client.knows) else next(iter(listed), "demo"))
+    elif model is None and not listed:
+        click.echo("no upstream has told its models yet: start the gateway first, or name one with --model", err=True)
+    main = model or _own(resolver, client) or _nearest(listed, client)
+    models = listed if main in listed else {main: resolver.describe(main), **listed}
+    info = models[main]
     return Place(
         url=(url or address_of(found)).rstrip("/").removesuffix("/v1"),
         key=key or _key(found),
         model=main,
         small=_small(listed, main),
-        models=listed if main in listed else {main: resolver.describe(main), **listed},
-        chosen=main != client.knows,
+        models=models,
+        context=info.max_input if info is not None else None,
+        chosen=client.knows[:1] != (main,),
     )
 
 
@@ -159,6 +164,18 @@ def _serves(resolver: "Resolver", name: str) -> bool:
         return bool(name and resolver.resolve(name).targets)
     except ModelNotFound:
         return False
+
+
+def _own(resolver: "Resolver", client: Client) -> str:
+    """Give the model that a client asks for by itself; "" where an upstream is not known to have what it asks for."""
+    known = client.knows and all(resolver.describe(name) is not None for name in client.knows)
+    return client.knows[0] if known else ""
+
+
+def _nearest(names: Collection[str], client: Client) -> str:
+    """Choose a model, of the make that the client is for if there is one."""
+    make = client.knows[0].partition("-")[0] if client.knows else ""
+    return next((name for name in names if name.startswith(make)), next(iter(names), "demo"))
 
 
 def _small(names: Collection[str], main: str) -> str:

@@ -34,8 +34,8 @@ class Place(Struct, frozen=True, kw_only=True):
     """Where the gateway is, a key that it takes, and the models that a client shall use.
 
     `url`: without a path. `small`: for a client's side work. `models`: all names that callers can use, and what is
-    known of them. `chosen`: whether the caller named the model; else one is only set where a client's own would lead
-    nowhere.
+    known of them. `context`: the tokens that `model` holds, None = nobody knows. `chosen`: whether the caller named
+    the model; else one is only set where a client's own would lead nowhere.
     """
 
     url: str
@@ -43,20 +43,21 @@ class Place(Struct, frozen=True, kw_only=True):
     model: str
     small: str
     models: Mapping[str, "ModelInfo | None"]
+    context: int | None = None
     chosen: bool
 
 
 class Client(Struct, frozen=True, kw_only=True):
     """A client. `variables`: what does the same for one shell. `hints`: what no file says.
 
-    `knows`: a model that it asks for by itself.
+    `knows`: the models that it asks for by itself, first the one that a conversation is with.
     """
 
     title: str
     settings: Callable[[Place], tuple[Settings, ...]]
     variables: Callable[[Place], Mapping[str, str]]
     hints: tuple[str, ...] = ()
-    knows: str = ""
+    knows: tuple[str, ...] = ()
 
 
 # Claude Code
@@ -78,6 +79,8 @@ def _claude_code(place: Place) -> tuple[Settings, ...]:
 
 def _claude_code_variables(place: Place) -> Mapping[str, str]:
     models = {"ANTHROPIC_MODEL": place.model, "ANTHROPIC_SMALL_FAST_MODEL": place.small} if place.chosen else {}
+    if models and place.context is not None:  # of a model that it does not know, it assumes a million
+        models["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] = str(place.context)
     return {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_AUTH_TOKEN": place.key, **models, **_CLAUDE_CODE}
 
 
@@ -180,7 +183,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
         title="Claude Code",
         settings=_claude_code,
         variables=_claude_code_variables,
-        knows="claude-sonnet-4-5",
+        knows=("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"),
     ),
     "codex": Client(
         title="Codex",
@@ -192,7 +195,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
         title="Gemini CLI",
         settings=_gemini_cli,
         variables=_gemini_cli_variables,
-        knows="gemini-2.5-pro",
+        knows=("gemini-2.5-pro",),
     ),
     "opencode": Client(title="opencode", settings=_opencode, variables=_no_variables),
     "openai": Client(

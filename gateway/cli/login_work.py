@@ -35,10 +35,10 @@ Open this link, and agree there:
 Waiting for the browser at {redirect_uri}
 If it runs on another machine, its last page cannot be shown: paste the address of that page here, and press Enter.
 """
-_NONE: Final = """\
-no upstream has accounts; add to gateway.toml:
-[upstream.antigravity]
-oauth = { client_id = "env:OAUTH_CLIENT_ID", client_secret = "env:OAUTH_CLIENT_SECRET" }"""
+_NONE: Final = (
+    "no upstream has accounts; add [upstream.antigravity] to gateway.toml, with "
+    'oauth = { client_id = "env:OAUTH_CLIENT_ID", client_secret = "env:OAUTH_CLIENT_SECRET" }'
+)
 
 
 class LoggedIn(Struct, frozen=True):

@@ -542,3 +542,45 @@ def test_a_client_is_told_of_no_model_that_only_embeds_or_draws(run: Run, write:
     assert list(written["provider"]["gateway"]["models"]) == ["gpt-4.1"]
     assert said["model"] == "gpt-4.1"
     assert {written["model"], written["small_model"]} == {"gateway/gpt-4.1"}
+
+
+ANTIGRAVITY = """
+[upstream.antigravity]
+type = "v1internal"
+oauth = { client_id = "id", client_secret = "secret" }
+"""
+GEMINI = '[upstream.gemini]\napi_key = "k"\n'
+OPENAI = '[upstream.openai]\napi_key = "k"\nmodels = ["gpt-4o", "gpt-4.1", "gpt-4.1-mini"]\n'
+FAMILIES = OPENAI + '[models.family]\nopus = "gpt-4.1"\nsonnet = "gpt-4.1"\nhaiku = "gpt-4.1-mini"\n'
+
+
+@pytest.mark.parametrize(
+    ("upstream", "model", "small", "context"),
+    [
+        (ANTIGRAVITY, "claude-opus-4-6-thinking", "gemini-2.5-flash-lite", "200000"),
+        (GEMINI, "gemini-2.5-flash", "gemini-2.5-flash-lite", "1048576"),
+        (OPENAI, "gpt-4o", "gpt-4.1-mini", "128000"),
+        (FAMILIES, None, None, None),
+        ('[upstream.anthropic]\napi_key = "k"\n', None, None, None),
+    ],
+)
+def test_claude_code_is_given_models_where_nobody_is_known_to_have_its_own(
+    run: Run, home: Path, write: Callable[[str], Path], upstream: str, model: str, small: str, context: str
+) -> None:
+    """A name that only goes to the one upstream because nobody knows it is none of the upstream's."""
+    write(f'[auth]\nkeys = ["{KEY}"]\n{upstream}')
+    run("connect", "claude-code", "--apply")
+    settings = home / ".claude" / "settings.json"
+    said = json.loads(settings.read_text())["env"]
+    assert said.get("ANTHROPIC_MODEL") == model
+    assert said.get("ANTHROPIC_SMALL_FAST_MODEL") == small
+    assert said.get("CLAUDE_CODE_MAX_CONTEXT_TOKENS") == context
+    settings.write_text(json.dumps({"env": said | {"MINE": "1"}}))
+    run("connect", "claude-code", "--undo")
+    assert json.loads(settings.read_text()) == {"env": {"MINE": "1"}}
+
+
+def test_where_no_model_is_known_one_has_to_be_named(run: Run, write: Callable[[str], Path]) -> None:
+    write(f'[auth]\nkeys = ["{KEY}"]\n[upstream.openai]\nbase_url = "http://127.0.0.1:1"\napi_key = "k"\n')
+    assert "name one with --model" in run("connect", "claude-code").err
+    assert run("connect", "claude-code", "--model", "qwen3").err == ""

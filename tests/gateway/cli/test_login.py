@@ -249,7 +249,7 @@ def test_an_upstream_without_accounts_is_refused(run: Run, folder: Path) -> None
 def test_without_such_an_upstream_it_is_said_what_to_add(run: Run) -> None:
     done = run("login")
     assert done.code == 2
-    assert "no upstream has accounts; add to gateway.toml:\n[upstream.antigravity]\noauth = {" in done.err
+    assert "no upstream has accounts; add [upstream.antigravity] to gateway.toml, with oauth = {" in done.err
 
 
 def test_without_an_oauth_client_it_is_said_what_to_set(run: Run, folder: Path) -> None:

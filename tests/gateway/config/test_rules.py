@@ -214,7 +214,9 @@ def test_a_password_of_a_database_that_is_not_escaped_is_refused_and_told_nowher
     assert "wo" not in str(caught.value).replace("password", "")
 
 
-@pytest.mark.parametrize("address", ["", "postgresql://h/x", "postgresql://h/x?user=a@b", "postgres://u:p%40w@h:5432/x?sslmode=require"])
+@pytest.mark.parametrize(
+    "address", ["", "postgresql://h/x", "postgresql://h/x?user=a@b", "postgres://u:p%40w@h:5432/x?sslmode=require"]
+)
 def test_an_address_of_a_database_is_taken(address: str) -> None:
     assert load({"store": {"database": address}}, environ={}).config.store.database.reveal() == address
 
