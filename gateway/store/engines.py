@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
@@ -28,6 +27,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 
 from gateway.lively import LIBPQ
+from gateway.store.folder import address
 
 __all__ = ["BUSY_S", "end", "engine", "leave", "memory", "place_of", "postgres", "reader", "reason", "share"]
 
@@ -99,7 +99,7 @@ def reader(file: Path) -> Engine:
 
 
 def _address(driver: str, file: Path, **query: str) -> URL:
-    return URL.create(driver, database=f"file:{quote(os.fsencode(file))}", query={**query, "uri": "true"})
+    return URL.create(driver, database=address(file), query={**query, "uri": "true"})
 
 
 def memory() -> Engine:

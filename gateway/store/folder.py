@@ -5,8 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
+from urllib.parse import quote
 
-__all__ = ["closed", "explained", "is_there", "opened", "unusable", "write_some"]
+__all__ = ["address", "closed", "explained", "is_there", "opened", "unusable", "write_some"]
 
 _SOME: Final = bytes(64 * 1024)
 _MODE: Final = 0o600
@@ -38,6 +39,11 @@ def opened(file: Path, flags: int = 0) -> int:
         with suppress(OSError):  # root in a container may not, or the disk knows no users
             os.fchown(made, owner.st_uid, owner.st_gid)
     return made
+
+
+def address(file: Path) -> str:
+    """Write a file as SQLite takes it with a mode; between two slashes at its beginning and the next one is a host."""
+    return f"file:{quote(os.fsencode(file), safe='')}"
 
 
 def explained(said: str, file: Path) -> str:

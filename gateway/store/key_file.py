@@ -7,9 +7,8 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
-from gateway.store.folder import explained
+from gateway.store.folder import address, explained
 from gateway.store.stored import StoreFailed
 from gateway.store.stored_keys import KeyNews, StoredKey, news_of, read_key
 
@@ -89,11 +88,11 @@ class KeyFile:
     def _open(self) -> None:
         self.close()
         self._fresh, self._version, self._read = True, -1, -1
-        quoted, reason = quote(os.fsencode(self._file)), ""
+        reason = ""
         # in a folder that cannot be written it is read as it stands
         for mode in ("mode=rw", "mode=ro", "immutable=1"):
             try:
-                self._connection = _connected(f"file:{quoted}?{mode}")
+                self._connection = _connected(f"{address(self._file)}?{mode}")
             except sqlite3.OperationalError as error:
                 reason = str(error)
             except sqlite3.Error as error:

@@ -3,14 +3,13 @@
 The connection is one of its own, which only reads. It waits for nobody: what cannot be read now is read the next time.
 """
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from gateway.store.cipher import Cipher
+from gateway.store.folder import address
 from gateway.store.known import StoredCredential
 from gateway.store.rows import read_row
 from gateway.store.stored import KeyProblem, StoreFailed
@@ -29,7 +28,7 @@ class Watch:
         self._cipher = cipher
         self._version = -1
         try:
-            self._connection = sqlite3.connect(f"file:{quote(os.fsencode(file))}?mode=rw", uri=True, timeout=0)
+            self._connection = sqlite3.connect(f"{address(file)}?mode=rw", uri=True, timeout=0)
             self._connection.execute("PRAGMA query_only = ON")
             self._ask = self._connection.execute
             self._ask(_VERSION).fetchone()

@@ -132,6 +132,14 @@ def test_to_list_makes_nothing(run: Run) -> None:
     assert not Path("data").exists()
 
 
+def test_a_folder_may_begin_with_two_slashes(run: Run, write: Write, folder: Path) -> None:
+    """As a path that is joined to the root by hand does; SQLite takes what follows for a host."""
+    write(f'[server]\ndata_dir = "/{folder}/there"\n')
+    assert run("keys", "new", "alice").code == 0
+    assert "alice" in run("keys", "list").out
+    assert run("keys", "revoke", "alice").code == 0
+
+
 def test_a_name_is_free_again_after_it_was_revoked(run: Run) -> None:
     codes = [run("keys", *words).code for words in (["new", "a"], ["new", "a"], ["revoke", "a"], ["new", "a"])]
     assert codes == [0, 2, 0, 0]
