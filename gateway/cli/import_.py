@@ -27,6 +27,7 @@ __all__ = ["import_"]
     "--config",
     metavar="FILE",
     type=click.Path(),
+    callback=filled,
     help="The gateway.toml to write, or an existing one.",
 )
 @click.option(

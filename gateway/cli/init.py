@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gateway.cli.curl import curl
 from gateway.cli.files import Dotenv, create, new_key, target_of, unserved
+from gateway.cli.options import filled
 from gateway.config import ConfigError, Problem
 
 __all__ = ["KINDS", "Kind", "init"]
@@ -93,6 +94,7 @@ KINDS: Final = {
     "--config",
     metavar="FILE",
     type=click.Path(),
+    callback=filled,
     help="The file to write; by default GATEWAY_CONFIG, else gateway.toml.",
 )
 def init(kind: str, config: str | None) -> None:

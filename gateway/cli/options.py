@@ -39,7 +39,7 @@ def _in_file(context: click.Context, option: click.Parameter, value: str | None)
 
 
 _OPTIONS = (
-    click.option("-c", "--config", metavar="FILE", type=click.Path(), help="The gateway.toml to use."),
+    click.option("-c", "--config", metavar="FILE", type=click.Path(), callback=filled, help="The gateway.toml to use."),
     click.option("--no-config", is_flag=True, help="Read no gateway.toml, only the environment."),
     click.option("--no-dotenv", is_flag=True, help="Do not read .env."),
     click.option(

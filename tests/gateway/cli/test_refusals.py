@@ -30,6 +30,14 @@ def test_a_named_file_that_is_missing_is_exit_2(run: Run, command: tuple[str, ..
     assert (done.code, done.err) == (2, "nowhere.toml: there is no such file\n")
 
 
+@pytest.mark.parametrize("command", [("run",), ("check",), ("init",), ("import", "old.env")])
+def test_a_name_that_is_empty_is_exit_2(run: Run, command: tuple[str, ...], folder: Path) -> None:
+    """As a variable of the shell that is not set."""
+    done = run(*command, "-c", "")
+    assert (done.code, done.err.splitlines()[-1]) == (2, "Error: Invalid value for '-c' / '--config': is empty")
+    assert not [*folder.iterdir()]
+
+
 @pytest.mark.parametrize("command", [("check",), ("explain", "demo"), ("connect", "openai")])
 def test_a_named_file_beside_no_config_is_exit_2(run: Run, write: Write, command: tuple[str, ...]) -> None:
     write("[upstream.demo]")
