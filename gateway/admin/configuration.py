@@ -87,7 +87,7 @@ class Configuration:
         try:
             again = self._inside.read_again()
         except ConfigError as error:
-            return _OnDisk(problems=[legible(str(one)) for one in error.problems])
+            return _OnDisk(problems=[*map(str, error.problems)])
         if again is None:
             return _OnDisk()
         waiting = {dotted(path): legible(str(source)) for path, source in again.waiting.items()}

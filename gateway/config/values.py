@@ -214,6 +214,8 @@ def _path(value: object) -> str:
     path = _string(value)
     if not path.startswith("/"):
         raise ValueError(f'"{path}" does not start with /')
+    if found := re.search(r"[?#]", path):
+        raise ValueError(f'must end before the "{found[0]}": no path of a request has it')
     return path
 
 
@@ -267,7 +269,7 @@ def _keys(value: object) -> tuple[Secret, ...]:
 def _rule(value: object) -> ModelRule:
     items, weights = as_list(value), as_tree(value)
     if weights is not None:
-        rule = ModelRule(tuple(weights), tuple(_some(weight) for weight in weights.values()))
+        rule = ModelRule(tuple(weights), tuple(_weight(target, weight) for target, weight in weights.items()))
     else:
         rule = ModelRule(tuple(_string(item) for item in ([value] if items is None else items)))
     if not rule.targets or not all(target.strip() for target in rule.targets):
@@ -275,6 +277,13 @@ def _rule(value: object) -> ModelRule:
     if not math.isfinite(sum(rule.weights)):
         raise ValueError("has weights that are too large to add up")
     return rule
+
+
+def _weight(target: str, value: object) -> float:
+    try:
+        return _some(value)
+    except ValueError as error:
+        raise ValueError(f'the weight of "{target}": {error}') from None
 
 
 def _expires(value: object) -> datetime:
