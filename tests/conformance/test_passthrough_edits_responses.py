@@ -40,6 +40,7 @@ ITEM = {"type": "message", "role": "user", "content": "hi"}
         ({"encrypted_content": "gAAA"}, {"encrypted_content": "gAAA"}),
         ({"encrypted_content": GEMINIS}, None),
         ({"encrypted_content": OPENAIS[:-1] + "x"}, None),
+        ({"encrypted_content": ir.seal(ir.Signature("openai", ""))}, None),
         ({}, {}),
         ({"id": HERE}, None),
         ({"id": HERE, "encrypted_content": None}, None),

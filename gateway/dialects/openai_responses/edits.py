@@ -215,7 +215,7 @@ def _item(raw: Raw, path: str, words: _Words, *, nameless: bool) -> Raw | None:
     if not seal or not ir.is_sealed(seal):
         return _unnamed(fields) if seal and nameless and "id" in fields else raw
     signature = ir.unseal(seal)
-    if signature is not None and signature.issuer == "openai":
+    if signature is not None and signature.issuer == "openai" and signature.value:
         said = {**fields, _SEAL: Raw(_encode(signature.value))}
         return _unnamed(said) if ours or nameless else Raw(_encode(said))
     words.lose(path, DAMAGED if signature is None else FOREIGN_THOUGHTS)

@@ -303,6 +303,8 @@ def _signature(sealed: str | None, place: Place) -> tuple[ir.Signature | None, s
     signature, unseen = ir.unseal_thought(sealed)
     if signature is None:
         place.lose("encrypted_content", "the signature is corrupt")
+    elif not signature.value:
+        signature = None  # it was given out as one that nobody signed
     return signature, unseen
 
 

@@ -236,8 +236,15 @@ class Output:
             self._tokens.clear()  # of a block without words
 
     def _envelope(self) -> str:
-        """Give the signature of thoughts; a bare one would come back as if OpenAI had made it."""
-        known = self._signature is not None and self._signature.issuer is not None
+        """Give the signature of thoughts; a bare one would come back as if OpenAI had made it.
+
+        OpenAI seals all of its own: clients that keep the conversation do not send a thought back without a seal
+        (AI SDK), or fail (Microsoft Agent Framework). One that nobody signed has an envelope that says so.
+        """
+        if self._signature is None:
+            told = self._carries and self._item.get("type") == "reasoning"
+            return envelope(None, self._answering) if told else ""
+        known = self._signature.issuer is not None
         return envelope(self._signature, self._answering, "".join(self._unseen)) if known else ""
 
     # items

@@ -176,6 +176,11 @@ def test_thoughts_in_full_win_over_their_summary() -> None:
     assert (parts(request), lost(request)) == ([ir.Thinking(text="long")], [("input[0].summary", "hint")])
 
 
+def test_a_thought_that_nobody_signed_stays_unsigned() -> None:
+    request = ask(thought("hm", ir.seal(ir.Signature("gemini", ""))))
+    assert (parts(request), lost(request)) == ([ir.Thinking(text="hm")], [])
+
+
 def test_what_openai_sealed_stays_openais() -> None:
     assert parts(ask(thought(sealed="gAAAA"))) == [ir.Thinking(text="", signature=ir.Signature("openai", "gAAAA"))]
 

@@ -63,6 +63,14 @@ def test_the_seal_goes_to_a_caller_that_keeps_it(store: bool, include: bytes, ca
     assert "include" not in stream.response
 
 
+@pytest.mark.parametrize("text", ["hm", ""])
+def test_a_thought_that_nobody_signed_says_so_to_a_caller_that_keeps_it(text: str) -> None:
+    """Microsoft Agent Framework refuses to go on from a reasoning item without a seal, as OpenAI makes none."""
+    stream = write(answer(thinking(text), call("f", "{}")), answering(store=False))
+    seals = [one["encrypted_content"] for one in stream.output if one["type"] == "reasoning"]
+    assert [ir.unseal(one) for one in seals] == ([ir.Signature("gemini", "")] if text else [])
+
+
 @pytest.mark.parametrize("store", [True, False])
 def test_without_seals_no_signature_makes_an_item(store: bool) -> None:
     events = answer(signed(thinking()), signed(call("f", "{}"), kind="f"))
