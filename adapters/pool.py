@@ -103,8 +103,10 @@ class Pool(Generic[_C]):
         self._lacking: dict[str, str] = {}  # why one has no access token, as it was told
         self._given = frozenset(one.id for one in credentials if one.row.source not in _ADDED)
         self.credentials: Sequence[_C] = ()
+        self._in_order = True
         for credential in credentials:
             self._join(credential)
+        self._order()
 
     def start(self, transport: Transport) -> None:
         """Take the transport that refreshes go through."""
@@ -248,11 +250,21 @@ class Pool(Generic[_C]):
 
     def catch_up(self) -> None:
         """Take over what other processes wrote."""
-        for row in self._keeper.fresh():
-            self.take(row)
+        rows = self._keeper.fresh()
+        if rows:
+            for row in rows:
+                self._take(row)
+            if not self._in_order:
+                self._order()
 
     def take(self, row: StoredCredential) -> _C | None:
         """Take over a row: of one that is known, of a new one, or of one that is gone."""
+        known = self._take(row)
+        if not self._in_order:
+            self._order()
+        return known
+
+    def _take(self, row: StoredCredential) -> _C | None:
         known = self._by_id.get(row.id)
         if known is None:
             known = self._admit(row) if row.source in _ADDED and not row.removed else None
@@ -263,20 +275,21 @@ class Pool(Generic[_C]):
         elif not self.gives(row.id):
             known.take(row)
             del self._by_id[row.id]
-            self._order()
+            self._in_order = False
         return known
 
     def _join(self, credential: _C) -> None:
         bounds = self.config.cooldown
         credential.join(self._keeper, floor=self.config.quota_floor, longest_s=bounds.max)
         self._by_id[credential.id] = credential
-        self._order()
+        self._in_order = False
 
     def _order(self) -> None:
         """Put those of gateway.toml first, as they stand there, and then the others as they came."""
         given = [one for one in self._by_id.values() if self.gives(one.id)]
         others = [one for one in self._by_id.values() if not self.gives(one.id)]
         self.credentials = (*given, *sorted(others, key=lambda one: one.row.added_at))
+        self._in_order = True
 
     # learning
 
