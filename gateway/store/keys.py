@@ -17,9 +17,10 @@ from gateway.store.tables import keys, numbers
 __all__ = ["KeyStore"]
 
 _LATEST: Final = select(func.max(keys.c.number))
+_NAMES: Final = select(keys.c.sha256, keys.c.name)
 _USED: Final = (
     update(keys)
-    .where(keys.c.sha256 == bindparam("hash"), keys.c.last_used_at < bindparam("at"))
+    .where(keys.c.name == bindparam("named"), keys.c.last_used_at < bindparam("at"))
     .values(last_used_at=bindparam("at"))
 )
 
@@ -86,7 +87,10 @@ class KeyStore:
     def note_uses(self, uses: Mapping[str, float]) -> None:
         """Write when keys were used, by their hashes; what is newer there stays."""
         with self._database.writing() as connection:
-            connection.execute(_USED, [{"hash": hash_, "at": at} for hash_, at in uses.items()])
+            # to look for each hash, which has no index, would take as often as many keys
+            found = [{"named": name, "at": uses[hash_]} for hash_, name in connection.execute(_NAMES) if hash_ in uses]
+            if found:
+                connection.execute(_USED, found)
 
 
 def _next(connection: Connection) -> int:
