@@ -1,10 +1,12 @@
 """What `gateway doctor` finds on the network: every upstream's servers, the clock, Redis and PostgreSQL."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -33,6 +35,7 @@ _REDIS_FIX: Final = "raise its maxmemory, use the primary server, or let its use
 _POSTGRES_FIX: Final = "use the primary server, or turn off default_transaction_read_only"
 # what OpenSSL says of a chain that Python takes up to 3.12, such as those of proxies that look into TLS
 _STRICT: Final = ("missing authority key", "missing subject key", "not marked critical", "include key usage extension")
+_NOT_READ: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _CLOCK_FIX: Final = "set this machine's clock, and keep it right with NTP: `timedatectl set-ntp true`"
 
 
@@ -105,12 +108,23 @@ def remedy(trouble: str) -> str:
             "have these certificates made as RFC 5280 wants them, or run the gateway with Python 3.12, which takes them"
         )
     if "certificate" in words or "ssl" in words:
-        return "let this machine trust the certificate (SSL_CERT_FILE), or check what intercepts the connection"
+        return _trusting()
     if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):
         return "check the spelling of the URL, and this machine's DNS"
     if "refused" in words:
         return "start the server there, or check the port of the URL; a firewall may also block it"
     return "allow it in this machine's firewall, or set a proxy in HTTPS_PROXY"
+
+
+def _trusting() -> str:
+    """Say how to trust a certificate, where it has been tried in vain, too."""
+    given = os.environ.get("SSL_CERT_FILE", "")
+    if given and not Path(given).is_file():
+        return f"SSL_CERT_FILE names {given}, which is no file here: correct it"
+    other = next((name for name in _NOT_READ if os.environ.get(name)), "")
+    if other and not given:
+        return f"set SSL_CERT_FILE to what {other} names, which only other programs read"
+    return "let this machine trust the certificate (SSL_CERT_FILE), or check what intercepts the connection"
 
 
 def _clock(answers: Sequence[_Answer]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -115,6 +115,31 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_problem(
 def test_a_certificate_that_newer_pythons_refuse_needs_another_remedy(said: str, fix: str) -> None:
     """Of which SSL_CERT_FILE is none: from 3.13 on Python is as strict as the standard."""
     assert remedy(f"no connection to h:443: [SSL: CERTIFICATE_VERIFY_FAILED] verify failed: {said}").startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ({"SSL_CERT_FILE": "/gone/ca.pem"}, "SSL_CERT_FILE names /gone/ca.pem, which is no file here: correct it"),
+        (
+            {"REQUESTS_CA_BUNDLE": "/etc/ca.pem"},
+            "set SSL_CERT_FILE to what REQUESTS_CA_BUNDLE names, which only other programs read",
+        ),
+        (
+            {"NODE_EXTRA_CA_CERTS": "/etc/ca.pem", "SSL_CERT_FILE": __file__},
+            "let this machine trust the certificate (SSL_CERT_FILE), or check what intercepts the connection",
+        ),
+    ],
+)
+def test_certificates_that_were_given_in_vain_are_named(
+    monkeypatch: pytest.MonkeyPatch, given: Mapping[str, str], fix: str
+) -> None:
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    said = "[SSL: CERTIFICATE_VERIFY_FAILED] verify failed: unable to get local issuer certificate"
+    assert remedy(f"no connection to h:443: {said}") == fix
 
 
 @pytest.mark.parametrize(
