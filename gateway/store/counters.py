@@ -1,10 +1,13 @@
 """Counters of one process, by rule; what has expired is swept when there are many."""
 
-from gateway.store.windows import Rule, Windows, place_of
+from typing import Final
+
+from gateway.store.windows import DAY, Rule, Windows, place_of
 
 __all__ = ["Counters"]
 
-_SWEEP_AT = 4096
+_SWEEP_AT: Final = 4096
+_TWO_MONTHS: Final = 62 * DAY
 
 
 class Counters:
@@ -19,14 +22,18 @@ class Counters:
         return len(self._windows)
 
     def at(self, rule: Rule, now_us: int) -> Windows:
-        """Give those of a rule as of now; with a clock that was set back, those of the later window."""
+        """Give those of a rule as of now.
+
+        With a clock that was set back, those of the later window; by more than a window, what is in it has just passed.
+        """
         windows = self._windows.get(rule.key)
-        if windows is not None and now_us < windows.ends_us:
+        if windows is not None and 0 < windows.ends_us - now_us <= (2 * windows.fades_us or _TWO_MONTHS):
             return windows
         self._make_room(now_us)
         number, ends_us, fades_us = place_of(rule.seconds, now_us)
-        fading = windows.current if windows is not None and fades_us and windows.number == number - 1 else 0
-        windows = self._windows[rule.key] = Windows(number, fading, 0, ends_us, fades_us)
+        counted = windows.current if windows is not None and windows.number >= number - bool(fades_us) else 0
+        fading, current = (counted, 0) if fades_us else (0, counted)
+        windows = self._windows[rule.key] = Windows(number, fading, current, ends_us, fades_us)
         return windows
 
     def last(self, rule: Rule) -> Windows | None:

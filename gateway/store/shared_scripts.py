@@ -43,16 +43,24 @@ local function place(seconds)
   return month, first(month + 1) * DAY - now, 0
 end
 
+local function keep(window)
+  redis.call('HSET', window.key, 'n', window.number, 'p', window.previous, 'c', window.current, 's', window.since)
+  redis.call('PEXPIRE', window.key, math.ceil((window.remains + window.fades) / 1000) + 1000)
+end
+
 local function look(key, seconds)
   local number, remains, fades = place(seconds)
   local had = redis.call('HMGET', key, 'n', 'p', 'c', 's')
   local was = tonumber(had[1])
   local window = {key = key, number = number, previous = 0, current = 0, remains = remains, fades = fades}
   window.since = tonumber(had[4]) or (was and 0 or now)
-  if was and was >= number then
+  if was == number or was == number + 1 then
     window.number, window.previous, window.current = was, tonumber(had[2]), tonumber(had[3])
   elseif was == number - 1 and fades > 0 then
     window.previous = tonumber(had[3])
+  elseif was and was > number then -- the clock was set back for long
+    window[fades > 0 and 'previous' or 'current'] = tonumber(had[3])
+    keep(window)
   end
   return window
 end
@@ -61,11 +69,6 @@ local function left(window, amount)
   local used = window.current
   if window.previous > 0 then used = used + math.floor(window.previous * window.remains / window.fades) end
   return math.max(0, amount - used)
-end
-
-local function keep(window)
-  redis.call('HSET', window.key, 'n', window.number, 'p', window.previous, 'c', window.current, 's', window.since)
-  redis.call('PEXPIRE', window.key, math.ceil((window.remains + window.fades) / 1000) + 1000)
 end
 
 local function put(key, seconds, number, amount)

@@ -11,10 +11,23 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["SECOND", "Away", "Rule", "Seen", "Span", "Taken", "Unheard", "Window", "Windows", "place_of", "spans_of"]
+__all__ = [
+    "DAY",
+    "SECOND",
+    "Away",
+    "Rule",
+    "Seen",
+    "Span",
+    "Taken",
+    "Unheard",
+    "Window",
+    "Windows",
+    "place_of",
+    "spans_of",
+]
 
 SECOND: Final = 1_000_000  # in microseconds
-_DAY: Final = 86_400 * SECOND
+DAY: Final = 86_400 * SECOND
 
 Span: TypeAlias = tuple[float, float]  # from when until before when, Unix seconds
 
@@ -137,7 +150,7 @@ def place_of(seconds: int, now_us: int) -> tuple[int, int, int]:
         length = seconds * SECOND
         number = now_us // length
         return number, (number + 1) * length, length
-    number, end = _month(now_us // _DAY)
+    number, end = _month(now_us // DAY)
     return number, end, 0
 
 
@@ -146,7 +159,7 @@ def spans_of(seconds: int, now_us: int) -> list[tuple[int, Span]]:
     if seconds:
         number = now_us // (seconds * SECOND)
         return [(one, (float(one * seconds), float((one + 1) * seconds))) for one in (number - 1, number)]
-    number, end = _month(now_us // _DAY)
+    number, end = _month(now_us // DAY)
     begin = datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
     return [(number, (begin.timestamp(), end / SECOND))]
 

@@ -1,7 +1,7 @@
 """The counters in memory: windows slide, a clock that is set back gives nothing away, what has expired goes."""
 
 from gateway.store.counters import Counters
-from gateway.store.windows import SECOND, Rule, Window, Windows, place_of
+from gateway.store.windows import DAY, SECOND, Rule, Window, Windows, place_of
 
 MINUTE_US = 60 * SECOND
 
@@ -59,6 +59,23 @@ def test_a_clock_that_is_set_back_stays_in_the_later_window() -> None:
     counters = Counters()
     hit(counters, 7)
     assert hit(counters, 6) == minute(7, 0, 2)
+
+
+def test_a_clock_that_is_set_back_for_long_holds_nobody_up_for_as_long() -> None:
+    """As one that ran hours ahead until the network put it right: a limit of a minute held until these had passed."""
+    counters = Counters()
+    for _ in range(3):
+        hit(counters, 500)
+    assert hit(counters, 20) == minute(20, 3, 1)
+    assert hit(counters, 21) == minute(21, 1, 1)
+
+
+def test_a_month_begins_with_what_was_counted_in_a_later_one() -> None:
+    counters, month, now_us = Counters(), rule(seconds=0), 1_800_000_000 * SECOND
+    counters.at(month, now_us).current += 5
+    number, ends_us, _ = place_of(0, now_us - 365 * DAY)
+    assert counters.at(month, now_us - 365 * DAY) == Windows(number, 0, 5, ends_us, 0)
+    assert counters.at(month, ends_us).current == 0
 
 
 def test_other_keys_are_apart() -> None:

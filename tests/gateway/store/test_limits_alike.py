@@ -156,3 +156,21 @@ def test_t11_no_schedule_gets_more_and_both_places_decide_alike(
             await pair.shared.stop()
 
     anyio.run(run)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_clock_that_is_set_back_for_long_holds_up_both_alike_and_not_for_as_long(url: str, window: str) -> None:
+    async def run() -> None:
+        pair = Pair(plan_of(next(NAMES), [Limit("requests", 2, window), Limit("tokens", 50, window)]), url)
+        pair.shared.start()
+        try:
+            for pause in (0.0, 0.0, 0.0, -300 * 86_400.0, 0.0, *[40 * 86_400.0] * 3):
+                pair.taken.clear()
+                await pair.ask(Ask(pause, 20, 20, 0))
+                await pair.end_some()
+            (rule, *_) = pair.plan.requests
+            assert pair.own.look([rule])[0].left == 1
+        finally:
+            await pair.shared.stop()
+
+    anyio.run(run)
