@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
@@ -78,8 +78,10 @@ class Endpoints:
             raise
 
     async def _read(self, context: RequestContext, query: str) -> bytes:
-        kept = self._kept.get(context.route.operation)
-        return self._models(context, dict(parse_qsl(query))) if kept is None else await kept(context, parse_qs(query))
+        asked = parse_qs(query)
+        if (kept := self._kept.get(context.route.operation)) is not None:
+            return await kept(context, asked)
+        return self._models(context, {name: ",".join(values) for name, values in asked.items()})
 
     async def _answer_count(self, context: RequestContext, client: Client) -> None:
         try:

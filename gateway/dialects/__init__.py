@@ -85,7 +85,7 @@ class Dialect(Protocol):
         ...
 
     def write_models(self, models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
-        """Write the model list: (name, info) in order; `query` holds the caller's paging."""
+        """Write the model list: (name, info) in order; `query` holds the caller's paging, lists with commas."""
         ...
 
     def write_model(self, name: str, info: ModelInfo) -> bytes:

@@ -101,8 +101,11 @@ async def test_the_anthropic_client_lists_models(listing: Served) -> None:
     """I6"""
     async with anthropic.AsyncAnthropic(api_key="k", base_url=listing.url, max_retries=0) as client:
         listed = [model async for model in client.models.list()]
+        in_use = [model async for model in client.models.list(lifecycle=["active", "deprecated"])]
+        others = [model async for model in client.models.list(lifecycle=["deprecated", "retired"])]
         one = await client.models.retrieve(GEMINI_3)
     assert [model.id for model in listed] == LISTED
+    assert (in_use, others) == (listed, [])
     assert {model.type for model in listed} == {"model"}
     assert all(model.display_name and model.created_at for model in listed)
     assert one.id == GEMINI_3

@@ -54,7 +54,24 @@ def test_pages(query: dict[str, str], found: tuple[list[str], bool]) -> None:
     assert page(**query) == found
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "1001"}, {"limit": "many"}, {"after_id": "nobody"}])
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({"lifecycle": "active"}, True),
+        ({"lifecycle[]": "active"}, True),
+        ({"lifecycle[]": "deprecated,active"}, True),
+        ({"lifecycle": "deprecated"}, False),
+        ({"lifecycle[]": "deprecated,retired"}, False),
+    ],
+)
+def test_models_are_in_use_as_far_as_anybody_knows_here(query: dict[str, str], shown: bool) -> None:
+    assert page(**query) == ((names(0, 20), True) if shown else ([], False))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"limit": "0"}, {"limit": "1001"}, {"limit": "many"}, {"after_id": "nobody"}, {"lifecycle[]": "active,dead"}],
+)
 def test_a_wrong_page_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         page(**query)
