@@ -178,11 +178,14 @@ class CredentialStore:
     # what processes share
 
     def take_lease(self, name: str, owner: str, seconds: float) -> bool:
-        """Take, or keep for longer, what one owner at a time has; False when another one has it."""
+        """Take, or keep for longer, what one owner at a time has; False when another one has it.
+
+        One that ends later than this one would is of a clock that was set back since.
+        """
         with self.database.writing() as connection:
             now = self.database.now(connection)
             held = connection.execute(select(leases.c.owner, leases.c.until).where(leases.c.name == name)).first()
-            if held is not None and held.owner != owner and held.until > now:
+            if held is not None and held.owner != owner and now < held.until <= now + seconds:
                 return False
             put(connection, leases, {"name": name, "owner": owner, "until": now + seconds})
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -245,6 +246,17 @@ def test_an_owner_keeps_his_lease_for_longer(place: Place) -> None:
     assert one.take_lease("refresh", "one", 0.0)
     assert one.take_lease("refresh", "one", 60)
     assert not other.take_lease("refresh", "other", 60)
+
+
+def test_a_lease_of_a_clock_that_was_set_back_since_holds_nobody_up(
+    on_disk: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever had it was killed: nobody could refresh the account until hours had passed."""
+    ahead = time.time() + 8 * 3600
+    with monkeypatch.context() as clock:
+        clock.setattr("gateway.store.database.time.time", lambda: ahead)
+        assert on_disk.opened().take_lease("refresh", "killed", 10)
+    assert on_disk.opened().take_lease("refresh", "other", 10)
 
 
 def test_a_lease_that_was_given_back_is_free(place: Place) -> None:
