@@ -26,19 +26,26 @@ class Counters:
 
         With a clock that was set back, those of the later window; by more than a window, what is in it has just passed.
         """
-        windows = self._windows.get(rule.key)
-        if windows is not None and 0 < windows.ends_us - now_us <= (2 * windows.fades_us or _TWO_MONTHS):
+        try:
+            windows = self._windows[rule.key]
+        except KeyError:
+            return self._begun(rule, now_us, None)
+        if now_us < windows.ends_us and now_us >= windows.since_us:
             return windows
-        self._make_room(now_us)
-        number, ends_us, fades_us = place_of(rule.seconds, now_us)
-        counted = windows.current if windows is not None and windows.number >= number - bool(fades_us) else 0
-        fading, current = (counted, 0) if fades_us else (0, counted)
-        windows = self._windows[rule.key] = Windows(number, fading, current, ends_us, fades_us)
-        return windows
+        return self._begun(rule, now_us, windows)
 
     def last(self, rule: Rule) -> Windows | None:
         """Give those of a rule as they were when they were last looked at."""
         return self._windows.get(rule.key)
+
+    def _begun(self, rule: Rule, now_us: int, before: Windows | None) -> Windows:
+        self._make_room(now_us)
+        number, ends_us, fades_us = place_of(rule.seconds, now_us)
+        counted = before.current if before is not None and before.number >= number - bool(fades_us) else 0
+        fading, current = (counted, 0) if fades_us else (0, counted)
+        since_us = ends_us - (2 * fades_us or _TWO_MONTHS)
+        begun = self._windows[rule.key] = Windows(number, fading, current, ends_us, fades_us, since_us)
+        return begun
 
     def _make_room(self, now_us: int) -> None:
         """Sweep what has expired once it may be half of all there is."""

@@ -58,7 +58,7 @@ class Windows(Struct):
     """What was counted in window `number`, counted from 1970, and in the one before.
 
     `ends_us`: when the window ends; `fades_us`: how long what is in it fades after that, 0 where the next one begins
-    empty.
+    empty; `since_us`: to when the clock may be set back and it still counts.
     """
 
     number: int
@@ -66,6 +66,7 @@ class Windows(Struct):
     current: int = 0
     ends_us: int = 0
     fades_us: int = 0
+    since_us: int = 0
 
 
 class Window(Struct):

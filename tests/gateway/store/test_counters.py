@@ -18,7 +18,7 @@ def hit(counters: Counters, number: int, key: str = "alice") -> Windows:
 
 
 def minute(number: int, previous: int, current: int) -> Windows:
-    return Windows(number, previous, current, (number + 1) * MINUTE_US, MINUTE_US)
+    return Windows(number, previous, current, (number + 1) * MINUTE_US, MINUTE_US, (number - 1) * MINUTE_US)
 
 
 def test_what_is_counted_stays_in_its_window() -> None:
@@ -50,7 +50,7 @@ def test_a_month_begins_empty() -> None:
     counters, month, now_us = Counters(), rule(seconds=0), 1_800_000_000 * SECOND
     number, ends_us, _ = place_of(0, now_us)
     counters.at(month, now_us).current += 1
-    assert counters.at(month, ends_us - 1) == Windows(number, 0, 1, ends_us, 0)
+    assert counters.at(month, ends_us - 1) == Windows(number, 0, 1, ends_us, 0, ends_us - 62 * DAY)
     begun = counters.at(month, ends_us)
     assert (begun.number, begun.previous, begun.current) == (number + 1, 0, 0)
 
@@ -74,7 +74,7 @@ def test_a_month_begins_with_what_was_counted_in_a_later_one() -> None:
     counters, month, now_us = Counters(), rule(seconds=0), 1_800_000_000 * SECOND
     counters.at(month, now_us).current += 5
     number, ends_us, _ = place_of(0, now_us - 365 * DAY)
-    assert counters.at(month, now_us - 365 * DAY) == Windows(number, 0, 5, ends_us, 0)
+    assert counters.at(month, now_us - 365 * DAY) == Windows(number, 0, 5, ends_us, 0, ends_us - 62 * DAY)
     assert counters.at(month, ends_us).current == 0
 
 

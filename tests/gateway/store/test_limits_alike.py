@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from gateway.config import Limit
+from gateway.config import Limit, parse_limits
 from gateway.costs import BILLION
 from gateway.plans import Plan, plan_of
 from gateway.store.own_limits import OwnLimits
@@ -161,7 +161,7 @@ def test_t11_no_schedule_gets_more_and_both_places_decide_alike(
 @pytest.mark.parametrize("window", WINDOWS)
 def test_a_clock_that_is_set_back_for_long_holds_up_both_alike_and_not_for_as_long(url: str, window: str) -> None:
     async def run() -> None:
-        pair = Pair(plan_of(next(NAMES), [Limit("requests", 2, window), Limit("tokens", 50, window)]), url)
+        pair = Pair(plan_of(next(NAMES), parse_limits({f"requests_per_{window}": 2, f"tokens_per_{window}": 50})), url)
         pair.shared.start()
         try:
             for pause in (0.0, 0.0, 0.0, -300 * 86_400.0, 0.0, *[40 * 86_400.0] * 3):
