@@ -114,7 +114,7 @@ def _spare_its_own(found: Loaded, written: Iterable[Settings]) -> None:
 
 
 def _undo(client: Client, place: Place) -> list[str]:
-    everything = client.settings(replace(place, context=0, chosen=True))
+    everything = client.settings(replace(place, model="", context=0, chosen=True))
     done = [(settings.file, undo(settings)) for settings in everything]
     return [f"{file} {said}" for file, said in done if said] or [f"{client.title} was not connected: nothing to undo"]
 

@@ -95,9 +95,11 @@ def _codex(place: Place) -> tuple[Settings, ...]:
         "env_key": _VARIABLE,
         "wire_api": "responses",
     }
+    holds = place.context is not None and not place.model.startswith("gpt-")  # of OpenAI's it knows
     values: Values = {
         ("model",): place.model,
         ("model_provider",): "gateway",
+        **({("model_context_window",): place.context} if holds else {}),
         **{(*_CODEX, name): value for name, value in provider.items()},
     }
     return (

@@ -584,3 +584,18 @@ def test_where_no_model_is_known_one_has_to_be_named(run: Run, write: Callable[[
     write(f'[auth]\nkeys = ["{KEY}"]\n[upstream.openai]\nbase_url = "http://127.0.0.1:1"\napi_key = "k"\n')
     assert "name one with --model" in run("connect", "claude-code").err
     assert run("connect", "claude-code", "--model", "qwen3").err == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "context"), [("gemini-2.5-pro", 1_048_576), ("gpt-4.1", None), ("gemini-of-nobody", None)]
+)
+def test_codex_is_told_what_a_model_holds_that_it_does_not_know(
+    run: Run, home: Path, write: Callable[[str], Path], model: str, context: int | None
+) -> None:
+    write(f'[auth]\nkeys = ["{KEY}"]\n{GEMINI}{OPENAI}')
+    run("connect", "codex", "--model", model, "--apply")
+    file = home / ".codex" / "config.toml"
+    assert tomllib.loads(file.read_text()).get("model_context_window") == context
+    file.write_text(f"mine = 1\n{file.read_text()}")
+    run("connect", "codex", "--undo")
+    assert file.read_text().strip() == "mine = 1"
