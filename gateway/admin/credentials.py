@@ -16,8 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from gateway.admin.wording import iso, iso_or_none
-from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable
 from gateway.services import Services
+from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 from gateway.upstream import BY_HAND, CredentialView, LoggingIn, Pooling
 
 __all__ = ["ACTIONS", "Action", "Credentials", "Pool", "Row", "as_json", "row_of"]
@@ -31,6 +32,7 @@ _DO: Final[Mapping[Action, Callable[[Pooling, str], Awaitable[object]]]] = {
     "remove": lambda pool, id_: pool.remove(id_),
 }
 ACTIONS: Final = tuple(_DO)
+_FAILS: Final = "the credentials cannot be saved now; the gateway's log says why"
 
 
 class Pool(Struct, frozen=True, kw_only=True):
@@ -93,7 +95,10 @@ class Credentials:
         return msgspec.json.encode({"credentials": rows})
 
     async def do(self, action: Action, id_: str, upstream: str) -> CredentialView | None:
-        """Do it, and give how the credential stands then, None for a removed one; raise NotFound or Conflict."""
+        """Do it, and give how the credential stands then, None for a removed one.
+
+        Raises NotFound, Conflict or StoreUnavailable.
+        """
         pool = self._find(id_, upstream)
         try:
             done = await _DO[action](pool, id_)
@@ -101,6 +106,9 @@ class Credentials:
             raise _unknown(id_) from None
         except ValueError as error:
             raise Conflict(str(error)) from None
+        except (StoreFailed, KeyProblem) as error:
+            self._services.logger.error("the credentials cannot be written", reason=reason_of(error))  # noqa: TRY400
+            raise StoreUnavailable(_FAILS) from None
         return done if isinstance(done, CredentialView) else None
 
     def logging_in(self, upstream: str) -> LoggingIn:

@@ -17,6 +17,7 @@ from gateway.config import ConfigError, Loaded, Problem
 from gateway.fit import check as check_config
 from gateway.parts import adapters_of
 from gateway.store.known import StoredCredential
+from gateway.store.stored import StoreFailed
 from gateway.transport import Transport
 from gateway.upstream import BY_HAND, CredentialView, Pooling
 
@@ -71,6 +72,8 @@ def remove(loaded: Loaded, upstream: str | None, ids: Sequence[str]) -> Sequence
             await pool.remove(view.id)
         except ValueError as error:
             raise ConfigError([Problem(view.id[:8], None, str(error))]) from None
+        except StoreFailed as failed:
+            raise ConfigError([Problem(view.id[:8], None, f"was not removed: {failed}")]) from None
         return view
 
     done = asyncio.run(_each(loaded, upstream, ids, forget))

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from gateway.store.stored import StoreFailed
 from tests.clocks import FakeClock
 from tests.gateway.admin.accounts import ADMIN, Accounts, account, csrf, log_in, made, visiting
 from tests.scripted import Scripted, say
@@ -121,6 +122,17 @@ async def test_one_that_gateway_toml_gives_cannot_be_removed(tmp_path: Path) -> 
         answer = await http.delete(f"{LIST}/{ONE}", auth=ADMIN)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
     assert answer.json()["error"]["message"] == "gateway.toml gives this credential; take it out there"
+
+
+async def test_a_store_that_does_not_take_a_removal_is_503(tmp_path: Path) -> None:
+    class Full(Accounts):
+        async def remove(self, id_: str) -> None:
+            raise StoreFailed("database or disk is full")
+
+    async with visiting(made(tmp_path, Full(account())), **JSON) as http:
+        answer = await http.delete(f"{LIST}/{ONE}", auth=ADMIN)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
+    assert answer.json()["error"]["message"] == "the credentials cannot be saved now; the gateway's log says why"
 
 
 async def test_the_same_secret_in_two_upstreams_needs_the_upstream(tmp_path: Path) -> None:

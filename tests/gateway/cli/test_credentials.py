@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -212,6 +214,16 @@ def test_what_is_removed_comes_back_by_hand_only(run: Run, write: Write, folder:
     assert b"1//one" not in b"".join(one.read_bytes() for one in (folder / "data").iterdir())
     run("credentials", "import", file)
     assert set(listed(run)) == {id_of("1//one"), id_of("1//two")}
+
+
+def test_a_store_that_does_not_take_a_removal_is_said(run: Run, write: Write, folder: Path) -> None:
+    write(ACCOUNTS)
+    run("credentials", "import", write_tokens(folder))
+    with closing(sqlite3.connect(folder / "data" / "gateway.db")) as store:
+        store.execute("CREATE TRIGGER t BEFORE UPDATE ON credentials BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    done = run("credentials", "remove", "one@example.org")
+    assert (done.code, done.err) == (2, f"{id_of('1//one')[:8]}: was not removed: no room\n")
+    assert id_of("1//one") in listed(run)
 
 
 def test_what_gateway_toml_gives_is_not_removed(run: Run, write: Write) -> None:
