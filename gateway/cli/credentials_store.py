@@ -49,7 +49,7 @@ def look(loaded: Loaded) -> None:
         try:
             store.open()
         except StoreFailed as failed:
-            click.echo(f"warning: {store.place}: {failed}; credentials in the store are not shown", err=True)
+            click.echo(f"warning: {store.place}: {failed}; credentials in the store may be missing", err=True)
 
 
 def see_changed(

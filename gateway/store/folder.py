@@ -47,11 +47,22 @@ def address(file: Path) -> str:
 
 
 def explained(said: str, file: Path) -> str:
-    """Add what SQLite leaves out where a file is there: that this user may not have it."""
+    """Add what SQLite leaves out where a file is there: why this user may not write it."""
     effective = os.access in os.supports_effective_ids
     if said != _UNOPENED or not is_there(file) or os.access(file, os.R_OK | os.W_OK, effective_ids=effective):
         return said
-    return f"{said}: it belongs to another user, as what root has made"
+    return f"{said}: {_why_closed(file)}"
+
+
+def _why_closed(file: Path) -> str:
+    if os.name == "nt":
+        return "it may not be written"
+    if os.statvfs(file).f_flag & os.ST_RDONLY:
+        return "its disk is read-only"
+    found = file.stat()
+    if found.st_uid != os.geteuid():
+        return "it belongs to another user, as what root has made"
+    return f"its mode is {found.st_mode & 0o777:04o}"
 
 
 def unusable(folder: Path, data: bytes = _SOME) -> str:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 
+from gateway.store.folder import explained
 from gateway.store.key_file import KeyFile
 from gateway.store.known import Change, StoredTokens
 from gateway.store.stored import StoreFailed
@@ -124,6 +126,34 @@ def test_a_file_of_another_user_is_named_so(open_to_all: Place) -> None:
             KeyFile(open_to_all.file).news(0)
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_file_that_its_own_user_may_not_open_is_not_said_to_be_of_another(open_to_all: Place) -> None:
+    open_to_all.opened()
+    open_to_all.close()
+    nobody = pwd.getpwnam("nobody").pw_uid
+    os.chown(open_to_all.file, nobody, -1)
+    open_to_all.file.chmod(0)
+    open_to_all.file.parent.chmod(0o755)
+    os.seteuid(nobody)
+    try:
+        with pytest.raises(StoreFailed, match="unable to open database file: its mode is 0000"):
+            open_to_all.store().open()
+    finally:
+        os.seteuid(0)
+
+
+def test_a_file_on_a_disk_that_is_read_only_is_not_said_to_be_of_another(
+    on_disk: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a container is."""
+    on_disk.opened()
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    monkeypatch.setattr(os, "supports_effective_ids", {os.access})
+    said = explained("unable to open database file", on_disk.file)
+    assert said == "unable to open database file: its disk is read-only"
 
 
 async def test_a_file_that_is_locked_for_long_is_made_good(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
