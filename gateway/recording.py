@@ -137,6 +137,8 @@ class Recording(Struct, frozen=True):
             parts: list[Head | Request | Call | Answer] = _DECODER.decode_lines(data)
         except msgspec.DecodeError as error:
             raise ValueError(f"is not a recording: {error}") from None
+        except RecursionError:
+            raise ValueError("is not a recording: it is nested too deeply") from None
         heads = [part for part in parts if isinstance(part, Head)]
         requests = [part for part in parts if isinstance(part, Request)]
         answers = [part for part in parts if isinstance(part, Answer)]

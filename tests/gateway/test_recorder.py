@@ -434,7 +434,7 @@ async def test_a_recording_that_was_cut_is_not_replayed(tmp_path: Path) -> None:
         await replay(Recording(recording.head, replace(recording.request, cut=7), (), recording.answer))
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b'{"part": "answer"}', b"\xff", b"no JSON"])
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"part": "answer"}', b"\xff", b"no JSON", b'{"a":' * 9_999])
 def test_what_is_no_recording_is_said_so(data: bytes) -> None:
     with pytest.raises(ValueError, match="is not a recording"):
         Recording.read(data)
