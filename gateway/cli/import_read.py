@@ -6,7 +6,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
-import dotenv
 import msgspec
 from msgspec import Struct
 
@@ -22,6 +21,7 @@ from gateway.adapters.google_oauth import GOOGLE_TOKEN_URL
 from gateway.config import ConfigError, KeyPath, Problem, Secret
 from gateway.config.replaced import ANTIGRAVITY, Fate, Replaced, read_dotenv, read_settings
 from gateway.config.sources import Tree, as_list, as_tree
+from gateway.config.variables import parse_dotenv
 
 __all__ = ["Old", "read_old"]
 
@@ -70,8 +70,7 @@ def _decrypted(text: str, label: str, keys: Sequence[str]) -> str:
 
 
 def _variables(text: str, label: str) -> Replaced:
-    found = dotenv.dotenv_values(stream=StringIO(text))
-    variables = {name: value for name, value in found.items() if value is not None}
+    variables = parse_dotenv(StringIO(text), label)
     if not variables:
         raise _bad(label, "is not a config.json, tokens.json or .env")
     return read_dotenv(variables, label)

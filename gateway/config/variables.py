@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from msgspec import Struct
 
 from gateway.config.problems import Problem, unread
 from gateway.config.sources import Source
 
-__all__ = ["Variables", "read_dotenv", "read_variables"]
+__all__ = ["Variables", "parse_dotenv", "read_dotenv", "read_variables"]
 
 
 class Variables(Struct, frozen=True):
@@ -48,14 +48,19 @@ def read_variables(environ: Mapping[str, str], folder: Path, *, dotenv: bool) ->
 
 def read_dotenv(file: Path) -> dict[str, str]:
     """Give what a .env sets, and tell which of its lines set nothing; raise OSError or ValueError."""
+    with file.open(encoding="utf-8-sig") as opened:
+        return parse_dotenv(opened, str(file))
+
+
+def parse_dotenv(text: IO[str], place: str) -> dict[str, str]:
+    """Give what the text of a .env sets, and tell which of its lines set nothing."""
     # a fifth of the time that importing the configuration takes, and few folders have the file
     dotenv, parser = import_module("dotenv"), import_module("dotenv.parser")
     kept: list[str] = []
-    with file.open(encoding="utf-8-sig") as opened:
-        for binding in parser.parse_stream(opened):
-            if binding.error:  # of which dotenv names the line alone
-                _logger.warning("%s:%d: is not NAME=value, and is ignored", file, binding.original.line)
-            else:
-                kept.append(binding.original.string)
+    for binding in parser.parse_stream(text):
+        if binding.error:  # of which dotenv names the line alone
+            _logger.warning("%s:%d: is not NAME=value, and is ignored", place, binding.original.line)
+        else:
+            kept.append(binding.original.string)
     found: dict[str, str | None] = dotenv.dotenv_values(stream=StringIO("".join(kept)))
     return {name: value for name, value in found.items() if value is not None}

@@ -253,6 +253,14 @@ def test_a_variable_of_the_environment_is_not_shadowed(
 VERTEX = "USE_VERTEX_AUTH=true\nVERTEX_PROJECT=p\nGOOGLE_APPLICATION_CREDENTIALS=keys/sa.json\n"
 
 
+def test_a_line_that_sets_nothing_is_told_with_its_file(
+    run: Run, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "old.env").write_text("OPENAI_API_KEY=sk-1234567\nFOO BAR\n")
+    assert run("import", "old.env").code == 0
+    assert [one.getMessage() for one in caplog.records] == ["old.env:2: is not NAME=value, and is ignored"]
+
+
 def test_the_file_that_google_logs_in_by_stays_a_variable(run: Run, old: Old, folder: Path) -> None:
     file, login = old(VERTEX, ".env"), folder / "old" / "keys" / "sa.json"
     said = rows(run("import", "--json", str(file)))["GOOGLE_APPLICATION_CREDENTIALS"]
