@@ -61,8 +61,8 @@ def ask(loaded: Loaded) -> Asked:
 
 
 async def _ask(gateway: Gateway) -> Asked:
-    await gateway.start()
     try:
+        await gateway.start()
         return await look(gateway)
     finally:
         await gateway.stop()

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from gateway.app import Gateway
+from gateway.cli.models_ask import ask
+from gateway.config import load
+from gateway.transport import Transport
 from tests.conformance.vertex_api import logged_in
 from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.gemini_api import FakeGemini
@@ -220,3 +224,23 @@ async def test_what_run_refuses_is_refused(run: Run, write: Write, toml: str) ->
     done = await asyncio.to_thread(run, "models")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("gateway.toml:")
+
+
+def test_what_is_interrupted_while_it_starts_leaves_nothing_open(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Ctrl-C prints what the interpreter says of sessions that nobody has closed."""
+    file = write("[upstream.demo]\n")
+    closed: list[Transport] = []
+    close = Transport.close
+
+    async def interrupted(_: Gateway) -> None:
+        raise asyncio.CancelledError
+
+    async def noted(transport: Transport) -> None:
+        closed.append(transport)
+        await close(transport)
+
+    monkeypatch.setattr(Gateway, "_hear_lists", interrupted)
+    monkeypatch.setattr(Transport, "close", noted)
+    with pytest.raises(asyncio.CancelledError):
+        ask(load(file))
+    assert len(closed) == 1
