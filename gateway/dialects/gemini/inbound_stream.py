@@ -1,6 +1,6 @@
 """Write a stream of GenerateContentResponses: events without names, or one JSON array.
 
-    chunk* (a chunk with finishReason and usage | an error)
+    chunk* (a chunk with finishReason and the true usage | an error)
 
 Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. A call whose arguments
 broke off waits for what comes next: when that is the end of an answer that was cut, it is not said. The last letter of
@@ -18,13 +18,14 @@ from gateway.dialects import Answering
 from gateway.dialects.content import is_whole
 from gateway.errors import GatewayError, StreamBroken
 
-from .inbound_answer import JSON, breaks_off, candidate, encode, ended, ending, frame, part, placed, sources
+from .inbound_answer import JSON, breaks_off, candidate, encode, ended, ending, frame, part, placed, sources, usage
 from .inbound_errors import write_error
 from .logprobs import average, write_logprobs
 
 __all__ = ["GeminiStream"]
 
 _HEAD: Final = b'{"candidates":[{"content":{"role":"model","parts":['
+_UNCOUNTED: Final[JSON] = {"usageMetadata": usage(ir.Usage())}  # BAML skips a chunk without: Google counts in each
 
 
 class GeminiStream:
@@ -36,7 +37,8 @@ class GeminiStream:
         self._answering = answering
         self._visible = bool(answering.request.reasoning.visible)
         self._frame = frame(answering)
-        self._tail = b']},"index":%d}],' % index + encode(self._frame)[1:]
+        self._between: JSON = {**_UNCOUNTED, **self._frame}  # of each chunk but the last
+        self._tail = b']},"index":%d}],' % index + encode(self._between)[1:]
         self._out: list[bytes] = []
         self._begun = self._said = self._ended = False
         self._usage = ir.Usage()
@@ -101,7 +103,7 @@ class GeminiStream:
         self._said = True
         if len(self._tokens) > self._told:
             likely = candidate([written], index=self._index, **self._likely())
-            self._send(encode({"candidates": [likely], **self._frame}))
+            self._send(encode({"candidates": [likely], **self._between}))
         else:
             self._send(_HEAD, encode(written), self._tail)
 
@@ -193,7 +195,7 @@ class GeminiStream:
             self._release()
         found = sources(self._opaque, self._citations) | self._likely() | average(self._tokens)
         if self._index:
-            self._send(encode({"candidates": [ended(event, (), found, self._index)], **self._frame}))
+            self._send(encode({"candidates": [ended(event, (), found, self._index)], **self._between}))
             self._ended = True
             return
         self._send(encode({**ending(event, self._usage, (), found, said=self._said), **self._frame}))

@@ -23,6 +23,7 @@ from gateway.errors import (
 from .caller import answering, array, heard, sse, write
 
 FRAME = '"modelVersion":"asked","createTime":"2023-11-14T22:13:20Z","responseId":"0f0f0f0f0f0f0f0f0f0f0f0f"}'
+BETWEEN = '"usageMetadata":{"promptTokenCount":0,"candidatesTokenCount":0,"totalTokenCount":0},' + FRAME
 SIGNED = ir.Signature("gemini", "R0VN", "f")
 SEALED = base64.b64encode(ir.seal(SIGNED).encode()).decode()
 STOP = ir.Finished(reason="stop")
@@ -53,8 +54,8 @@ def parts(*events: ir.Event, **to: Any) -> list[dict[str, Any]]:
 def test_the_bytes_of_a_small_stream() -> None:
     counted = ir.UsageReported(ir.Usage(input=3, output=2, total=5))
     assert write([STARTED, *text("He", "llo"), counted, STOP]).decode() == (
-        'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"He"}]},"index":0}],' + FRAME + "\r\n\r\n"
-        'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"llo"}]},"index":0}],' + FRAME + "\r\n\r\n"
+        'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"He"}]},"index":0}],' + BETWEEN + "\r\n\r\n"
+        'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"llo"}]},"index":0}],' + BETWEEN + "\r\n\r\n"
         'data: {"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"index":0,"finishReason":"STOP"}],'
         '"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5},' + FRAME + "\r\n\r\n"
     )
@@ -66,12 +67,20 @@ def test_the_bytes_of_a_small_array() -> None:
     head = '{"candidates":[{"content":{"role":"model","parts":[{"text":"%s"}]},"index":0'
     assert [piece.decode() for piece in pieces] == [
         "",
-        "[" + head % "He" + "}]," + FRAME + "\n",
-        ",\r\n" + head % "llo" + "}]," + FRAME + "\n",
+        "[" + head % "He" + "}]," + BETWEEN + "\n",
+        ",\r\n" + head % "llo" + "}]," + BETWEEN + "\n",
         ",\r\n" + head % "" + ',"finishReason":"STOP"}],"usageMetadata":'
         '{"promptTokenCount":3,"candidatesTokenCount":0,"totalTokenCount":3},' + FRAME + "\n]",
     ]
     assert writer.close() == b""
+
+
+@pytest.mark.parametrize("likely", [[], [ir.LogprobsDelta((ir.Logprob("a", -0.5),))]])
+def test_each_chunk_has_usage_as_googles_have(likely: list[ir.Event]) -> None:
+    """BAML reads no chunk without: it took the end of an answer for all of it."""
+    said = block("text", *likely, ir.TextDelta("a"))
+    chunks = sse(write([STARTED, *said, ir.Alternative(1, STOP), STOP]))
+    assert [chunk["usageMetadata"]["totalTokenCount"] for chunk in chunks] == [0, 0, 3]
 
 
 def test_nothing_goes_out_before_there_is_content() -> None:
