@@ -46,14 +46,14 @@ def tools_combined(call: Call) -> None:
 
 
 def parameters_are_objects(call: Call) -> None:
-    """Parameters are an object with properties; a function without parameters leaves them out."""
+    """Parameters are an object; a function without any leaves out the properties, or all, as LiteLLM and Agno do."""
     for path, declaration in call.declarations:
         schema = declaration.get("parameters")
         if schema is None:
             continue
         if schema.get("type") != "OBJECT":
             raise _wrong(f"{path}.parameters.type", "must be OBJECT")
-        if not schema.get("properties"):
+        if schema.get("properties") == {}:
             raise _wrong(f"{path}.parameters.properties", "should be non-empty for OBJECT type")
 
 

@@ -239,5 +239,10 @@ def test_the_check_refuses_by_itself(check: Any, model: str, sent: Any, words: s
     assert words in message(refused.value.body)
 
 
+def test_an_object_may_have_no_properties() -> None:
+    request = PROTO.decode("GenerateContentRequest", declared({"type": "object"}))
+    checks.judged(request, describe(GEMINI_3), [own_tools.parameters_are_objects])
+
+
 def test_each_check_is_made_to_refuse() -> None:
     assert set(checks.CHECKS) == {row[0] for row in (*ROWS, *OTHER_ROWS)}
