@@ -33,7 +33,14 @@ from gateway.adapters.failures import (
 )
 from gateway.adapters.levels import refused_value
 from gateway.adapters.openai_causes import CAUSES, FIELDS, PREVIOUS, VALUES
-from gateway.dialects.openai_chat.outbound_errors import Details, is_outcome, read_details, read_error, unwrapped
+from gateway.dialects.openai_chat.outbound_errors import (
+    Details,
+    is_outcome,
+    read_details,
+    read_error,
+    stands_alone,
+    unwrapped,
+)
 from gateway.dialects.raw import NULL, read
 from gateway.errors import (
     GatewayError,
@@ -220,4 +227,4 @@ def _within(payload: bytes) -> bytes | None:
             return b'{"error":%b}' % place.error
     if "error" in (event.type, event.object):
         return payload
-    return payload if not event.choices and is_outcome(payload) else None
+    return payload if not event.choices and (is_outcome(payload) or stands_alone(payload)) else None

@@ -124,12 +124,16 @@ class Passage:
         if failed.told:
             told = b"".join((passed, *self._rest))
             start = _last_end(told.rstrip())
-            if told[start:].lstrip().startswith(_DOCUMENTS):  # no event, as Google breaks off: nobody hears it
+            if self._unheard(told[start:]):
                 passed = passed[:start]
             elif told and self._hears(told):
                 self._ended = True
                 return passed
         return passed + self.close(failed.error)
+
+    def _unheard(self, last: bytes, /) -> bool:
+        """Tell whether callers pass over what the upstream breaks off with, as over a document, which Google's is."""
+        return last.lstrip().startswith(_DOCUMENTS)
 
     def _passed(self, data: bytes) -> bytes:
         if self._line_feed is not None and data:

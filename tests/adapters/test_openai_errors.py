@@ -484,6 +484,8 @@ def test_a_used_up_quota_says_so_by_its_code() -> None:
         ),
         ([{"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}}], "rate_limit", UpstreamRateLimited),
         ([{"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}], "capacity", UpstreamOverloaded),
+        ({"message": "m", "code": 429}, "rate_limit", UpstreamRateLimited),
+        ({"errors": [{"message": "m", "code": 3040}]}, "server", UpstreamUnavailable),
     ],
 )
 def test_an_error_within_an_answer_goes_by_what_it_says(event: Any, cause: Cause, kind: type[GatewayError]) -> None:
@@ -495,7 +497,15 @@ def test_an_error_within_an_answer_goes_by_what_it_says(event: Any, cause: Cause
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"{", b"[]", b"[[]]", b'{"choices": [{"error": null}], "error": null}', b'{"type": "response.created"}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"[[]]",
+        b'{"choices": [{"error": null}], "error": null}',
+        b'{"type": "response.created"}',
+        b'{"code": 0, "message": "Success"}',
+    ],
 )
 def test_what_is_no_error(payload: bytes) -> None:
     assert not is_error(payload)

@@ -233,6 +233,21 @@ async def test_an_answer_that_fails_keeps_its_end(tmp_path: Path) -> None:
     assert (last["choices"][0]["finish_reason"], told.keys()) == ("error", {"error"})
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "boom", "code": 500},
+        {"errors": [{"message": "boom", "code": 3040}]},
+        [{"error": {"message": "boom", "code": 500}}],
+    ],
+)
+async def test_an_error_by_itself_is_told_where_parsers_look_for_it(tmp_path: Path, said: object) -> None:
+    got = await stream(tmp_path, FIRST, b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n", DONE, **COUNTING)
+    first, told = map(json.loads, data_of(got))
+    assert first == json.loads(data_of(FIRST)[0])
+    assert (told.keys(), told["error"]["message"]) == ({"error"}, "the upstream failed: boom")
+
+
 @pytest.mark.parametrize(("given", "known"), STRANGE)
 async def test_a_whole_answer_has_an_end_that_openai_has(tmp_path: Path, given: str, known: str) -> None:
     message = {"role": "assistant", "content": "ok"}

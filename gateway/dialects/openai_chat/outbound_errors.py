@@ -27,7 +27,7 @@ from gateway.errors import GatewayError
 from .echoes import without_echoes
 from .outbound_waits import wait_of
 
-__all__ = ["OF_MCP", "Details", "is_outcome", "read_details", "read_error", "unnamed", "unwrapped"]
+__all__ = ["OF_MCP", "Details", "is_outcome", "read_details", "read_error", "stands_alone", "unnamed", "unwrapped"]
 
 _MAX_MESSAGE: Final = 2000
 _LEAD: Final = 16
@@ -177,6 +177,8 @@ _OUTCOMES: Final[dict[int, int]] = {
     2049: 401,
     2056: 429,  # of a plan
 }
+_GOOD: Final = ("", "0", "200")  # as codes of what is no error
+_ERRONEOUS: Final = "error"
 _GONE: Final = (404, 410)
 _REFUSED: Final = (0, 400, 401, 403, 422)
 _WORDS: Final[dict[_Cause, str]] = {
@@ -314,6 +316,18 @@ def is_outcome(body: bytes) -> bool:
     """Tell whether a body without choices says why there are none, as MiniMax's do."""
     given = read(body, _BODY)
     return given is not None and _failed(given) is not None
+
+
+def stands_alone(body: bytes) -> bool:
+    """Tell whether an event without choices is an error by itself: several, or words with a code, or such a type."""
+    given = read(body, _BODY)
+    if given is None:
+        return False
+    several = None if given.errors is UNSET else read(given.errors, _ERRORS)
+    if several:
+        return True
+    bad = _text(given.code) not in _GOOD or _ERRONEOUS in _text(given.type)
+    return bad and isinstance(given.message, str) and bool(given.message)
 
 
 def _failed(given: _Body) -> _Error | None:

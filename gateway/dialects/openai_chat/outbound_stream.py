@@ -27,7 +27,7 @@ from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamM
 from .details import Detail, read_details
 from .endings import MALFORMED, reason_of
 from .outbound_content import Source, read_annotations, read_part, read_pictures, read_sources
-from .outbound_errors import is_outcome, read_error, unwrapped
+from .outbound_errors import is_outcome, read_error, stands_alone, unwrapped
 from .outbound_errors import read_details as read_error_details
 from .outbound_usage import Tally
 from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, read_chunk
@@ -110,6 +110,8 @@ class StreamReader(BlockReader):
         try:
             chunk = read_chunk(data)
         except ValueError as error:
+            if isinstance(data, str) and (inner := unwrapped(data.encode())).startswith(b'{"error"'):
+                return self._read(inner)  # Google's server of this dialect puts an error into an array
             shown = read_error_details(data).message if isinstance(data, bytes) else ""  # a page, no words of an answer
             self._unreadable(shown or mask(str(error)))
             return None
@@ -135,10 +137,9 @@ class StreamReader(BlockReader):
 
     def _none(self, chunk: Chunk, data: str | bytes) -> Sequence[Choice]:
         """Give no choices; it may say that this is a failure."""
-        if chunk.outcome is not UNSET:
-            body = data if isinstance(data, bytes) else data.encode()
-            if is_outcome(body):
-                self._fail(read_error(200, body, {}))
+        body = data if isinstance(data, bytes) else data.encode()
+        if (chunk.outcome is not UNSET and is_outcome(body)) or (chunk.choices is None and stands_alone(body)):
+            self._fail(read_error(200, body, {}))
         return ()
 
     def _other(self, index: int) -> "StreamReader":

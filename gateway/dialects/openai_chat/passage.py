@@ -30,6 +30,7 @@ __all__ = ["ChatPassage"]
 _DONE: Final = DONE.encode()
 _ENDED: Final = re.compile(rb"(?:\A|(?<=\n\n))data:[ ]?\[DONE\]\n\n")  # of other lines the reader may see the end later
 _ERROR: Final = b'"error"'
+_CHOICES: Final = b'"choices"'
 _WHOLE: Final = tuple(edit for edit in REPLIES if edit.whole)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -72,6 +73,10 @@ class ChatPassage(Passage):
         if done is not None:
             passed = passed[: done.start()] + self._reason(end) + passed[done.start() :]
         return super()._finished(end, passed)
+
+    def _unheard(self, last: bytes, /) -> bool:
+        """Parsers fail on an event without choices, unless its error is in its place."""
+        return super()._unheard(last) or (_CHOICES not in last and not _hears(last))
 
     def _reason(self, end: ir.Finished) -> bytes:
         """Write the chunk that says why the answer ends; agents take one that does not for a part of it."""

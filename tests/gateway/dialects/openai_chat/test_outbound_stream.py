@@ -313,6 +313,37 @@ def test_an_error_object_at_the_top_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({"message": "boom", "code": 500}, errors.UpstreamUnavailable),
+        ({"message": "slow down", "code": "rate_limit_exceeded"}, errors.UpstreamRateLimited),
+        ({"message": "no room", "type": "overloaded_error", "code": None}, errors.UpstreamOverloaded),
+        ({"errors": [{"message": "boom", "code": 3040}], "success": False}, errors.UpstreamUnavailable),
+        ([{"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}], errors.UpstreamOverloaded),
+    ],
+)
+def test_an_error_that_is_an_event_by_itself_is_no_end(said: object, kind: type[errors.GatewayError]) -> None:
+    events = read(chunk({"content": "ok"}), json.dumps(said), "[DONE]")
+    assert type(failed(events)) is kind
+    assert type(failed(read(json.dumps(said)))) is kind
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "Success", "code": 0, "sid": "1"},
+        {"message": "", "code": 500},
+        {"message": "still thinking", "type": "status"},
+        {"type": "ping"},
+        {"errors": []},
+        {"choices": [], "message": "filtered", "code": 200},
+    ],
+)
+def test_what_else_is_an_event_by_itself_is_passed_over(said: Json) -> None:
+    assert read(chunk({"content": "ok"}), json.dumps(said), chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
+
+
+@pytest.mark.parametrize(
     ("code", "said", "error"),
     [  # platform.minimax.io/docs/api-reference/errorcode
         (1002, "rate limit", errors.UpstreamRateLimited),
