@@ -17,7 +17,7 @@ from gateway.dialects.gemini.edits_parts import PARTS
 from gateway.dialects.gemini.edits_services import SERVICES
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
-from gateway.dialects.raw import FIELDS, MANY, NO_LIST, RAWS, Fields
+from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NULL, RAWS, Fields
 
 __all__ = ["pass_through", "with_session"]
 
@@ -27,6 +27,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _SEARCH: Final = ("web_search",)
 _SESSIONS: Final = ("sessionId", "session_id")
+_NONE: Final = (NULL, NO_LIST)
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 # Code Assist has the model beside the request, one tier, and keeps no answers.
 _UNKNOWN: Final = frozenset({"model", "serviceTier", "service_tier", "store"})
@@ -38,8 +39,8 @@ def _voiced(contents: _Contents) -> _Contents:
 
 
 def _filled(contents: _Contents) -> _Contents:
-    """Leave out empty text: streams end with it, and SDKs put it into their history."""
-    return [one for one in map(without_empty, contents) if one.get("parts") != NO_LIST] or contents
+    """Leave out empty text, and what has no parts: streams end with it, and SDKs put it into their history."""
+    return [one for one in map(without_empty, contents) if one.get("parts", NULL) not in _NONE] or contents
 
 
 def _alternating(contents: _Contents) -> _Contents:

@@ -118,7 +118,10 @@ def test_what_the_older_names_cannot_say_stays_behind_and_is_told(given: bytes, 
         (b'[{"role":"function","parts":[ 1 ]}]', b'[{"role":"user","parts":[ 1 ]}]'),
         (b'[{"role":"tool","parts":[ 1 ]}]', b'[{"role":"user","parts":[ 1 ]}]'),
         (b'{"parts":[ 1 ]}', b'[{"parts":[ 1 ],"role":"user"}]'),
-        (b'[{"role":"model"},{"parts":[ 1.0 ]}]', b'[{"role":"model"},{"parts":[ 1.0 ],"role":"user"}]'),
+        (
+            b'[{"role":"model","parts":[ 2 ]},{"parts":[ 1.0 ]}]',
+            b'[{"role":"model","parts":[ 2 ]},{"parts":[ 1.0 ],"role":"user"}]',
+        ),
     ],
 )
 def test_a_content_gets_its_role(contents: bytes, mended: bytes) -> None:
@@ -139,6 +142,15 @@ U, M = (b'{"role":"%b","parts":%%b}' % role for role in (b"user", b"model"))
 )
 def test_empty_text_of_a_stream_s_end_is_left_out(contents: bytes, mended: bytes) -> None:
     assert sent(b'{"contents":[%b]}' % contents) == b'{"contents":[%b]}' % mended
+
+
+@pytest.mark.parametrize("empty", [b'{"role":"model"}', M % b"null", M % b"[]", b"{}"])
+def test_an_answer_without_parts_that_an_sdk_keeps_is_left_out(empty: bytes) -> None:
+    """google-genai has none where the model only said why it ended."""
+    asked, said = U % b'[{"text":"a"}]', M % b'[{"text":"b"}]'
+    for given in ([asked, empty, asked], [asked, empty, empty, asked]):
+        assert sent(b'{"contents":[%b]}' % b",".join(given)) == b'{"contents":[%b,%b]}' % (asked, asked)
+    assert sent(b'{"contents":[%b,%b,%b]}' % (asked, empty, said)) == b'{"contents":[%b,%b]}' % (asked, said)
 
 
 @pytest.mark.parametrize(
