@@ -157,7 +157,7 @@ def _conversation(messages: Iterable[Placed], request: wire.Request, place: Plac
     effort = _effort(request.output_config, "output_config")
     last_of_user: int | None = None
     for index, message in messages:
-        content = message.content
+        content = "" if message.content is None and message.role == "assistant" else message.content
         if message.role == "system":
             effort = _effort(message.output_config, f"messages[{index}].output_config") or effort
             cleared = False  # the model is no longer shown it

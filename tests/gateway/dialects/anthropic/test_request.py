@@ -199,6 +199,15 @@ def test_the_effort_that_the_system_set_last_counts(content: dict[str, Any]) -> 
     assert lost(off) == ["messages[1].output_config.effort"]
 
 
+@pytest.mark.parametrize("empty", [{"content": None}, {}, {"content": []}, {"content": ""}])
+def test_an_answer_of_nothing_is_one_without_words(empty: dict[str, Any]) -> None:
+    """§5.4: it is left out later."""
+    said = [{"role": "user", "content": "hi"}, {"role": "assistant", **empty}, {"role": "user", "content": "hi"}]
+    assert [turn.role for turn in read(messages=said).turns if turn.parts] == ["user", "user"]
+    with pytest.raises(InvalidRequest):
+        read(messages=[{"role": "user"}])
+
+
 def test_a_system_message_of_nothing_is_refused() -> None:
     with pytest.raises(InvalidRequest) as refused:
         read(messages=[{"role": "user", "content": "hi"}, {"role": "system"}])
