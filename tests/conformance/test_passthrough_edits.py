@@ -64,7 +64,8 @@ def test_the_tables_are_closed() -> None:
         "anthropic": [
             *("once", "model", "own", "blank", "shown", "defaults", "refused"),
             *("budget", "drawing", "unforced", "marks"),
-            *("ids", "results", "order", "head", "envelope", "vertex_event", "echo", "done", "masked", "lines"),
+            *("ids", "results", "order", "head", "envelope", "vertex_event", "echo", "named", "done", "masked"),
+            "lines",
         ],
         "gemini": [
             *("once", "model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "lines"),

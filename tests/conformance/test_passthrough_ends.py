@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,6 @@ async def test_no_good_end_follows_an_error_of_the_same_read(tmp_path: Path, don
     [
         b'data: {"error":{"code":503,"message":"Away","status":"UNAVAILABLE"}}\n\n',  # Vertex AI's, before Claude
         b'data: {"error":{"message":"Away","type":"overloaded_error"}}',
-        b'data: {"type":"error","error":{"type":"overloaded_error","message":"Away"}}\r\n\r\n',
     ],
 )
 async def test_an_error_without_its_name_is_told_again_to_callers_who_pass_over_it(tmp_path: Path, told: bytes) -> None:
@@ -187,6 +187,20 @@ async def test_an_error_without_its_name_is_told_again_to_callers_who_pass_over_
     assert response.content.startswith(b"".join(pieces))
     assert name == "event: error"
     assert json.loads(data.removeprefix("data: "))["error"] == {"type": "overloaded_error", "message": "Away"}
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+async def test_events_without_their_names_get_them(tmp_path: Path, eol: bytes) -> None:
+    """Pitfall 82: clients pass over an event that has none."""
+    named = b"".join(STREAMS["anthropic"]).replace(b"\r\n", b"\n").replace(b": hm\n\n", b"")
+    bare = re.sub(rb"(?m)^event:.*\n", b"", named).replace(b"\n", eol)
+    for pieces in ([bare], [bare[:300], bare[300:]]):
+        async with passing("anthropic", tmp_path) as one:
+            one.raw.says(*pieces)
+            response = await one.post(asking("anthropic", stream=True))
+        events = [event.split("\n") for event in response.text.replace("\r\n", "\n").split("\n\n") if event]
+        assert len(events) == named.count(b"\ndata:")
+        assert all(name == f"event: {json.loads(data.removeprefix('data:'))['type']}" for name, data in events)
 
 
 @pytest.mark.parametrize("head", [b"event: vertex_event\n", b"event:vertex_event\r\n", b""])

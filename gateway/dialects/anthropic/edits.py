@@ -260,7 +260,10 @@ _ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")
 _ENDING: Final = Edit(
     name="done", why="some servers do not say message_stop at the end, and clients wait for it", on="reply"
 )
-TABLE: Final = table_of((ONCE, *REQUESTS, ENVELOPE, *REPLIES[:-1], _ENDING, REPLIES[-1], LINES))
+_NAMING: Final = Edit(
+    name="named", why="some servers leave out the names of events, and clients pass over such", on="reply"
+)
+TABLE: Final = table_of((ONCE, *REQUESTS, ENVELOPE, *REPLIES[:-1], _NAMING, _ENDING, REPLIES[-1], LINES))
 
 
 def screen(data: bytes, _: Answering) -> bool:

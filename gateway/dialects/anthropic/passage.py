@@ -1,20 +1,32 @@
 """An Anthropic answer of an upstream's own on its way to a caller of Messages.
 
 It ends with `message_stop`. Where a server has said why it ends and then says no more, that is said here: clients have
-no message before it.
+no message before it. Nor do they see events without a name, which some servers leave out.
 """
 
 import re
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
 from gateway import ir
 from gateway.dialects.passage import Passage, payloads
+from gateway.dialects.raw import read
 
 from .stream import STOP
 
 __all__ = ["MessagesPassage"]
 
 _STOPPED: Final = re.compile(rb'"type"\s*:\s*"message_stop"')  # in words its quotation marks are escaped
+_UNNAMED: Final = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))data:[ ]?([^\r\n]*)")
+
+
+class _Event(Struct):
+    type: str = ""
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
 
 
 class MessagesPassage(Passage):
@@ -25,6 +37,8 @@ class MessagesPassage(Passage):
     def _passed(self, data: bytes) -> bytes:
         whole = super()._passed(data)
         if whole:
+            if whole.startswith(b"data:"):
+                whole = _UNNAMED.sub(_named, whole)
             self._last = whole
         return whole
 
@@ -41,3 +55,9 @@ class MessagesPassage(Passage):
 
 def _is_said(events: bytes) -> bool:
     return any(map(_STOPPED.search, payloads(events)))
+
+
+def _named(event: re.Match[bytes]) -> bytes:
+    """Name an event by its type, as Anthropic does."""
+    found = read(event[1], _EVENT)
+    return b"event: %b\n%b" % (found.type.encode(), event[0]) if found is not None and found.type else event[0]
