@@ -165,7 +165,7 @@ class Auth:
         try:
             if not context.by_operator:
                 given = self.given(context.headers, query)
-                found = self._asker(given, scope)
+                found = self._vouched_for(scope) if given is None else self._keys.find(digest_of(given))
                 if found is None and not self._is_open(given, scope, context):
                     found = await self._sought(given, scope, context)
                 context.principal = found[0] if found is not None else ANONYMOUS  # so that the log names a refused one
@@ -175,7 +175,7 @@ class Auth:
             await refuse(context, send, error)
             return
         context.admitted = True
-        _forget(scope, context)
+        _forget(scope, context, query)
         await self.app(scope, receive, send)
 
     async def guard(self, scope: Scope, context: RequestContext, right: Right) -> None:
@@ -236,9 +236,7 @@ class Auth:
                 return key
         return None
 
-    def _asker(self, given: str | None, scope: Scope) -> Key | None:
-        if given is not None:
-            return self._keys.find(digest_of(given))
+    def _vouched_for(self, scope: Scope) -> Key | None:
         who = self._vouched(scope)
         return self._keys.by_id(who) if who else None
 
@@ -353,12 +351,12 @@ def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
 
 
-def _forget(scope: Scope, context: RequestContext) -> None:
+def _forget(scope: Scope, context: RequestContext, query: bytes) -> None:
     """Remove every key from what goes on inwards."""
     given = _SECRET_HEADERS.intersection(context.headers)
     if given:
         scope["headers"] = [header for header in scope["headers"] if header[0] not in given]
         for name in given:
             del context.headers[name]
-    if query := scope.get("query_string", b""):
+    if query:
         scope["query_string"] = keyless(query)

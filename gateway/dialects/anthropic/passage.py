@@ -60,4 +60,5 @@ def _is_said(events: bytes) -> bool:
 def _named(event: re.Match[bytes]) -> bytes:
     """Name an event by its type, as Anthropic does."""
     found = read(event[1], _EVENT)
-    return b"event: %b\n%b" % (found.type.encode(), event[0]) if found is not None and found.type else event[0]
+    named = found is not None and found.type.isidentifier()  # a line feed would begin another field
+    return b"event: %b\n%b" % (found.type.encode(), event[0]) if found is not None and named else event[0]
