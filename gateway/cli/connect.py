@@ -114,7 +114,7 @@ def _spare_its_own(found: Loaded, written: Iterable[Settings]) -> None:
 
 
 def _undo(client: Client, place: Place) -> list[str]:
-    everything = client.settings(replace(place, model="", context=0, chosen=True))
+    everything = client.settings(replace(place, model="", context=0, chosen=True, lacks=True))
     done = [(settings.file, undo(settings)) for settings in everything]
     return [f"{file} {said}" for file, said in done if said] or [f"{client.title} was not connected: nothing to undo"]
 
@@ -145,7 +145,8 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
         click.echo(f"{model} is not served here; `gateway models` lists the names that are", err=True)
     elif model is None and not listed:
         click.echo("no upstream has told its models yet: start the gateway first, or name one with --model", err=True)
-    main = model or _own(resolver, client) or _nearest(listed, client)
+    own = _own(resolver, client)
+    main = model or own or _nearest(listed, client)
     models = listed if main in listed else {main: resolver.describe(main), **listed}
     info = models[main]
     return Place(
@@ -156,6 +157,7 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
         models=models,
         context=info.max_input if info is not None else None,
         chosen=client.knows[:1] != (main,),
+        lacks=not own,
     )
 
 

@@ -24,6 +24,7 @@ _SEEING: Final[Mapping[str, object]] = {
     "modalities": {"input": ["text", "image"], "output": ["text"]},
 }
 _CLAUDE_CODE: Final = {"API_TIMEOUT_MS": "3000000", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+_LARGE: Final = ("FABLE", "OPUS", "SONNET")  # by which it names a model, as its agents do
 
 
 class Homeless(ConfigError):
@@ -35,7 +36,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
     `url`: without a path. `small`: for a client's side work. `models`: all names that callers can use, and what is
     known of them. `context`: the tokens that `model` holds, None = nobody knows. `chosen`: whether the caller named
-    the model; else one is only set where a client's own would lead nowhere.
+    the model; else one is only set where a client's own would lead nowhere. `lacks`: these do.
     """
 
     url: str
@@ -45,6 +46,7 @@ class Place(Struct, frozen=True, kw_only=True):
     models: Mapping[str, "ModelInfo | None"]
     context: int | None = None
     chosen: bool
+    lacks: bool = False
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -79,6 +81,9 @@ def _claude_code(place: Place) -> tuple[Settings, ...]:
 
 def _claude_code_variables(place: Place) -> Mapping[str, str]:
     models = {"ANTHROPIC_MODEL": place.model, "ANTHROPIC_SMALL_FAST_MODEL": place.small} if place.chosen else {}
+    if place.lacks:
+        models |= {f"ANTHROPIC_DEFAULT_{name}_MODEL": place.model for name in _LARGE}
+        models["ANTHROPIC_DEFAULT_HAIKU_MODEL"] = place.small
     if models and place.context is not None:  # of a model that it does not know, it assumes a million
         models["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] = str(place.context)
     return {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_AUTH_TOKEN": place.key, **models, **_CLAUDE_CODE}

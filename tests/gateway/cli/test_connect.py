@@ -112,6 +112,7 @@ def test_claude_code_gets_its_variables_beside_what_it_has(run: Run, home: Path)
             "ANTHROPIC_AUTH_TOKEN": KEY,
             "ANTHROPIC_MODEL": "demo",
             "ANTHROPIC_SMALL_FAST_MODEL": "demo",
+            **{f"ANTHROPIC_DEFAULT_{name}_MODEL": "demo" for name in ("FABLE", "OPUS", "SONNET", "HAIKU")},
             "API_TIMEOUT_MS": "3000000",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         },
@@ -574,6 +575,8 @@ def test_claude_code_is_given_models_where_nobody_is_known_to_have_its_own(
     said = json.loads(settings.read_text())["env"]
     assert said.get("ANTHROPIC_MODEL") == model
     assert said.get("ANTHROPIC_SMALL_FAST_MODEL") == small
+    assert {said.get(f"ANTHROPIC_DEFAULT_{name}_MODEL") for name in ("FABLE", "OPUS", "SONNET")} == {model}
+    assert said.get("ANTHROPIC_DEFAULT_HAIKU_MODEL") == small
     assert said.get("CLAUDE_CODE_MAX_CONTEXT_TOKENS") == context
     settings.write_text(json.dumps({"env": said | {"MINE": "1"}}))
     run("connect", "claude-code", "--undo")
@@ -599,3 +602,12 @@ def test_codex_is_told_what_a_model_holds_that_it_does_not_know(
     file.write_text(f"mine = 1\n{file.read_text()}")
     run("connect", "codex", "--undo")
     assert file.read_text().strip() == "mine = 1"
+
+
+def test_claude_codes_own_names_stay_its_own_beside_a_model_that_was_named(
+    run: Run, write: Callable[[str], Path]
+) -> None:
+    write(f'[auth]\nkeys = ["{KEY}"]\n{FAMILIES}')
+    said = json.loads(run("connect", "claude-code", "--model", "gpt-4.1", "--json").out)["variables"]
+    assert said["ANTHROPIC_MODEL"] == "gpt-4.1"
+    assert not [name for name in said if name.startswith("ANTHROPIC_DEFAULT_")]
