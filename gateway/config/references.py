@@ -92,6 +92,9 @@ class _Resolver:
         return self.variable(name, path) if scheme == "env" else self.file(name, path)
 
     def variable(self, name: str, path: KeyPath) -> object:
+        if not name:
+            self.draft.report(path, 'names no variable behind "env:"')
+            return _UNSET
         value = self.variables.values.get(name)
         if value is None:
             self.draft.unset[path] = f"environment variable {name} is not set"

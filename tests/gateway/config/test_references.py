@@ -25,6 +25,12 @@ def test_an_unset_secret_stops_the_start(problems: Problems, text: str, place: s
     assert problems(text) == [f"{place}environment variable A is not set"]
 
 
+@pytest.mark.parametrize(("text", "place"), [*STRICT, ('[log]\nfile = "env:A"', "gateway.toml:2: log.file: ")])
+def test_a_reference_names_a_variable(problems: Problems, text: str, place: str) -> None:
+    said = problems(text.replace("env:A", "env:"))
+    assert said[0] == f'{place}names no variable behind "env:"'
+
+
 def test_a_key_whose_hash_is_unset_is_none(read: Load, problems: Problems) -> None:
     text = '[[key]]\nname = "x"\nsha256 = "env:A"'
     said = "gateway.toml:1: key[0]: needs exactly one of sha256 and secret, but environment variable A is not set"
