@@ -104,7 +104,7 @@ def main() -> int:
         stack.enter_context(pinned(machine.rest))
         upstream = machine.upstream()
         systems = [
-            machine.gateway("gateway.asgi:app", upstream, name=name, base=base.replace("{folder}", folder))
+            machine.gateway(upstream, name=name, base=base.replace("{folder}", folder))
             for name, base in templates(options.redis).items()
         ]
         for system in systems:

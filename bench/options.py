@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help=f"ask {QUICK} times less")
     parser.add_argument("--full", action="store_true", help="all peers, all scenarios, four pairs; about half an hour")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts and every figure of every round")
-    parser.add_argument("--app", default="gateway.asgi:app", help="another ASGI app in the gateway's place")
+    parser.add_argument(
+        "--app", default="", metavar="MODULE:APP", help="an ASGI app in the gateway's place, under uvicorn"
+    )
     for name, known, what in (
         ("peer", PEERS, "compare with these as well"),
         ("pair", PAIRS, "one run each"),

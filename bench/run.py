@@ -45,7 +45,7 @@ def start_all(machine: Machine, app: str, peers: Mapping[Peer, Path]) -> list[tu
     upstream = machine.upstream()
     starts: list[Callable[[], System]] = [
         partial(machine.passthrough, upstream),
-        partial(machine.gateway, app, upstream),
+        partial(machine.gateway, upstream, app),
         *(partial(machine.peer, peer, programs, upstream) for peer, programs in peers.items()),
     ]
     return [(system, uvloop.run(wait_ready(system))) for system in (start() for start in starts)]

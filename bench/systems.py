@@ -94,11 +94,16 @@ class Machine:
         """Start the floor."""
         return self._serve("passthrough", "bench.passthrough:app", self.pair.upstream, BENCH_UPSTREAM=upstream)
 
-    def gateway(self, app: str, upstream: str, *, name: str = "gateway", base: str = GATEWAY) -> System:
-        """Start the gateway, or another ASGI app in its place."""
+    def gateway(self, upstream: str, app: str = "", *, name: str = "gateway", base: str = GATEWAY) -> System:
+        """Start the gateway as its users do, or in its place an ASGI app under uvicorn."""
         template = base + UPSTREAMS[self.pair.upstream]
         config = self._configure(f"{name}.toml", template, upstream=upstream)
-        return self._serve(name, app, self.pair.caller, GATEWAY_CONFIG=config)
+        if app:
+            return self._serve(name, app, self.pair.caller, GATEWAY_CONFIG=config)
+        port = free_port()
+        command = [sys.executable, "-m", "gateway", "run", "--config", config, "--port", str(port)]
+        process = self._start(name, command, self.measured, _inherited())
+        return System(name, process, port, self.pair.caller, self.pair.model)
 
     def peer(self, peer: Peer, programs: Path, upstream: str) -> System:
         """Start another gateway, or a floor; of the caller's variables it gets only where programs are."""

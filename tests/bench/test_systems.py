@@ -25,11 +25,12 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
-async def test_both_servers_pass_every_scenario(tmp_path: Path, pair: Pair) -> None:
+@pytest.mark.parametrize("app", ["", "gateway.asgi:app"], ids=["run", "uvicorn"])
+async def test_both_servers_pass_every_scenario(tmp_path: Path, pair: Pair, app: str) -> None:
     with ExitStack() as stack:
         machine = machine_in(tmp_path, stack, pair)
         upstream = machine.upstream()
-        systems = [machine.passthrough(upstream), machine.gateway("gateway.asgi:app", upstream)]
+        systems = [machine.passthrough(upstream), machine.gateway(upstream, app)]
         for system in systems:
             assert (await wait_ready(system)).rss_mb > 10
             await all_pass(system, *SCENARIOS, IMAGE)
@@ -54,7 +55,7 @@ async def all_pass(system: System, *scenarios: Scenario) -> None:
 async def test_a_talk_as_long_as_the_gateway_takes_is_answered(tmp_path: Path) -> None:
     with ExitStack() as stack:
         machine = machine_in(tmp_path, stack, PAIRS["chat-gemini"])
-        system = machine.gateway("gateway.asgi:app", machine.upstream())
+        system = machine.gateway(machine.upstream())
         await wait_ready(system)
         await all_pass(system, LARGE)
 
@@ -83,7 +84,7 @@ async def test_the_plain_proxy_asks_for_a_key(tmp_path: Path) -> None:
 async def test_an_app_that_cannot_start_is_named_with_its_log(tmp_path: Path) -> None:
     with ExitStack() as stack:
         machine = machine_in(tmp_path, stack, PAIRS["chat-gemini"])
-        system = machine.gateway("no.such:app", "http://127.0.0.1:1")
+        system = machine.gateway("http://127.0.0.1:1", "no.such:app")
         with pytest.raises(NotReady, match="gateway gives no right answer") as caught:
             await wait_ready(system)
     assert "no" in (tmp_path / caught.value.log).read_text()
