@@ -92,18 +92,15 @@ class Machine:
 
     def passthrough(self, upstream: str) -> System:
         """Start the floor."""
-        return self._serve("passthrough", "bench.passthrough:app", self.pair.upstream, BENCH_UPSTREAM=upstream)
+        command = ("uvicorn", "bench.passthrough:app", *UVICORN)
+        return self._serve("passthrough", command, self.pair.upstream, BENCH_UPSTREAM=upstream)
 
     def gateway(self, upstream: str, app: str = "", *, name: str = "gateway", base: str = GATEWAY) -> System:
         """Start the gateway as its users do, or in its place an ASGI app under uvicorn."""
         template = base + UPSTREAMS[self.pair.upstream]
         config = self._configure(f"{name}.toml", template, upstream=upstream)
-        if app:
-            return self._serve(name, app, self.pair.caller, GATEWAY_CONFIG=config)
-        port = free_port()
-        command = [sys.executable, "-m", "gateway", "run", "--config", config, "--port", str(port)]
-        process = self._start(name, command, self.measured, _inherited())
-        return System(name, process, port, self.pair.caller, self.pair.model)
+        command = ("uvicorn", app, *UVICORN) if app else ("gateway", "run")
+        return self._serve(name, command, self.pair.caller, GATEWAY_CONFIG=config)
 
     def peer(self, peer: Peer, programs: Path, upstream: str) -> System:
         """Start another gateway, or a floor; of the caller's variables it gets only where programs are."""
@@ -130,11 +127,11 @@ class Machine:
         config.write_text(template.format(key=KEY, model=self.pair.model, **values))
         return str(config)
 
-    def _serve(self, name: str, app: str, wire: Wire, **environment: str) -> System:
-        """Start an ASGI app on the measured core."""
+    def _serve(self, name: str, command: Sequence[str], wire: Wire, **environment: str) -> System:
+        """Start a server of Python's on the measured core: a module, and its arguments but for the port."""
         port = free_port()
-        command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *UVICORN]
-        process = self._start(name, command, self.measured, _inherited() | environment)
+        whole = [sys.executable, "-m", *command, "--port", str(port)]
+        process = self._start(name, whole, self.measured, _inherited() | environment)
         return System(name, process, port, wire, self.pair.model)
 
     def _start(

@@ -146,7 +146,7 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
     elif model is None and not listed:
         click.echo("no upstream has told its models yet: start the gateway first, or name one with --model", err=True)
     own = _own(resolver, client)
-    main = model or own or _nearest(listed, client)
+    main = model or own or _like(listed, client.knows[0] if client.knows else "", "demo")
     models = listed if main in listed else {main: resolver.describe(main), **listed}
     info = models[main]
     return Place(
@@ -174,17 +174,15 @@ def _own(resolver: "Resolver", client: Client) -> str:
     return client.knows[0] if known else ""
 
 
-def _nearest(names: Collection[str], client: Client) -> str:
-    """Choose a model, of the make that the client is for if there is one."""
-    make = client.knows[0].partition("-")[0] if client.knows else ""
-    return next((name for name in names if name.startswith(make)), next(iter(names), "demo"))
+def _like(names: Collection[str], model: str, otherwise: str) -> str:
+    """Choose the first of the same make, else the first one."""
+    make = model.partition("-")[0]
+    return next((name for name in names if name.startswith(make)), next(iter(names), otherwise))
 
 
 def _small(names: Collection[str], main: str) -> str:
     """Choose a quick model for side work, of the same make if there is one."""
-    make = main.partition("-")[0]
-    quick = [name for word in _SMALL for name in names if word in name]
-    return next((name for name in quick if name.startswith(make)), next(iter(quick), main))
+    return _like([name for word in _SMALL for name in names if word in name], main, main)
 
 
 def _key(found: Loaded) -> str:

@@ -7,12 +7,9 @@ no message before it. Nor do they see events without a name, which some servers 
 import re
 from typing import Final
 
-import msgspec
-from msgspec import Struct
-
 from gateway import ir
 from gateway.dialects.passage import Passage, payloads
-from gateway.dialects.raw import read
+from gateway.dialects.raw import FIELDS, name_of, read
 
 from .stream import STOP
 
@@ -20,13 +17,6 @@ __all__ = ["MessagesPassage"]
 
 _STOPPED: Final = re.compile(rb'"type"\s*:\s*"message_stop"')  # in words its quotation marks are escaped
 _UNNAMED: Final = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))data:[ ]?([^\r\n]*)")
-
-
-class _Event(Struct):
-    type: str = ""
-
-
-_EVENT: Final = msgspec.json.Decoder(_Event)
 
 
 class MessagesPassage(Passage):
@@ -59,6 +49,5 @@ def _is_said(events: bytes) -> bool:
 
 def _named(event: re.Match[bytes]) -> bytes:
     """Name an event by its type, as Anthropic does."""
-    found = read(event[1], _EVENT)
-    named = found is not None and found.type.isidentifier()  # a line feed would begin another field
-    return b"event: %b\n%b" % (found.type.encode(), event[0]) if found is not None and named else event[0]
+    name = name_of(read(event[1], FIELDS) or {}, "type")
+    return b"event: %b\n%b" % (name.encode(), event[0]) if name.isidentifier() else event[0]  # else it may hold lines

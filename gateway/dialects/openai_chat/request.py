@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, structs
 
 from gateway import ir
+from gateway.dialects.gemini.safety import SAFETY
 from gateway.dialects.known import decode_open, read_outline, understood
 from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
@@ -22,7 +23,6 @@ __all__ = ["read_request", "read_unread"]
 
 _SHOWN: Final = frozenset({"text", "image"})
 _MODALITIES: Final = "modalities"
-_SAFETY: Final = "safety_settings"
 # Known, and carried to servers of this dialect only, or to Google's
 _OTHERS: Final = (
     "logit_bias",
@@ -31,7 +31,7 @@ _OTHERS: Final = (
     "prediction",
     "prompt_cache_options",
     "prompt_cache_retention",
-    _SAFETY,
+    SAFETY,
     "service_tier",
     "store",
     "verbosity",
@@ -57,7 +57,7 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
     model = model or given.model or ""
     if not model:
         raise InvalidRequest("model: required, but missing", param="model")
-    losses, counts, safety = place.losses, False, _SAFETY
+    losses, counts, safety = place.losses, False, SAFETY
     if _foreign(given) != _NO_FOREIGN:
         _refuse_sound(given)
         losses = [*_unread(given), *losses]
@@ -172,8 +172,8 @@ def _paths(body: wire.Body, thinking: str, safety: str) -> dict[str, str]:
     paths = {"schema": "response_format.json_schema.schema"} if body.response_format is not None else {}
     if thinking and thinking != "thinking":
         paths["thinking"] = thinking
-    if safety != _SAFETY:
-        paths[_SAFETY] = safety
+    if safety != SAFETY:
+        paths[SAFETY] = safety
     if body.max_completion_tokens:
         paths["max_tokens"] = "max_completion_tokens"
     if not body.user and body.safety_identifier:
@@ -190,15 +190,15 @@ def _extras(others: dict[str, Raw], given: wire.Body, losses: list[ir.Loss]) -> 
 
     `modalities`, too, where they ask for more than text and pictures.
     """
-    kept, safety = dict(others), _SAFETY
+    kept, safety = dict(others), SAFETY
     if given.modalities and not _SHOWN.issuperset(given.modalities):
         kept[_MODALITIES] = Raw(msgspec.json.encode(given.modalities))
     for path, options in googled(given):
         settings = options.safety_settings
         if not wire.given(settings):
             continue
-        if _SAFETY in kept:
-            losses.append(ir.Loss(f"{path}.{_SAFETY}", f"{safety} already says it", "hint"))
+        if SAFETY in kept:
+            losses.append(ir.Loss(f"{path}.{SAFETY}", f"{safety} already says it", "hint"))
         else:
-            kept[_SAFETY], safety = settings, f"{path}.{_SAFETY}"
+            kept[SAFETY], safety = settings, f"{path}.{SAFETY}"
     return kept, safety
