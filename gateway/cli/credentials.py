@@ -50,7 +50,7 @@ def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
 @_JSON
 def list_(found: Loaded, upstream: str | None, as_json: bool) -> None:
     """List the credentials: state, cool-downs, quota, project, use. Calls no upstream."""
-    _show(found, _work("views", found, upstream), as_json=as_json)
+    _show(found, _work("views", found, upstream, whole=as_json), as_json=as_json)
 
 
 @_command("check")
@@ -139,8 +139,8 @@ def export(found: Loaded, secrets: bool, upstream: str | None, file: Path | None
         create(file, data.decode(), 0o600)
 
 
-def _work(name: str, *given: object) -> Any:
-    return getattr(import_module("gateway.cli.credentials_work"), name)(*given)
+def _work(name: str, *given: object, **named: object) -> Any:
+    return getattr(import_module("gateway.cli.credentials_work"), name)(*given, **named)
 
 
 def _show(found: Loaded, views: "Sequence[CredentialView]", *, as_json: bool) -> None:

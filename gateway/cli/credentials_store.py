@@ -42,14 +42,28 @@ def told(loaded: Loaded, store: CredentialStore | KeyStore | KeyFile) -> Generat
         store.close()
 
 
-def look(loaded: Loaded) -> None:
-    """Say it, when the store cannot be used; raise ConfigError for a key that does not fit."""
+def look(loaded: Loaded, *, whole: bool = False) -> None:
+    """Say it, when the store cannot be used; raise ConfigError for a key that does not fit.
+
+    `whole`: raise ConfigError, too, when it cannot be read.
+    """
     store = store_of(loaded)
     with told(loaded, store):
         try:
             store.open()
         except StoreFailed as failed:
+            if whole:
+                _read_through(store)
             click.echo(f"warning: {store.place}: {failed}; credentials in the store may be missing", err=True)
+
+
+def _read_through(store: CredentialStore) -> None:
+    """Read a file that cannot be written, as a pool does; raise StoreFailed, as for a database that cannot be used."""
+    kept = store if store.database.url else store.as_it_stands()
+    try:
+        kept.open()
+    finally:
+        kept.close()
 
 
 def see_changed(

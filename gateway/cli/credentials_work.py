@@ -30,11 +30,11 @@ _SILENT: Final = f"no response within {_WAIT_S:.0f} s"
 _Act = Callable[[Pooling, CredentialView], Awaitable[CredentialView]]
 
 
-def views(loaded: Loaded, upstream: str | None) -> Sequence[CredentialView]:
-    """Show what is known of the credentials; raise ConfigError."""
+def views(loaded: Loaded, upstream: str | None, *, whole: bool) -> Sequence[CredentialView]:
+    """Show what is known of the credentials; raise ConfigError, `whole`: also for a store that cannot be read."""
 
     async def read() -> Sequence[CredentialView]:
-        async with opened(loaded, upstream) as pools:
+        async with opened(loaded, upstream, whole=whole) as pools:
             return _all(pools)
 
     return asyncio.run(read())
@@ -101,14 +101,14 @@ def is_paused(view: CredentialView) -> bool:
 
 @asynccontextmanager
 async def opened(
-    loaded: Loaded, upstream: str | None, *, started: bool = False
+    loaded: Loaded, upstream: str | None, *, started: bool = False, whole: bool = False
 ) -> AsyncGenerator[Mapping[str, Pooling]]:
     """Make the pools, of one upstream or of all; what they have learnt is written at the end. Raise ConfigError.
 
-    `started`: they may ask the network.
+    `started`: they may ask the network; `whole`: it is an error when the store cannot be read.
     """
     check_config(loaded)
-    look(loaded)
+    look(loaded, whole=whole)
     made = adapters_of(quiet(loaded), System())
     pools = {name: adapter for name, adapter in made.items() if isinstance(adapter, Pooling)}
     if upstream is not None and upstream not in pools:

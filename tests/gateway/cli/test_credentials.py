@@ -26,6 +26,7 @@ from gateway.cli.credentials_store import stored
 from gateway.config import Loaded, Secret, load
 from gateway.store.credentials import CredentialStore
 from gateway.store.known import StoredCredential
+from gateway.store.stored import StoreFailed
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Done, Run, antigravity
@@ -268,6 +269,26 @@ def test_a_store_that_cannot_be_used_is_told_of(run: Run, write: Write, folder: 
     assert done.code == 0
     assert done.err.startswith(f"warning: {folder / 'data' / 'gateway.db'}: ")
     assert id_of("1//zero")[:8] in done.out
+
+
+def test_a_program_gets_no_list_of_a_store_that_cannot_be_read(taken: Run, folder: Path) -> None:
+    file = folder / "data" / "gateway.db"
+    file.write_bytes(b"not a database at all, and long enough" * 40)
+    done = taken("credentials", "list", "--json")
+    assert (done.code, done.out, done.err) == (2, "", f"{file}: file is not a database\n")
+
+
+def test_a_program_gets_the_list_of_a_store_that_can_only_be_read(taken: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that is read-only."""
+    opens = CredentialStore.open
+
+    def open_(store: CredentialStore) -> None:
+        if not store.read_only:
+            raise StoreFailed("its disk is read-only")
+        opens(store)
+
+    monkeypatch.setattr(CredentialStore, "open", open_)
+    assert set(listed(taken)) == {id_of("1//one"), id_of("1//two")}
 
 
 # check
