@@ -12,7 +12,9 @@ from gateway.config.limits import Limits
 from gateway.config.problems import did_you_mean
 from gateway.config.values import Expires
 
-__all__ = ["NewKey", "numbered", "own_name", "read_new_key"]
+__all__ = ["NO_SCOPES", "NewKey", "numbered", "own_name", "read_new_key"]
+
+NO_SCOPES: Final = "a key without scopes cannot do anything"
 
 _T = TypeVar("_T")
 
@@ -68,7 +70,7 @@ def _problems(new: NewKey, upstreams: Collection[str], now: datetime, *, scoped:
     if taken := own_name(new.name):
         found.append(f"name: {taken}")
     if not scoped:
-        found.append("scopes: a key without scopes cannot do anything")
+        found.append(f"scopes: {NO_SCOPES}")
     if new.expires is not None and new.expires <= now:
         found.append(f"expires: {new.expires:%Y-%m-%d %H:%M} UTC is in the past")
     found += [f"models: {glob!r} matches no model" for glob in new.models if not glob or not glob.isprintable()]

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.config.modelrules import check_models
-from gateway.config.newkey import numbered, own_name
+from gateway.config.newkey import NO_SCOPES, numbered, own_name
 from gateway.config.problems import did_you_mean
 from gateway.config.schema import Config, PipelineConfig
 from gateway.config.sources import Draft, KeyPath, as_list, as_tree
@@ -111,6 +111,8 @@ def _keys(config: Config, draft: Draft) -> Findings:
         elif name is not None and name in names:
             yield (*path, "name"), f'a key named "{name}" is already defined above'
         names.append(name)
+        if as_list(table.get("scopes")) == []:
+            yield (*path, "scopes"), NO_SCOPES
         both, neither = {"sha256", "secret"} <= table.keys(), table.keys().isdisjoint({"sha256", "secret"})
         if both or (neither and draft.told.isdisjoint({(*path, "sha256"), (*path, "secret")})):
             unset = draft.unset.get((*path, "sha256"))

@@ -298,6 +298,7 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ('[[key]]\nname = "a"\nsecret = ""', "key[0].secret: is empty"),
         ('[[key]]\nname = "a"\nsecret = "s"\nexpires = "soon"', 'expires: "soon" is not a date'),
         ('[[key]]\nname = "a"\nsecret = "s"\nexpires = 12:00:00', "expires: expected a date such as"),
+        ('[[key]]\nname = "a"\nsecret = "s"\nscopes = []', "gateway.toml:4: key[0].scopes: a key without scopes"),
         ('key = "x"', "key: expected a list, got a string; write [[key]]"),
         ('[key]\nname = "a"', "key: expected a list, got a table; write [[key]]"),
         ("[upstream.x]", "upstream.x: type is required: one of v1internal"),
