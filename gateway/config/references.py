@@ -4,6 +4,7 @@ An unset variable means that the key is not given, so its default holds; where a
 break something (`_STRICT`) it stops the start. A variable or file that is there but empty always does.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ _STRICT: Final = (
     ("upstream", "*", "api_key"),
     ("upstream", "*", "oauth"),
 )
+_NO_SECRETS: Final = re.compile(r"\[\s*\]")  # as JSON, in the place of
+_LISTS: Final = (("auth", "keys"), ("store", "encryption_key"), ("upstream", "*", "api_key"))
 _DEFAULTS: Final[Mapping[KeyPath, str]] = {
     ("store", "encryption_key"): "GATEWAY_ENCRYPTION_KEY",
     ("admin", "password"): "GATEWAY_ADMIN_PASSWORD",
@@ -40,11 +43,11 @@ def resolve_references(draft: Draft, variables: Variables, folder: Path) -> None
         value = variables.values.get(name)
         if draft.get(path) is not None or path in draft.unset or value is None:
             continue
-        if value.strip():
-            draft.put(path, _ended(value), variables.source(name))
-        else:
+        if _is_empty(value, path):
             draft.sources[path] = variables.source(name)
             draft.report(path, "is set but empty")
+        else:
+            draft.put(path, _ended(value), variables.source(name))
 
 
 def _without_client(draft: Draft) -> list[str]:
@@ -116,10 +119,17 @@ class _Resolver:
         return self.filled(value, path, f"file {file} is empty")
 
     def filled(self, value: str, path: KeyPath, otherwise: str) -> object:
-        if value.strip():
-            return _ended(value)
-        self.draft.report(path, otherwise)
-        return _UNSET
+        if _is_empty(value, path):
+            self.draft.report(path, otherwise)
+            return _UNSET
+        return _ended(value)
+
+
+def _is_empty(value: str, path: KeyPath) -> bool:
+    """Tell whether there is nothing in it; a list of no secrets is as good as none."""
+    text = value.strip()
+    listed = any(len(path) == len(pattern) and _meets(path, pattern) for pattern in _LISTS)
+    return not text or (listed and _NO_SECRETS.fullmatch(text) is not None)
 
 
 def _ended(value: str) -> Text:
@@ -128,7 +138,8 @@ def _ended(value: str) -> Text:
 
 
 def _strict(path: KeyPath) -> bool:
-    return any(
-        len(path) >= len(pattern) and all(a in (b, "*") for a, b in zip(pattern, path, strict=False))
-        for pattern in _STRICT
-    )
+    return any(len(path) >= len(pattern) and _meets(path, pattern) for pattern in _STRICT)
+
+
+def _meets(path: KeyPath, pattern: KeyPath) -> bool:
+    return all(a in (b, "*") for a, b in zip(pattern, path, strict=False))

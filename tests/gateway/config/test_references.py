@@ -134,6 +134,29 @@ def test_an_empty_file_is_an_error(problems: Problems, folder: Path) -> None:
     assert f"file {folder / 'secret'} is empty" in problems('[auth]\nkeys = ["file:secret"]')[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[store]\nencryption_key = "file:secret"',
+        '[auth]\nkeys = "file:secret"',
+        '[upstream.openai]\napi_key = "file:secret"\npool = {}',
+    ],
+)
+def test_a_file_with_a_list_of_no_secrets_is_an_error(problems: Problems, folder: Path, text: str) -> None:
+    """It would leave the credentials in clear, or the gateway open."""
+    (folder / "secret").write_text("[ ]\n")
+    assert f": file {folder / 'secret'} is empty" in problems(text)[0]
+
+
+def test_a_variable_with_a_list_of_no_keys_is_an_error(problems: Problems) -> None:
+    said = "environment: GATEWAY_ENCRYPTION_KEY: store.encryption_key: is set but empty"
+    assert problems("", {"GATEWAY_ENCRYPTION_KEY": "[]"}) == [said]
+
+
+def test_a_list_of_nothing_that_opens_nothing_is_taken(read: Load) -> None:
+    assert read('[cors]\norigins = "env:A"', {"A": "[]"}).config.cors.origins == ()
+
+
 def test_a_mark_of_the_byte_order_is_no_part_of_what_a_file_holds(folder: Path) -> None:
     """Editors and shells of Windows write one."""
     (folder / "key").write_bytes("\ufeffsk-of-a-file\r\n".encode())
