@@ -228,8 +228,7 @@ class Gateway:
     async def start(self, before: "Gateway | None" = None, *, busy: Callable[[], bool] | None = None) -> None:
         """Begin background work, except for what goes on from before. `busy`: whether any request is under way."""
         self.started = True
-        if before is None:
-            await self._look_at_folder()
+        await self._look_at_folders(before)
         await self._count()
         self._have_counted(self.services.tally.count)
         self.limiter.start()
@@ -305,11 +304,19 @@ class Gateway:
         others = (self.ledger, self.shared, self.telemetry, self.limiter)
         yield from ((one, one.stop) for one in others if one is not None)
 
-    async def _look_at_folder(self) -> None:
-        """Say it now when nothing can be kept; else each of those who keep something says it when it matters."""
-        why = await asyncio.to_thread(unusable, self.loaded.resolve(self.loaded.config.server.data_dir))
-        if why and not self.loaded.read_only:
+    async def _look_at_folders(self, before: "Gateway | None") -> None:
+        """Say it now when nothing can be kept or recorded; else those who keep something say it when it matters."""
+        config = self.loaded.config
+        if self.loaded.read_only:
+            return
+        if before is None and (why := await self._unusable(config.server.data_dir)):
             self.logger.warning("server.data_dir cannot be written; data is kept in memory only", reason=why)
+        known = before is not None and before.loaded.config.record == config.record
+        if config.record.dir and not known and (why := await self._unusable(config.record.dir)):
+            self.logger.warning("record.dir cannot be written; nothing is recorded", reason=why)
+
+    async def _unusable(self, folder: str) -> str:
+        return await asyncio.to_thread(unusable, self.loaded.resolve(folder))
 
     async def _count(self) -> None:
         """Begin to count, together with the other workers where something is counted."""

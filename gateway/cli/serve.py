@@ -126,9 +126,10 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
             lines.append(
                 f"  warning: upstream {name} is this gateway, which would call itself; set the URL of the service"
             )
-    why = unusable(loaded.resolve(loaded.config.server.data_dir))
-    if why:
+    if why := unusable(loaded.resolve(loaded.config.server.data_dir)):
         lines.append(f"  warning: server.data_dir cannot be written; data is kept in memory only: {why}")
+    if loaded.config.record.dir and (why := unusable(loaded.resolve(loaded.config.record.dir))):
+        lines.append(f"  warning: record.dir cannot be written; nothing is recorded: {why}")
     for file, what in secret_files(loaded):
         if is_exposed(file):
             lines.append(f"  warning: {file} holds {what}, and other users can read it: chmod 600 {file}")

@@ -259,7 +259,7 @@ async def test_a_disk_that_fails_is_told_once_and_stops_no_request(
     (tmp_path / "file").unlink()
     assert [(await ask(app)).status for _ in range(2)] == [200] * 2
     logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    told = [(line["event"], line.get("reason")) for line in logged if "written" in line["event"]]
+    told = [(line["event"], line.get("reason")) for line in logged if "recording" in line["event"]]
     assert told == [
         ("a recording cannot be written", f"{tmp_path}/file/recordings: Not a directory"),
         ("recordings can be written again", None),

@@ -137,6 +137,14 @@ def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folde
     assert (done.code, done.err) == (0, f"warning: {said}; data is kept in memory only\n")
 
 
+def test_a_folder_of_recordings_that_cannot_be_written_is_told(run: Run, write: Write, folder: Path) -> None:
+    (folder / "file").touch()
+    write('[record]\ndir = "file/recordings"\n')
+    done = run("check")
+    said = f"gateway.toml:2: record.dir: cannot be written: {folder / 'file'}: Not a directory"
+    assert (done.code, done.err) == (0, f"warning: {said}; nothing is recorded\n")
+
+
 def test_so_is_one_whose_disk_takes_a_file_but_not_what_is_in_it(run: Run, write: Write, folder: Path) -> None:
     write("[upstream.demo]\n")
     with full_disk(room=2**15):

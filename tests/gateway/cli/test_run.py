@@ -220,6 +220,14 @@ def test_a_data_dir_that_cannot_be_written_is_told_at_the_start(folder: Path, pl
         assert (line["level"], line["reason"]) == ("warning", why)
 
 
+def test_a_folder_of_recordings_that_cannot_be_written_is_told_at_the_start(folder: Path) -> None:
+    (folder / "file").touch()
+    with gateway(folder, toml='[record]\ndir = "file"') as program:
+        assert program.says(f"  warning: record.dir cannot be written; nothing is recorded: {folder / 'file'}: ")
+        assert program.says('"record.dir cannot be written; nothing is recorded"')
+        assert ask(program).status_code == 200
+
+
 @pytest.mark.parametrize("more", [(), ("--reload",)])
 def test_a_port_in_use_is_exit_4_and_one_line(folder: Path, more: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
