@@ -18,6 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.store.folder import made
+
 __all__ = ["Siblings"]
 
 _PATIENCE_S: Final = 2.0  # with one that hangs
@@ -81,7 +83,7 @@ class Siblings:
 
     def _bound(self) -> socket.socket:
         for folder in (self._folder.parent, self._folder):  # the mode holds for the last one only
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made(folder)
         listener = socket.socket(socket.AF_UNIX)
         try:
             with _address(self._file) as address:

@@ -23,7 +23,7 @@ from gateway.config import (
     refuses_bind,
     report,
 )
-from gateway.store.folder import unusable, write_some
+from gateway.store.folder import nearest, unusable, write_some
 from gateway.store.stored_keys import StoredKey
 
 __all__ = ["folder", "log", "python", "recordings", "settings", "stored_keys"]
@@ -149,7 +149,7 @@ def folder(
 ) -> Iterator[Finding]:
     """Look at data_dir: may it be written, is there room, can others look into it."""
     data = loaded.resolve(loaded.config.server.data_dir)
-    there = next((path for path in (data, *data.parents) if path.exists()), data)
+    there = nearest(data)
     try:
         write_some(there)
     except OSError as error:

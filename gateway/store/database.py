@@ -37,7 +37,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.store import engines, sealing
 from gateway.store.cipher import Cipher
-from gateway.store.folder import explained, opened
+from gateway.store.folder import explained, made, opened
 from gateway.store.stored import KeyProblem, NewerTables, StoreFailed
 from gateway.store.tables import HEAD, alembic_version, create, numbers
 
@@ -149,7 +149,7 @@ class Database:
 
     def _prepare(self) -> None:
         if not self.url:
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made(self.file.parent)
             if not self.file.exists():  # to close it gives back the locks of this process, SQLite's, too
                 os.close(opened(self.file))
         with self._engine.connect() as connection:

@@ -1,5 +1,6 @@
 """The folder that holds all that lasts: whether it can be used, and what can be seen there."""
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -7,10 +8,11 @@ from tempfile import TemporaryFile
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["address", "closed", "explained", "is_there", "opened", "unusable", "write_some"]
+__all__ = ["address", "closed", "explained", "is_there", "made", "nearest", "opened", "unusable", "write_some"]
 
 _SOME: Final = bytes(64 * 1024)
 _MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
 _UNOPENED: Final = "unable to open database file"  # as SQLite says it, whatever the reason
 
 
@@ -65,9 +67,30 @@ def _why_closed(file: Path) -> str:
     return f"its mode is {found.st_mode & 0o777:04o}"
 
 
+def made(folder: Path) -> None:
+    """Make a folder for its owner alone, unless it is there; raise OSError."""
+    try:
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+
+
+def nearest(folder: Path) -> Path:
+    """Give a folder, or what is there of the way to it; itself where its name is one that cannot be."""
+    for path in (folder, *folder.parents):
+        try:
+            path.lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return folder
+        else:
+            return path
+    return folder
+
+
 def unusable(folder: Path, data: bytes = _SOME) -> str:
     """Say why no file with this can be in a folder, which is there or can be made; "" = it can. None is left behind."""
-    there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
+    there = nearest(folder)
     try:
         write_some(there, data)
     except OSError as error:

@@ -12,6 +12,8 @@ from typing import Final
 if sys.platform != "win32":
     import fcntl
 
+from gateway.store.folder import made
+
 __all__ = ["Sole"]
 
 _NAME: Final = "limits.lock"
@@ -48,7 +50,7 @@ class Sole:
         try:
             while True:
                 if self._descriptor is None:
-                    self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    made(self._file.parent)
                     self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
                 if not _locked(self._descriptor, alone=alone):
                     return False

@@ -137,6 +137,13 @@ def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folde
     assert (done.code, done.err) == (0, f"warning: {said}; data is kept in memory only\n")
 
 
+def test_so_is_one_whose_name_is_too_long(run: Run, write: Write, folder: Path) -> None:
+    write(f'[server]\ndata_dir = "{"x" * 300}"\n')
+    done = run("check")
+    said = f"gateway.toml:2: server.data_dir: cannot be written: {folder / ('x' * 300)}: File name too long"
+    assert (done.code, done.err) == (0, f"warning: {said}; data is kept in memory only\n")
+
+
 def test_a_folder_of_recordings_that_cannot_be_written_is_told(run: Run, write: Write, folder: Path) -> None:
     (folder / "file").touch()
     write('[record]\ndir = "file/recordings"\n')

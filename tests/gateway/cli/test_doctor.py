@@ -88,6 +88,12 @@ def test_a_folder_that_cannot_be_written_is_a_problem(examine: Any, write: Write
     assert of(examine(), "data_dir") == [("problem", f"{folder / 'data'} cannot be written: Not a directory")]
 
 
+def test_so_is_one_whose_name_is_too_long(examine: Any, write: Write, folder: Path) -> None:
+    write(f'[server]\ndata_dir = "{"x" * 300}"\n')
+    said = f"{folder / ('x' * 300)} cannot be written: File name too long"
+    assert of(examine(), "data_dir") == [("problem", said)]
+
+
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
     """Put a small disk at a folder; it needs the rights of an administrator."""

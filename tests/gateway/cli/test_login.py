@@ -223,7 +223,7 @@ def test_a_store_that_cannot_be_written_is_said_before_the_owner_agrees(place: P
     data = place.folder / "data"
     data.write_text("no folder", "utf-8")
     done = place.run()
-    assert (done.returncode, done.stderr) == (2, f"{data / 'gateway.db'}: File exists\n")
+    assert (done.returncode, done.stderr) == (2, f"{data / 'gateway.db'}: Not a directory\n")
     assert calls(place, "auth") == 0
 
 
