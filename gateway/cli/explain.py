@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 import click
 import msgspec
+from msgspec.structs import replace
 
-from gateway.cli.options import configuration, dialects, loaded
+from gateway.cli.options import configuration, dialects, loaded, quiet
 
 __all__ = ["explain"]
 
@@ -48,7 +49,8 @@ def explain(
     part = import_module("gateway.explain")  # loads every upstream
     asking = _asking(part, model, file, dialect)
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    explanation = asyncio.run(part.explain(found, asking))
+    import_module("gateway.cli.credentials_store").look(replace(found, read_only=True))
+    explanation = asyncio.run(part.explain(quiet(found), asking))
     # a terminal without UTF-8 gets escapes
     text = part.written(explanation) if not as_json else ""
     click.echo(text.encode(sys.stdout.encoding, "backslashreplace") if text else msgspec.json.encode(explanation))

@@ -251,6 +251,18 @@ def test_nothing_is_written(run: Run, write: Write, put: Put, folder: Path) -> N
     assert sorted(file.name for file in folder.iterdir()) == ["body.json", "gateway.toml"]
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_store_that_cannot_be_read_is_one_plain_line(form: list[str], run: Run, write: Write, folder: Path) -> None:
+    write(CONFIG)
+    file = folder / "data" / "gateway.db"
+    file.parent.mkdir()
+    file.write_bytes(b"not a database at all, and long enough" * 40)
+    done = run("explain", "best", *form)
+    said = f"warning: {file}: file is not a database; credentials in the store may be missing\n"
+    assert (done.code, done.err) == (0, said)
+    assert "claude-sonnet-4-5" in done.out
+
+
 def test_long_base64_is_cut_in_the_text_and_whole_in_json(run: Run, write: Write, put: Put) -> None:
     write(CONFIG)
     data = "iVBORw0KGgo" + "A" * 989
