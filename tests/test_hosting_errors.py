@@ -160,7 +160,7 @@ def test_options_that_do_not_fit(folder: Path, options: str, text: str) -> None:
         (
             "RateLimit",
             "{ limits = { request_per_minute = 1 } }",
-            'ValueError: unknown limit request_per_minute; did you mean "requests_per_minute"?',
+            'ValueError: request_per_minute: unknown limit; did you mean "requests_per_minute"?',
         ),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from gateway.config.problems import did_you_mean
-from gateway.config.sources import as_tree
+from gateway.config.sources import Tree, as_tree
 from gateway.config.values import Reader, kind_of, number
 
 __all__ = ["LIMIT_KEYS", "Limit", "Limits", "of_keys", "parse_limits", "write_limits"]
@@ -38,11 +38,14 @@ class Limit(Struct, frozen=True):
 
 
 def parse_limits(value: object) -> tuple[Limit, ...]:
-    """Read a table of limits; raise ValueError with what is wrong."""
-    table = as_tree(value)
-    if table is None:
-        raise ValueError(f"expected a table such as {{ requests_per_minute = 60 }}, got {kind_of(value)}")
-    return tuple(_limit(key, amount) for key, amount in table.items())
+    """Read a table of limits; raise ValueError with what is wrong, and with which of them."""
+    limits: list[Limit] = []
+    for key, amount in _table(value).items():
+        try:
+            limits.append(_limit(key, amount))
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+    return tuple(limits)
 
 
 def write_limits(limits: Iterable[Limit]) -> dict[str, float]:
@@ -55,21 +58,30 @@ def of_keys(names: Sequence[str]) -> str:
     return f"; keys that have limits: {', '.join(names)} (`gateway keys list` lists them)" if names else ""
 
 
+def _unnamed(value: object) -> tuple[Limit, ...]:
+    """Read it as `parse_limits`, for who says with which of them it is."""
+    return tuple(_limit(key, amount) for key, amount in _table(value).items())
+
+
+def _table(value: object) -> Tree:
+    table = as_tree(value)
+    if table is None:
+        raise ValueError(f"expected a table such as {{ requests_per_minute = 60 }}, got {kind_of(value)}")
+    return table
+
+
 def _limit(key: str, value: object) -> Limit:
     if key not in _GRAMMAR:
-        raise ValueError(f"unknown limit {key}{did_you_mean(key, _GRAMMAR)}")
-    try:
-        amount = number(value)
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
+        raise ValueError(f"unknown limit{did_you_mean(key, _GRAMMAR)}")
+    amount = number(value)
     if amount < 0:
-        raise ValueError(f"{key} is negative")
+        raise ValueError("is negative")
     resource, window = _GRAMMAR[key]
     if resource == "usd":
         return Limit(resource, amount, window)
     if not amount.is_integer():
-        raise ValueError(f"{key} is not a whole number")
+        raise ValueError("is not a whole number")
     return Limit(resource, int(amount), window)
 
 
-Limits: TypeAlias = Annotated[tuple[Limit, ...], Reader(parse_limits, table=True)]
+Limits: TypeAlias = Annotated[tuple[Limit, ...], Reader(_unnamed, table=True)]

@@ -426,7 +426,7 @@ async def test_a_row_of_a_later_version_lets_nobody_in(tmp_path: Path, capfd: py
     assert not knows(keyring(place))
     (line,) = logged(capfd)
     assert (line["event"], line["name"]) == ("a key is not accepted", "alice")
-    assert "unknown limit pictures_per_day" in str(line["reason"])
+    assert "pictures_per_day: unknown limit" in str(line["reason"])
 
 
 # what it costs

@@ -114,9 +114,9 @@ async def test_a_form_makes_the_same_key(tmp_path: Path) -> None:
         ({"name": "x", "models": [""]}, "models: '' matches no model"),
         ({"name": "x", "expires": "soon"}, 'expires: "soon" is not a date such as 2027-01-01'),
         ({"name": "x", "expires": "2020-01-01"}, "expires: 2020-01-01 00:00 UTC is in the past"),
-        ({"name": "x", "limits": {"tokens": 5}}, 'limits.tokens: unknown limit tokens; did you mean "tokens_per_'),
-        ({"name": "x", "limits": {"concurrent": 1.5}}, "limits.concurrent: concurrent is not a whole number"),
-        ({"name": "x", "limits": {"usd_per_day": -1}}, "limits.usd_per_day: usd_per_day is negative"),
+        ({"name": "x", "limits": {"tokens": 5}}, 'limits.tokens: unknown limit; did you mean "tokens_per_'),
+        ({"name": "x", "limits": {"concurrent": 1.5}}, "limits.concurrent: is not a whole number"),
+        ({"name": "x", "limits": {"usd_per_day": -1}}, "limits.usd_per_day: is negative"),
     ],
 )
 async def test_what_cannot_be_is_said(tmp_path: Path, given: dict[str, object], message: str) -> None:
@@ -135,7 +135,7 @@ async def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
 
 async def test_a_name_that_cannot_be_is_said_with_the_rest(tmp_path: Path) -> None:
     name = "name: up to 64 letters, digits, _ . @ + - and inner spaces, starting with a letter, digit or _"
-    limit = "limits.requests_per_minute: requests_per_minute is not a whole number"
+    limit = "limits.requests_per_minute: is not a whole number"
     given = {"name": "b/ob", "limits": {"requests_per_minute": 1.5}}
     more = {"scopes": ["root"], "upstreams": ["dmo"]}
     form = {"name": "b/ob", "requests_per_minute": "1.5"}

@@ -139,10 +139,7 @@ TYPOS = [
     ),
     (
         "[limits]\nrequests_per_minuet = 5",
-        (
-            "gateway.toml:2: limits.requests_per_minuet: unknown limit requests_per_minuet; "
-            'did you mean "requests_per_minute"?'
-        ),
+        ('gateway.toml:2: limits.requests_per_minuet: unknown limit; did you mean "requests_per_minute"?'),
     ),
     (
         '[pipeline]\norder = [\n"request_id",\n"acess_log"]',
@@ -282,10 +279,10 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ("[auth]\naccept = []", "auth.accept: lists no place for a key"),
         ('[auth]\naccept = ["bear"]', 'auth.accept[0]: "bear" is not one of bearer'),
         ("[auth]\nallow_anonymous = false", "auth.allow_anonymous: expected a string, got true or false"),
-        ("[limits]\nrequests_per_minute = -1", "limits.requests_per_minute: requests_per_minute is negative"),
-        ("[limits]\nrequests_per_minute = 1.5", "requests_per_minute is not a whole number"),
-        ("[limits]\nrequests_per_week = 1", "unknown limit requests_per_week"),
-        ('[limits]\nconcurrent = "4"', "limits.concurrent: concurrent: expected a number, got a string"),
+        ("[limits]\nrequests_per_minute = -1", "limits.requests_per_minute: is negative"),
+        ("[limits]\nrequests_per_minute = 1.5", "limits.requests_per_minute: is not a whole number"),
+        ("[limits]\nrequests_per_week = 1", "limits.requests_per_week: unknown limit"),
+        ('[limits]\nconcurrent = "4"', "limits.concurrent: expected a number, got a string"),
         ("limits = 5", "limits: expected a table such as { requests_per_minute = 60 }, got an integer"),
         ('[[key]]\nname = "a"\nsha256 = "00"', "key[0].sha256: is not a SHA-256: 64 hexadecimal digits"),
         ('[[key]]\nname = "a"', "key[0]: needs exactly one of sha256 and secret"),
