@@ -43,6 +43,7 @@ _LOOK_S: Final = 0.05  # into the database, at most; what a pool learns is said 
 _PATIENCE_S: Final = 6.0  # longer than a store waits for another writer; then nobody waits for it any more
 _NOTICES: Final = "gateway.store.notices"  # loads the client of Redis
 _PROBLEMS: Final = (StoreFailed, KeyProblem)
+_CLEAR: Final = "tokens are stored unencrypted: set store.encryption_key, `gateway generate-key` makes one"
 _FAILS: Final = ("store_failures", "credentials")
 
 
@@ -146,6 +147,7 @@ class Keeper:
         if self._board is not None:
             self._board.close()
             self._board = None
+        is_back(f"{self._away} {_CLEAR}", self)
         is_back(self._away, self)
         await asyncio.to_thread(self._store.close)
 
@@ -418,10 +420,8 @@ class Keeper:
         if not any(row.refresh_token or row.access_token for row in rows):
             return
         self._warned = True
-        self._logger.warning(
-            "tokens are stored unencrypted: set store.encryption_key, `gateway generate-key` makes one",
-            store=self._store.place,
-        )
+        if is_first(f"{self._away} {_CLEAR}", self):
+            self._logger.warning(_CLEAR, store=self._store.place)
 
 
 def _is_news(change: Change) -> bool:

@@ -160,6 +160,16 @@ async def test_tokens_in_clear_are_told_of_once(place: Place, capfd: pytest.Capt
     assert len(logged(capfd, "tokens are stored unencrypted")) == 1
 
 
+async def test_tokens_in_clear_are_told_of_once_for_all_upstreams(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one, other = keeper_of(place.store()), keeper_of(place.store())
+    place.opened().add("google", StoredCredential(id="a", refresh_token="1//secret"))
+    one.load()
+    other.load()
+    assert len(logged(capfd, "tokens are stored unencrypted")) == 1
+
+
 def test_who_only_reads_tokens_in_clear_does_not_tell_of_it(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
     on_disk.opened().add("google", StoredCredential(id="a", source="login", refresh_token="1//x"))
     rows, _ = keeper_of(CredentialStore(on_disk.file, read_only=True)).load()
