@@ -1,5 +1,6 @@
 """Say what keeps a configuration from use, beyond what its values alone show."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -26,6 +27,7 @@ from gateway.store.stored import KeyProblem
 __all__ = ["check", "problems_of", "read_newest"]
 
 _MISREAD: Final = "gateway.store.shared_limits:misread"
+_TELEMETRY: Final = "gateway.telemetry:misread"
 _OPTIONS: Final = "psycopg.conninfo:make_conninfo"
 _OPTION_PROBLEM: Final = "psycopg:ProgrammingError"
 _OWN: Final = "prepare_threshold"  # which is psycopg's, and always set here
@@ -82,6 +84,8 @@ def _missing(loaded: Loaded) -> Iterator[Problem]:
         why = misread(url)
         if why:
             yield loaded.problem(("store", "redis"), why)
+    if loaded.config.metrics.otlp and not missing and (why := _misread_by_opentelemetry()):
+        yield loaded.problem(("metrics", "otlp"), why)
 
 
 def _misread_by_postgres(url: str) -> str:
@@ -95,3 +99,13 @@ def _misread_by_postgres(url: str) -> str:
     except problem as error:
         return str(error).strip()
     return ""
+
+
+def _misread_by_opentelemetry() -> str:
+    """Say that it does not take one of its own variables, and which there are, "" = it takes them."""
+    try:
+        why = cast("Callable[[], str]", import_path(_TELEMETRY))()  # what is loaded by path is not typed
+    except ValueError as error:  # of those that it reads when it is imported
+        why = str(error)
+    given = ", ".join(sorted(name for name in os.environ if name.startswith("OTEL_")))
+    return f"OpenTelemetry does not take its variables ({given}): {' '.join(why.split())}" if why else ""

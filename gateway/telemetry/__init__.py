@@ -1,5 +1,5 @@
 """OpenTelemetry: spans and metrics of requests, sent to `metrics.otlp`. Loads the extra `otel`."""
 
-from gateway.telemetry.telemetry import Telemetry
+from gateway.telemetry.telemetry import Telemetry, misread
 
-__all__ = ["Telemetry"]
+__all__ = ["Telemetry", "misread"]

@@ -7,6 +7,7 @@ What OpenTelemetry's own environment variables say of headers, certificates, sam
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,16 +16,17 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.types import Scope
+from structlog import get_logger
 from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
-from gateway.clock import Clock
+from gateway.clock import Clock, System
 from gateway.context import RequestContext
 from gateway.telemetry.exporters import Batches, Metrics, Reach
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.spans import RequestTrace, Tools
 
-__all__ = ["Telemetry"]
+__all__ = ["Telemetry", "misread"]
 
 _NAME: Final = "asgi-llm-gateway"
 _FLUSH_S: Final = 3.0
@@ -43,8 +45,12 @@ class Telemetry:
 
     async def start(self) -> None:
         """Begin to send; waits for nobody."""
-        resource = _resource()
         self._reach.open()
+        self.make()
+
+    def make(self) -> None:
+        """Make the providers, with their threads; raise ValueError for a variable that OpenTelemetry does not take."""
+        resource = _resource()
         self._metrics = MeterProvider(
             [PeriodicExportingMetricReader(Metrics(self._reach))], resource, shutdown_on_exit=False
         )
@@ -56,13 +62,17 @@ class Telemetry:
 
     async def stop(self) -> None:
         """Send what is left, as long as that takes no more than a few seconds."""
-        spans, metrics, self._tools = self._spans, self._metrics, None
-        self._reach.end_in(_FLUSH_S)
-        for provider in (spans, metrics):
-            if provider is not None:
-                await asyncio.to_thread(provider.shutdown)
-        self._spans = self._metrics = None
+        self._tools = None
+        await asyncio.to_thread(self.end, _FLUSH_S)
         self._reach.close()
+
+    def end(self, seconds: float) -> None:
+        """Send what is left, unless it takes longer."""
+        self._reach.end_in(seconds)
+        for provider in (self._spans, self._metrics):
+            if provider is not None:
+                provider.shutdown()
+        self._spans = self._metrics = None
 
     def follow(
         self, scope: Scope, context: RequestContext, received: Mapping[str, str], types: Mapping[str, str]
@@ -72,6 +82,21 @@ class Telemetry:
             return None
         with self._reach.quiet():  # else any caller could have a warning logged for each of its requests
             return RequestTrace(self._tools, scope, context, received, types)
+
+
+def misread() -> str:
+    """Say what OpenTelemetry does not take of its own variables, "" = it takes them; nothing is sent."""
+    idle = Telemetry("", System(), get_logger())
+    before = logging.root.manager.disable
+    logging.disable()  # what it takes in its own way, it says when it begins
+    try:
+        idle.make()
+    except ValueError as error:
+        return str(error)
+    finally:
+        idle.end(-1)
+        logging.disable(before)
+    return ""
 
 
 def _base(url: str) -> str:

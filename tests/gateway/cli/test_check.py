@@ -123,6 +123,21 @@ def test_a_password_that_is_not_escaped_in_the_address_of_redis_is_not_told(run:
     assert (done.code, done.err) == (2, said)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),  # a batch has 512
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+    ],
+)
+def test_what_opentelemetry_does_not_take_is_one_line(run: Run, write: Write, name: str, value: str) -> None:
+    """The start failed with a traceback."""
+    write('[metrics]\notlp = "http://127.0.0.1:9"\n')
+    done = run("check", **{name: value})
+    said = f"gateway.toml:2: metrics.otlp: OpenTelemetry does not take its variables ({name}): "
+    assert (done.code, done.err.startswith(said), done.err.count("\n")) == (2, True, 1)
+
+
 def test_no_secret_is_printed(run: Run, write: Write) -> None:
     write('[auth]\nkeys = ["canary-1"]\n[admin]\npassword = "canary-2"\n[upstream.demo]\n')
     assert "canary" not in run("check").out
