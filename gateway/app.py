@@ -46,6 +46,7 @@ from gateway.limiter import Limiter, NotAlone
 from gateway.lockout import Lockout
 from gateway.logs import Newest, logger_for
 from gateway.middleware.auth import Auth, guard_of
+from gateway.middleware.request_id import RequestId
 from gateway.middleware.scrape import Scrape, Standing
 from gateway.outermost import Outermost
 from gateway.own_usage import OwnUsage
@@ -206,7 +207,7 @@ class Gateway:
             "/health": _answering(self.health),
             "/health/ready": _answering(self.ready),
             self.loaded.config.metrics.path: self.scrape,
-            "/usage": OwnUsage(self.services, guard),
+            "/usage": RequestId(OwnUsage(self.services, guard)),
         }
 
     @property

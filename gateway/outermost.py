@@ -12,6 +12,7 @@ from gateway.admin import Administration
 from gateway.context import RequestContext, attach, route_path
 from gateway.errors import GatewayError, InternalError
 from gateway.middleware.cors import Cors
+from gateway.middleware.request_id import RequestId
 from gateway.proxies import Proxies
 from gateway.recorder import Recorder
 from gateway.refusal import refuse
@@ -120,4 +121,6 @@ class Outermost:
 
     def _own_app(self, path: str) -> ASGIApp | None:
         """Give the operators' endpoint of this path, if it is one."""
-        return self._own.get(path) or (self._gateway.administration if Administration.owns(path) else None)
+        if Administration.owns(path):
+            return RequestId(self._gateway.administration)
+        return self._own.get(path)

@@ -129,6 +129,14 @@ async def test_nobody_else_is_answered_and_nothing_is_cached(tmp_path: Path) -> 
     assert alice.headers["cache-control"] == "no-store"
 
 
+async def test_each_answer_has_an_id(tmp_path: Path) -> None:
+    async with running(tmp_path) as url, httpx.AsyncClient(base_url=url) as http:
+        nobody = await http.get("/usage", headers={"x-request-id": "mine-1"})
+        alice = await http.get("/usage", headers=as_key("alice"))
+    assert nobody.headers["x-request-id"] == nobody.headers["request-id"] == "mine-1"
+    assert alice.headers["x-request-id"] == alice.headers["request-id"]
+
+
 async def test_it_is_read_and_nothing_else(tmp_path: Path) -> None:
     async with running(tmp_path) as url, httpx.AsyncClient(base_url=url) as http:
         head, post = [await http.request(method, "/usage", headers=as_key("bob")) for method in ("HEAD", "POST")]

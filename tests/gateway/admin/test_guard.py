@@ -122,6 +122,7 @@ async def test_every_route_denies_by_default(tmp_path: Path, role: str, route: t
     answer = await visit(app_with_keys(tmp_path), path, method, headers)
     assert answer.status == (ROUTES[route] if status == 200 else status)
     assert ("www-authenticate" in answer.headers) == (answer.status == 401)
+    assert answer.headers["x-request-id"] == answer.headers["request-id"]
     if answer.status >= 400:
         assert answer.json["error"]["message"]
 
