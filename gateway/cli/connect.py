@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.cli.connect_clients import CLIENTS, Client, Place
-from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
+from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, now, undo
 from gateway.cli.itself import address_of, key_of
 from gateway.cli.options import address, configuration, loaded, quiet
 from gateway.config import ConfigError, Loaded, Problem
@@ -86,12 +86,33 @@ def _show(client: Client, place: Place) -> list[str]:
 
 def _apply(client: Client, place: Place) -> list[str]:
     lines: list[str] = []
-    for settings, planned in [(settings, change(settings)) for settings in client.settings(place)]:
+    plans = [(settings, change(settings, _stale(client, place, settings))) for settings in client.settings(place)]
+    for settings, planned in plans:
         if planned is not None:
             apply(planned)
         wrote = f"wrote {settings.file}; backup: {backup_of(settings)}"
         lines.append(wrote if planned is not None else f"{settings.file} already has these settings")
     return [*lines, f"{client.title}: now {place.url}, model {place.model}", *client.hints]
+
+
+def _stale(client: Client, place: Place, settings: Settings) -> set[tuple[str, ...]]:
+    """Find what an earlier --apply has said of the context of the model that stands in the file, and this one does not.
+
+    Another number there is not the gateway's.
+    """
+    chosen = now(replace(settings, values=dict.fromkeys(client.models)))
+    model = next((str(name) for name in chosen.values() if name), "")
+    info = place.models.get(model)
+    if info is None or info.max_input is None:
+        return set()
+    earlier = replace(place, model=model, context=info.max_input, chosen=True, lacks=True)
+    (told,), (untold,) = (
+        [one.values for one in client.settings(each) if one.file == settings.file]
+        for each in (earlier, replace(earlier, context=None))
+    )
+    about = {path: value for path, value in told.items() if path not in {**untold, **settings.values}}
+    stands = now(replace(settings, values=about))
+    return {path for path, value in about.items() if stands[path] == value}
 
 
 def _reads(found: Loaded, url: str | None, variables: Collection[str]) -> bool:

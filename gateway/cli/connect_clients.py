@@ -52,7 +52,8 @@ class Place(Struct, frozen=True, kw_only=True):
 class Client(Struct, frozen=True, kw_only=True):
     """A client. `variables`: what does the same for one shell. `hints`: what no file says.
 
-    `knows`: the models that it asks for by itself, first the one that a conversation is with.
+    `knows`: the models that it asks for by itself, first the one that a conversation is with. `models`: places in its
+    files of the model that was chosen.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Client(Struct, frozen=True, kw_only=True):
     variables: Callable[[Place], Mapping[str, str]]
     hints: tuple[str, ...] = ()
     knows: tuple[str, ...] = ()
+    models: tuple[tuple[str, ...], ...] = ()
 
 
 # Claude Code
@@ -191,11 +193,13 @@ CLIENTS: Final[Mapping[str, Client]] = {
         settings=_claude_code,
         variables=_claude_code_variables,
         knows=("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"),
+        models=(("env", "ANTHROPIC_MODEL"), ("env", "ANTHROPIC_DEFAULT_OPUS_MODEL")),
     ),
     "codex": Client(
         title="Codex",
         settings=_codex,
         variables=_codex_variables,
+        models=(("model",),),
         hints=("Codex warns about models that it does not know, and uses its defaults for them.",),
     ),
     "gemini-cli": Client(

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
@@ -80,13 +80,26 @@ def now(settings: Settings) -> Values:
     return found
 
 
-def change(settings: Settings) -> Change | None:
-    """Say how the file is to be; None where the values stand already. Raise ConfigError for one that cannot be used."""
+def change(settings: Settings, stale: Collection[_Path] = ()) -> Change | None:
+    """Say how the file is to be; None where the values stand already. Raise ConfigError for one that cannot be used.
+
+    `stale`: places of earlier values, which get back what the backup has there.
+    """
     before = _read(settings.file)
-    after = _edited(settings, before or "", settings.values)
+    after = _edited(settings, before or "", {**_kept(settings, stale), **settings.values})
     if before is not None and _meaning(settings, after, settings.file) == _meaning(settings, before, settings.file):
         return None
     return Change(settings=settings, before="" if before is None else before or _BLANK, after=after)
+
+
+def _kept(settings: Settings, places: Collection[_Path]) -> Values:
+    """Give what the backup has at these places, None where nothing is; nothing without a backup."""
+    backup = backup_of(settings)
+    before = _read(backup) if places else None
+    if before is None:
+        return {}
+    old = _parsed(settings, before, backup)
+    return {path: _at(old, path) for path in places}
 
 
 def apply(change: Change) -> None:

@@ -611,3 +611,32 @@ def test_claude_codes_own_names_stay_its_own_beside_a_model_that_was_named(
     said = json.loads(run("connect", "claude-code", "--model", "gpt-4.1", "--json").out)["variables"]
     assert said["ANTHROPIC_MODEL"] == "gpt-4.1"
     assert not [name for name in said if name.startswith("ANTHROPIC_DEFAULT_")]
+
+
+def test_a_context_of_an_earlier_model_does_not_stay(run: Run, home: Path, write: Callable[[str], Path]) -> None:
+    """A model that is larger than the client believes is compacted early, one that is smaller never."""
+    write(f'[auth]\nkeys = ["{KEY}"]\n{GEMINI}{OPENAI}')
+    code, codex = home / ".claude" / "settings.json", home / ".codex" / "config.toml"
+    codex.parent.mkdir()
+    codex.write_text("model_context_window = 5000\n")
+    for client in ("claude-code", "codex"):
+        run("connect", client, "--model", "gemini-2.5-pro", "--apply")
+        assert "1048576" in (code if client == "claude-code" else codex).read_text()
+        run("connect", client, "--model", "gemini-of-nobody", "--apply")
+    said = json.loads(code.read_text())["env"]
+    assert (said["ANTHROPIC_MODEL"], said.get("CLAUDE_CODE_MAX_CONTEXT_TOKENS")) == ("gemini-of-nobody", None)
+    assert tomllib.loads(codex.read_text())["model_context_window"] == 5000
+
+
+@pytest.mark.parametrize("before", ["gemini-2.5-pro", "gemini-of-nobody"])
+def test_a_context_that_somebody_else_has_set_stays(
+    run: Run, home: Path, write: Callable[[str], Path], before: str
+) -> None:
+    write(f'[auth]\nkeys = ["{KEY}"]\n{GEMINI}')
+    run("connect", "claude-code", "--model", before, "--apply")
+    settings = home / ".claude" / "settings.json"
+    said = json.loads(settings.read_text())
+    said["env"]["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] = "70000"
+    settings.write_text(json.dumps(said))
+    run("connect", "claude-code", "--model", "another-of-nobody", "--apply")
+    assert json.loads(settings.read_text())["env"]["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "70000"
