@@ -174,6 +174,8 @@ REFUSED: Final[Words] = (
     (_400, "text part is missing a thought_signature", "unsigned_parts"),
     *SIGNED,
     *UNANSWERED,
+    (_400, "contents.parts must not be empty", "blanks"),
+    (_400, "must include at least one parts field", "blanks"),  # Vertex AI
     (_400, "thinking_level", "level"),
     (_400, "thinking level", "level"),
     (_400, "thinkinglevel", "level"),

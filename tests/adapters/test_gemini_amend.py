@@ -256,6 +256,15 @@ async def test_a_callers_own_words_are_never_changed(gemini: GeminiSite) -> None
     assert [call.raw for call in gemini.fake.calls()] == [bytes(body)]
 
 
+async def test_an_answer_without_parts_that_was_refused_stays_behind(gemini: GeminiSite) -> None:
+    """google-genai keeps one where the model only said why it ended: each later request was a 400."""
+    await gemini.open()
+    asked = b'{"role":"user","parts":[{"text":"hi"}]}'
+    body = Raw(b'{"contents":[%b,{"role":"model"},%b]}' % (asked, asked))
+    await gemini.ask(stream=True, native=ir.Native(dialect="gemini", body=body))
+    assert [call.raw for call in gemini.fake.calls()] == [bytes(body), b'{"contents":[%b,%b]}' % (asked, asked)]
+
+
 async def test_the_body_of_the_next_call_is_known_without_network(gemini: GeminiSite) -> None:
     adapter = await gemini.open()
     journey = adapter.open(asking("hi"))

@@ -79,6 +79,13 @@ def test_published_refusals(name: str) -> None:
         (400, "Function call is missing a thought_signature in functionCall parts.", "unsigned", UpstreamRejected),
         (400, "Image part is missing a thought_signature in content position 2.", "unsigned_parts", UpstreamRejected),
         (400, "Text part is missing a thought_signature in content position 2.", "unsigned_parts", UpstreamRejected),
+        (
+            400,
+            "* GenerateContentRequest.contents[1].parts: contents.parts must not be empty.",
+            "blanks",
+            UpstreamRejected,
+        ),
+        (400, "Unable to submit request because it must include at least one parts field.", "blanks", UpstreamRejected),
         (400, "Corrupted thought signature.", "signatures", UpstreamRejected),
         (400, "Thinking level is not supported for this model.", "level", UpstreamRejected),
         (400, "Developer instruction is not enabled for models/gemma-3-27b-it", "instructions", UpstreamRejected),

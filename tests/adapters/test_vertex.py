@@ -355,6 +355,14 @@ async def test_a_gemini_callers_call_that_vertex_finds_unsigned_carries_the_sent
     assert sent == [[call], [{**call, "thoughtSignature": "skip_thought_signature_validator"}]]
 
 
+async def test_an_answer_without_parts_that_vertex_refuses_stays_behind(robot: VertexSite) -> None:
+    await robot.open(project=PROJECT)
+    asked = {"role": "user", "parts": [{"text": "hi"}]}
+    body = json.dumps({"contents": [asked, {"role": "model"}, asked]}).encode()
+    await robot.ask(model=GEMINI_3, stream=True, native=ir.Native(dialect="gemini", body=Raw(body)))
+    assert [len(one.request["contents"]) for one in robot.fake.calls()] == [3, 2]
+
+
 # native calls about a model
 
 

@@ -27,7 +27,7 @@ from gateway.dialects.edits import (
     table_of,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, NO_TEXT, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NO_LIST, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .edits_answers import answer
@@ -199,7 +199,17 @@ def _refused(words: _Words) -> None:
         _hand_over(words)
     if "unanswered" in words.target.refused:
         answer(words)
+    if "blanks" in words.target.refused:
+        _fill(words)
     _settings(words)
+
+
+def _fill(words: _Words) -> None:
+    """Leave out what has no parts, as SDKs keep it of an answer that had none; the last word is the caller's own."""
+    *given, last = several(words.fields.get("contents", NULL)) or [{}]
+    filled = [one for one in given if one.get("parts", NULL) not in (NULL, NO_LIST)]
+    if len(filled) < len(given):
+        words.put("contents", [*filled, last])
 
 
 def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
@@ -377,7 +387,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=_own),
     RequestEdit(
         name="refused",
-        why="this upstream has rejected these signatures or settings, or calls without results",
+        why="this upstream has rejected these signatures or settings, calls without results, or no parts",
         apply=_refused,
     ),
     RequestEdit(name="alone", why="Gemini 3 requires results of calls in a content of their own", apply=_alone),

@@ -96,6 +96,15 @@ def test_refused_signatures_stay_behind_and_calls_have_the_sentinel(name: str, c
     )
 
 
+@pytest.mark.parametrize("empty", [{"role": "model"}, {"role": "model", "parts": None}, {"role": "model", "parts": []}])
+def test_an_answer_without_parts_that_was_refused_is_left_out(empty: Json) -> None:
+    """google-genai keeps one where the model only said why it ended."""
+    asked: Json = {"role": "user", "parts": [{"text": "a"}]}
+    assert resent(asked, empty, asked, refused="blanks") == ([asked, asked], [])
+    assert resent(asked, empty, refused="blanks") == ([asked, empty], [])
+    assert resent(refused="blanks") == ([], [])
+
+
 def test_the_sentinel_is_no_signature_that_could_be_refused() -> None:
     said = model({"functionCall": {}, "thoughtSignature": SENTINEL})
     assert resent(said, refused="signatures") == ([said], [])
