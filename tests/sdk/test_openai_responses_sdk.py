@@ -260,6 +260,15 @@ def test_tool_loop_of_which_only_the_result_is_sent(accepted: openai.OpenAI, sta
 
 
 @EACH
+def test_results_behind_what_the_client_says_again(accepted: openai.OpenAI, standing: Standing, model: str) -> None:
+    asked = accepted.responses.create(model=model, input=TWO_CALLS, tools=[WEATHER])
+    again: Any = [*said(TWO_CALLS), {"role": "assistant", "content": "I look."}, *results(calls_of(asked))]
+    answer = accepted.responses.create(model=model, input=again, previous_response_id=asked.id, tools=[WEATHER])
+    assert answer.output_text == "it is sunny in both"
+    assert answered(standing, model) == [{"output": "sunny in Rome"}, {"output": "sunny in Oslo"}]
+
+
+@EACH
 def test_parallel_calls_answered_in_another_order(accepted: openai.OpenAI, standing: Standing, model: str) -> None:
     asked = accepted.responses.create(model=model, input=TWO_CALLS, tools=[WEATHER])
     calls = calls_of(asked)

@@ -18,6 +18,7 @@ from gateway.dialects.raw import FIELDS, NULL, TEXT, read
 from gateway.errors import InvalidRequest
 
 from . import wire
+from .again import side_by_side
 from .items import DIALECT, Conversation
 from .options import read_output, read_reasoning, read_sampling, updated
 from .tools import read_choice, read_tools
@@ -164,6 +165,7 @@ def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
         raise InvalidRequest(f"{said.references[0]}: {_ELSEWHERE}", param=_PREVIOUS)
     said.read(thread.items, own)
     system, turns, tools = said.finish()
+    turns = side_by_side(turns)
     wanted = request.reasoning, request.output
     if said.updates:
         control = read(thread.echo.get("reasoning", NULL), wire.CONTROL) or wire.Reasoning()

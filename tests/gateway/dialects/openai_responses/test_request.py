@@ -78,6 +78,73 @@ def test_a_conversation_may_go_on_without_new_input() -> None:
     assert len(CODEC.resume(request, EARLIER).turns) == 2
 
 
+RESULTED = "user: ToolResult"
+SAID_AGAIN = ({"role": "user", "content": "first"}, {"role": "assistant", "content": "answer"})
+
+
+def shape(request: ir.Request) -> list[str]:
+    """Write the turns in short."""
+    return [f"{turn.role}: {', '.join(type(part).__name__ for part in turn.parts)}" for turn in request.turns]
+
+
+def results(request: ir.Request) -> list[str]:
+    """Say where the results of the request came from."""
+    return [part.path for turn in request.turns for part in turn.parts if isinstance(part, ir.ToolResult)]
+
+
+def test_calls_stand_before_their_results_whatever_a_client_says_again_in_between() -> None:
+    request = CODEC.resume(ask(*SAID_AGAIN, RESULT, previous_response_id="resp_1", tools=[F]), EARLIER)
+    called = "assistant: Thinking, ToolCall"
+    assert shape(request) == ["user: Text", "assistant: Text", "user: Text", "assistant: Text", called, RESULTED]
+    assert request.turns[4].places == (("previous_response_id[2]",), ())
+
+
+def test_results_that_are_said_again_with_each_response_stand_once() -> None:
+    call = {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"}
+    newer = RESULT | {"call_id": "c2", "output": "newer"}
+    earlier = (*EARLIER, *raws(*SAID_AGAIN, RESULT, call))
+    request = CODEC.resume(ask(*SAID_AGAIN, RESULT, newer, previous_response_id="resp_2", tools=[F]), earlier)
+    assert shape(request)[4:] == [
+        "assistant: Thinking, ToolCall",
+        RESULTED,
+        "user: Text",
+        "assistant: Text",
+        "assistant: ToolCall",
+        RESULTED,
+    ]
+    assert results(request) == ["previous_response_id[7]", "input[3]"]
+
+
+def test_thoughts_stay_with_a_call_that_was_answered_at_once() -> None:
+    call = {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"}
+    earlier = (*EARLIER, *raws(call, RESULT))
+    request = CODEC.resume(
+        ask(*SAID_AGAIN, RESULT | {"call_id": "c2"}, previous_response_id="resp_1", tools=[F]), earlier
+    )
+    assert shape(request)[1:] == [
+        "assistant: Thinking, Text, ToolCall",
+        RESULTED,
+        "user: Text",
+        "assistant: Text",
+        "assistant: ToolCall",
+        RESULTED,
+    ]
+
+
+@pytest.mark.parametrize("result", [RESULT | {"call_id": "c9"}, RESULT | {"output": "other"}])
+def test_a_result_without_a_call_that_waits_stays_where_it_is(result: Json) -> None:
+    asked = ask(*SAID_AGAIN, result, previous_response_id="resp_2", tools=[F])
+    request = CODEC.resume(asked, (*EARLIER, *raws(RESULT)))
+    assert shape(request)[1:] == [
+        "assistant: Thinking, Text, ToolCall",
+        RESULTED,
+        "user: Text",
+        "assistant: Text",
+        RESULTED,
+    ]
+    assert results(request) == ["previous_response_id[5]", "input[2]"]
+
+
 def test_what_is_lost_is_told_once() -> None:
     request = ask(user({"type": "input_text", "text": "a", "x": 1}), previous_response_id="resp_1")
     joined = {"type": "additional_tools", "tools": [{"type": "image_generation"}]}
