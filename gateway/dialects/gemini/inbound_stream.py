@@ -2,10 +2,12 @@
 
     chunk* (a chunk with finishReason and the true usage | an error)
 
-Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. A call whose arguments
-broke off waits for what comes next: when that is the end of an answer that was cut, it is not said. The last letter of
-a thought waits for its signature: clients drop a thought without words, or fail on it. Of several answers each has a
-writer of its own, which writes its candidate; the first one's sends, and has the usage and the end.
+Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. Calls in a row wait for
+each other and stand in one chunk: clients that know a call by its place in the chunk take those of several for one. A
+call whose arguments broke off waits for what comes next: when that is the end of an answer that was cut, it is not
+said. The last letter of a thought waits for its signature: clients drop a thought without words, or fail on it. Of
+several answers each has a writer of its own, which writes its candidate; the first one's sends, and has the usage and
+the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,6 +49,7 @@ class GeminiStream:
         self._media: ir.MediaChunk | None = None
         self._signature: ir.Signature | None = None
         self._thought = ""  # the last letter of a thought, which waits for its signature
+        self._calls: list[JSON] = []  # which wait for others
         self._waiting: ir.ToolCall | None = None  # its arguments are not whole: the answer may have been cut there
         self._opaque: list[ir.OpaqueEvent] = []
         self._sources: list[ir.CitationDelta] = []
@@ -94,18 +97,25 @@ class GeminiStream:
 
     def _fail(self, error: GatewayError) -> None:
         self._think("", "")
+        self._call()
         self._send(write_error(error))
         self._end()
 
     # a translated answer
 
-    def _say(self, written: JSON) -> None:
+    def _say(self, *written: JSON) -> None:
         self._said = True
         if len(self._tokens) > self._told:
-            likely = candidate([written], index=self._index, **self._likely())
+            likely = candidate(written, index=self._index, **self._likely())
             self._send(encode({"candidates": [likely], **self._between}))
         else:
-            self._send(_HEAD, encode(written), self._tail)
+            self._send(_HEAD, b",".join(map(encode, written)), self._tail)
+
+    def _call(self) -> None:
+        """Say the calls that wait."""
+        calls, self._calls = self._calls, []
+        if calls:
+            self._say(*calls)
 
     def _likely(self) -> JSON:
         """Write how likely the tokens are of which that was not said."""
@@ -120,6 +130,8 @@ class GeminiStream:
 
     def _open(self, event: ir.BlockStarted) -> None:
         self._release()
+        if event.kind != "tool_call":
+            self._call()
         self._block = event
         self._pieces.clear()
         self._media = self._signature = None
@@ -167,14 +179,16 @@ class GeminiStream:
         made = self._made()
         if isinstance(made, ir.ToolCall) and not is_whole(bytes(made.arguments)):
             self._waiting = made
+        elif isinstance(made, ir.ToolCall):
+            self._calls.append(part(made, self._answering))
         elif made is not None:
             self._say(part(made, self._answering))
 
     def _release(self) -> None:
-        """Say the call that waits: the answer has gone on behind it."""
+        """Take the call that waits as one: the answer has gone on behind it."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            self._say(part(waiting, self._answering))
+            self._calls.append(part(waiting, self._answering))
 
     def _made(self) -> ir.ReplyPart | None:
         """Give what is left to say of the block: a whole one, or the signature of its words and what waits for it."""
@@ -193,6 +207,7 @@ class GeminiStream:
     def _finish(self, event: ir.Finished) -> None:
         if self._waiting is not None and not breaks_off(self._waiting, event):
             self._release()
+        self._call()
         found = sources(self._opaque, self._citations) | self._likely() | average(self._tokens)
         if self._index:
             self._send(encode({"candidates": [ended(event, (), found, self._index)], **self._between}))

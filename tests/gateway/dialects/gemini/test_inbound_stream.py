@@ -226,6 +226,24 @@ def test_arguments_that_are_no_json_are_passed_on_where_nothing_was_cut(reason: 
     assert answer.parts[0]["functionCall"]["args"] == {"input": "no"}
 
 
+CALLS = [*call('{"a":1}'), *call("{}")]
+
+
+def calls_in(answer: bytes) -> list[int]:
+    """Count the calls in each chunk."""
+    return [chunk.decode().count('"functionCall"') for chunk in answer.split(b"\r\n\r\n")[:-1]]
+
+
+def test_calls_in_a_row_stand_in_one_chunk_as_googles_do() -> None:
+    """DSPy, Haystack and Semantic Kernel take the first part of each chunk for the same call."""
+    assert calls_in(write([STARTED, *text("a"), *CALLS, STOP])) == [0, 2, 0]
+    assert calls_in(write([STARTED, *CALLS, *text("a"), *call("{}"), STOP])) == [2, 0, 1, 0]
+    assert calls_in(write([STARTED, *CALLS, *call('{"a":'), STOP])) == [3, 0]
+    assert calls_in(write([STARTED, *CALLS, ir.Failed(StreamBroken("cut"))])) == [2, 0]
+    other = [ir.Alternative(1, event) for event in (*CALLS, STOP)]
+    assert calls_in(write([STARTED, *text("a"), *other, STOP])) == [0, 2, 0, 0]
+
+
 def test_a_call_that_something_follows_was_not_cut() -> None:
     answer = heard(sse(write([STARTED, *call("no"), *text("a"), ir.Finished(reason="length")])))
     assert [[*part] for part in answer.parts] == [["functionCall"], ["text"], ["text"]]
