@@ -54,6 +54,13 @@ def test_thoughts_of_responses_leave_their_envelope(sealed: Json, kept: Json | N
     assert losses == (["input[0]"] if kept is None else [])
 
 
+def test_a_thought_with_the_signature_of_another_model_is_left_out() -> None:
+    """So LangChain goes on with what Claude or Gemini has thought; OpenAI knows no such member."""
+    signed = {"type": "reasoning", "summary": [], "signature": GEMINIS}
+    written, names, losses = responses({"model": "m", "input": [signed, ITEM]})
+    assert (written["input"], names, losses) == ([ITEM], ["own"], ["input[0]"])
+
+
 def test_no_sealed_thought_goes_where_signatures_are_off() -> None:
     body = {"model": "m", "input": [REASONING | {"encrypted_content": OPENAIS}, ITEM]}
     written, _, losses = responses(body, OpenAITarget(model="m", signatures=False))

@@ -69,7 +69,9 @@ _INCLUDE: Final = "include"
 _INPUT: Final = "input"
 _SEALED: Final = "reasoning.encrypted_content"
 _SEAL: Final = "encrypted_content"
-_THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
+_SIGNATURE: Final = "signature"  # of Claude's or Gemini's thoughts, as LangChain goes on with them
+# where there are some that may not be the upstream's own
+_THOUGHTS: Final = (b'"encrypted_content"', b'"rs_', b'"signature"')
 # whose ids tie them to thoughts
 _SAID: Final = frozenset({"message", "function_call", "custom_tool_call", *(ran.item for ran in RAN.values())})
 _CALL_ID: Final = "call_id"
@@ -208,16 +210,16 @@ def _item(raw: Raw, path: str, words: _Words, *, nameless: bool) -> Raw | None:
     if seal and not words.target.signatures:
         words.lose(path, UNREADABLE)
         return None
-    ours = ITEM_ID.fullmatch(read(fields.get("id", NULL), TEXT) or "")
-    if not seal and (ours or not words.target.keeps):  # the upstream would look for what it never made
-        words.lose(path, FOREIGN_THOUGHTS if ours else _ELSEWHERE)
+    elsewhere = ITEM_ID.fullmatch(read(fields.get("id", NULL), TEXT) or "") or _SIGNATURE in fields
+    if not seal and (elsewhere or not words.target.keeps):  # the upstream would look for what it never made
+        words.lose(path, FOREIGN_THOUGHTS if elsewhere else _ELSEWHERE)
         return None
     if not seal or not ir.is_sealed(seal):
         return _unnamed(fields) if seal and nameless and "id" in fields else raw
     signature = ir.unseal(seal)
     if signature is not None and signature.issuer == "openai" and signature.value:
         said = {**fields, _SEAL: Raw(_encode(signature.value))}
-        return _unnamed(said) if ours or nameless else Raw(_encode(said))
+        return _unnamed(said) if elsewhere or nameless else Raw(_encode(said))
     words.lose(path, DAMAGED if signature is None else FOREIGN_THOUGHTS)
     return None
 
