@@ -59,7 +59,7 @@ def connect(
     chosen = CLIENTS[client]
     try:
         found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-        place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
+        place = _place(found, chosen, url, key or (_ANY if undoes else None), model, advises=not undoes)
         if applies and _reads(found, url, chosen.variables(place)):
             _spare_its_own(found, chosen.settings(place))
     except ConfigError:
@@ -158,14 +158,14 @@ def _plain(name: str, place: Place) -> dict[str, object]:
 # where
 
 
-def _place(found: Loaded, client: Client, url: str | None, key: str | None, model: str | None) -> Place:
+def _place(
+    found: Loaded, client: Client, url: str | None, key: str | None, model: str | None, *, advises: bool
+) -> Place:
     gateway = import_module("gateway.app").Gateway(replace(quiet(found), read_only=True))
     resolver: Resolver = gateway.services.resolver
     listed = {name: info for name, info in resolver.listing().items() if info.answers}
-    if model is not None and not _serves(resolver, model):
-        click.echo(f"{model} is not served here; `gateway models` lists the names that are", err=True)
-    elif model is None and not listed:
-        click.echo("no upstream has told its models yet: start the gateway first, or name one with --model", err=True)
+    if advises:
+        _advise(resolver, model, listed)
     own = _own(resolver, client)
     main = model or own or _like(listed, client.knows[0] if client.knows else "", "demo")
     models = listed if main in listed else {main: resolver.describe(main), **listed}
@@ -180,6 +180,13 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
         chosen=client.knows[:1] != (main,),
         lacks=not own,
     )
+
+
+def _advise(resolver: "Resolver", model: str | None, listed: Collection[str]) -> None:
+    if model is not None and not _serves(resolver, model):
+        click.echo(f"{model} is not served here; `gateway models` lists the names that are", err=True)
+    elif model is None and not listed:
+        click.echo("no upstream has told its models yet: start the gateway first, or name one with --model", err=True)
 
 
 def _serves(resolver: "Resolver", name: str) -> bool:

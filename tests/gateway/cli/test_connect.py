@@ -587,6 +587,7 @@ def test_where_no_model_is_known_one_has_to_be_named(run: Run, write: Callable[[
     write(f'[auth]\nkeys = ["{KEY}"]\n[upstream.openai]\nbase_url = "http://127.0.0.1:1"\napi_key = "k"\n')
     assert "name one with --model" in run("connect", "claude-code").err
     assert run("connect", "claude-code", "--model", "qwen3").err == ""
+    assert run("connect", "claude-code", "--undo").err == ""
 
 
 @pytest.mark.parametrize(
