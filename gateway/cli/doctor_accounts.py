@@ -11,7 +11,7 @@ from gateway.upstream import CredentialView, Pooling
 __all__ = ["credentials", "store"]
 
 _REMEDIES: Final[Mapping[str, str]] = {
-    "suspected": "see its last error in `gateway credentials list`; its next successful request clears this",
+    "suspected": "correct what it says; its next successful request clears this",
     "cooling": "wait until then{or_more}",
     "needs_verification": "its owner must follow the link in `gateway credentials list`; then enable it",
 }
@@ -79,13 +79,19 @@ def _credential(check: str, view: CredentialView, or_more: str, *, accounts: boo
     if is_paused(view):
         yield warning(check, f"{label}: {view.reason}", "fix that; it is retried automatically")
     elif view.state in _REMEDIES:
-        resting = ", ".join(view.cooling) if view.state == "cooling" else view.reason
         fix = _REMEDIES[view.state].format(or_more=or_more)
-        yield warning(check, f"{label}: {resting or view.last_error or 'no reason is known'}", fix)
+        yield warning(check, f"{label}: {_why(view) or 'no reason is known'}", fix)
     elif view.state == "disabled":
         yield warning(check, f"{label}: {view.reason}", _remedy(view, accounts=accounts))
     elif view.last_error:
         yield warning(check, f"{label}, but its last error was: {view.last_error}", "watch whether it happens again")
+
+
+def _why(view: CredentialView) -> str | None:
+    """Say what holds now: a suspect keeps the reason of its first failure."""
+    if view.state == "suspected":
+        return view.last_error or view.reason
+    return (", ".join(view.cooling) if view.state == "cooling" else view.reason) or view.last_error
 
 
 def _remedy(view: CredentialView, *, accounts: bool) -> str:

@@ -17,6 +17,7 @@ from gateway.cli.doctor_accounts import credentials as examine_credentials
 from gateway.cli.doctor_network import remedy
 from gateway.cli.exposed import secret_files
 from gateway.config import load
+from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.admin.accounts import Accounts, account
 from tests.gateway.cli.conftest import Run, antigravity
@@ -359,6 +360,14 @@ async def test_a_revoked_one_is_to_log_in_again(examine: Any, write: Write, fake
     assert (few["level"], few["message"]) == ("warning", "1 of 2 are usable, fewer than min_credentials (2)")
     assert (revoked["level"], " is disabled: invalid_grant" in revoked["message"]) == ("warning", True)
     assert revoked["fix"] == "log the account in again: gateway login --upstream google"
+
+
+async def test_a_suspect_is_told_with_what_it_lacks_now(examine: Any, write: Write, fake_openai: FakeOpenAI) -> None:
+    for base, lacks in (("http://127.0.0.1:9", "cannot be reached"), (fake_openai.url, "Incorrect API key")):
+        write(f'[upstream.openai]\napi_key = "wrong"\nbase_url = "{base}/v1"\nmodels = ["gpt-4.1"]\n')
+        findings = await asyncio.to_thread(examine)
+        _, (level, message) = of(findings, "credentials openai")
+        assert (level, " is suspected: " in message, lacks in message) == ("warning", True, True), message
 
 
 def resting() -> Accounts:
