@@ -44,7 +44,7 @@ def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:
         yield loaded.folder / ".env", "secrets"
     if loaded.file is not None:
         said = _said(loaded.file)
-        if {secret for secret in secrets_of(loaded.config) if secret} & set(said):
+        if any(map(_tells, {*secrets_of(loaded.config)} & {*said})):
             yield loaded.file, "secrets in clear"
         for name in (text.removeprefix("file:") for text in said if text.startswith("file:")):
             yield loaded.resolve(name), "a secret"
@@ -54,6 +54,11 @@ def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:
     data = loaded.resolve(loaded.config.server.data_dir)
     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
         yield data / name, "the credential store"
+
+
+def _tells(secret: str) -> bool:
+    """Tell whether a secret is one: the address of a database may have no password."""
+    return bool(secret) and ("://" not in secret or "@" in secret or "?" in secret)
 
 
 def _said(file: Path) -> list[str]:

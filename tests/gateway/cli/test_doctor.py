@@ -82,6 +82,12 @@ def test_a_file_without_secrets_may_be_read(examine: Any, write: Write) -> None:
     assert of(examine(GATEWAY_KEY="sk-from-a-variable"), "files") == []
 
 
+@pytest.mark.parametrize(("address", "told"), [("127.0.0.1:1/0", []), ("x:pw@127.0.0.1:1/0", ["warning"])])
+def test_an_address_without_a_password_is_no_secret(examine: Any, write: Write, address: str, told: list[str]) -> None:
+    write(f'[store]\nredis = "redis://{address}"\n').chmod(0o644)
+    assert [level for level, _ in of(examine(), "files")] == told
+
+
 def test_a_folder_that_cannot_be_written_is_a_problem(examine: Any, write: Write, folder: Path) -> None:
     write('[server]\ndata_dir = "data"\n')
     (folder / "data").write_text("a file")
