@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.packaging import served
@@ -140,6 +141,24 @@ def test_a_refusal_of_the_upstream_is_shown(gemini_cli: GeminiCLI, google: Googl
     done = gemini_cli.ask("gemini-2.5-flash", "!error 400_invalid_argument_schema")
     assert done.returncode != 0
     assert "Cannot find field" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "google/claude-sonnet-4-6"])
+def test_an_answer_that_breaks_off_is_asked_for_once_more(gemini_cli: GeminiCLI, google: Google, model: str) -> None:
+    """Its SDK fails on what stands behind the events, not on the event of an error: half of the answer was all."""
+    call = '!tool run_shell_command {"command": "echo hi", "description": "Greet"}'
+    answers = [call, "!say one two three four\n!cut 1", "!say all of it"]
+    httpx.post(f"{google.url}/_push", json={"texts": answers}).raise_for_status()
+    events = gemini_cli.run(model, "Greet.")
+    assert spoken(events).endswith("all of it")
+    assert events[-1]["status"] == "success"
+    assert len(google.calls) == 3
+
+
+def test_an_answer_that_always_breaks_off_is_a_failure(gemini_cli: GeminiCLI, google: Google) -> None:
+    done = gemini_cli.ask("gemini-2.5-flash", "!fixture 26_cut_no_finish")
+    assert done.returncode != 0
+    assert '"status":"error"' in done.stdout
 
 
 def test_a_conversation_with_a_model_it_does_not_know_is_shortened(

@@ -9,7 +9,7 @@ from gateway.errors import GatewayError
 
 from .inbound_answer import JSON, encode
 
-__all__ = ["write_error"]
+__all__ = ["write_broken", "write_error"]
 
 _STATUS: Final[Mapping[type[GatewayError], str]] = {
     errors.Unauthenticated: "UNAUTHENTICATED",
@@ -45,6 +45,16 @@ def write_error(error: GatewayError) -> bytes:
     if details:
         body["details"] = details
     return encode({"error": body})
+
+
+def write_broken(error: GatewayError) -> bytes:
+    """Write the end of a stream that an error breaks off: an event, and the same document outside of all events.
+
+    Google writes the document, and Genkit, LangChain and the SDK of Gemini CLI look for nothing else: they take what
+    came before for the whole answer. Parsers of events read the event, and pass over the document.
+    """
+    written = write_error(error)
+    return b"data: %b\r\n\r\n%b\r\n" % (written, written)
 
 
 def _message(error: GatewayError) -> str:

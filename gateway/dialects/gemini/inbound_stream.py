@@ -21,7 +21,7 @@ from gateway.dialects.content import is_whole
 from gateway.errors import GatewayError, StreamBroken
 
 from .inbound_answer import JSON, breaks_off, candidate, encode, ended, ending, frame, part, placed, sources, usage
-from .inbound_errors import write_error
+from .inbound_errors import write_broken, write_error
 from .logprobs import average, write_logprobs
 
 __all__ = ["GeminiStream"]
@@ -98,7 +98,10 @@ class GeminiStream:
     def _fail(self, error: GatewayError) -> None:
         self._think("", "")
         self._call()
-        self._send(write_error(error))
+        if self._answering.array:
+            self._send(write_error(error))
+        else:
+            self._out.append(write_broken(error))
         self._end()
 
     # a translated answer

@@ -15,7 +15,7 @@ from gateway.errors import GatewayError
 
 from .edits import REPLIES
 from .inbound_answer import JSON, encode, ended, one_line, usage
-from .inbound_errors import write_error
+from .inbound_errors import write_broken, write_error
 from .inbound_whole import closed, joined
 
 __all__ = ["GeminiPassage"]
@@ -68,4 +68,4 @@ class GeminiPassage(Passage):
         return head + one_line(chunk) + b"\n"  # as the real service: there are readers that cut off "\n]"
 
     def _broken(self, error: GatewayError) -> bytes:
-        return self._framed(super()._broken(error))
+        return self._framed(super()._broken(error)) if self._array else write_broken(error)

@@ -324,9 +324,10 @@ BROKEN = (
 
 
 def test_the_bytes_of_an_error_in_a_stream() -> None:
+    """Genkit, LangChain and the SDK of Gemini CLI fail on what is left behind the events, and on nothing else."""
     writer = Gemini().stream_writer(answering())
     writer.feed([STARTED, *text("a")])
-    assert writer.close().decode() == f"data: {BROKEN}\r\n\r\n"
+    assert writer.close().decode() == f"data: {BROKEN}\r\n\r\n{BROKEN}\r\n"
     assert writer.close() == b""
 
 
