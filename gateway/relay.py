@@ -119,7 +119,7 @@ class Relay:
                 await (client.run(exchange.stream(), exchange.fail) if stream else exchange.whole())
             context.end = context.end or "done"
         except ClientGone:
-            context.end = "client_closed"
+            context.end = (context.end or "done") if exchange.told else "client_closed"
         finally:
             self.open.pop(client, None)
 
@@ -272,8 +272,9 @@ class Relay:
 
 
 class _Exchange:
-    """One answer on its way to one caller."""
+    """One answer on its way to one caller. `told`: all of a stream has been sent, and it only has to be closed."""
 
+    told = False
     _writer: StreamWriter | None = None
     _watch: Watch | None = None
     _handed: bytes | None = None
@@ -341,6 +342,7 @@ class _Exchange:
             await self._take(begun.events, take)
             if not begun.ended:
                 await self._follow(begun, take)
+            self.told = self._writer is not None
             if self._context.passed:
                 await self._trail(begun, take)
         except TimeoutError:

@@ -30,6 +30,8 @@ CLOSED_S = 0.05
 PIPELINED_S = 0.05  # for it to be read
 LEAST, MOST = 5, 60  # tries: the figure is for a machine that has nothing else to do
 WORDS, CALL = "!say one two three", '!tool f {"a": 1}'
+# what stands in the last event of an answer
+LAST = {"openai-responses": b"response.completed", "anthropic": b"message_stop", "openai-chat": b"[DONE]"}
 SCRIPTS = {"first byte": WORDS, "whole": WORDS, "words": WORDS, "call": CALL, "end": WORDS}
 # what the caller has read when it leaves; of a call maybe nothing; at the end, what comes last is on its way
 READ = {"first byte": b"", "whole": b"", "words": b"one two", "call": b"", "end": b"three"}
@@ -73,10 +75,12 @@ def said(moment: str, frames: Sequence[bytes]) -> Sequence[bytes]:
     return frames
 
 
-async def leave(site: Standing, kind: str, dialect: str, moment: str, behind: bytes = b"") -> tuple[float, str]:
+async def leave(
+    site: Standing, kind: str, dialect: str, moment: str, behind: bytes = b"", read: bytes = b""
+) -> tuple[float, str]:
     """Ask, leave, and give how long the upstream's connection stayed, and what the log says of the end.
 
-    `behind`: what the caller asks for meanwhile.
+    `behind`: what the caller asks for meanwhile. `read`: what it has read then, unless that is said of the moment.
     """
     tools = ["f"] if moment == "call" else []
     model = UPSTREAMS[kind].asked(thinking=False)
@@ -86,7 +90,7 @@ async def leave(site: Standing, kind: str, dialect: str, moment: str, behind: by
     async with calling(site.url) as one:
         one.say(request(caller.path(wish), caller.body(wish), x_request_id=name))
         await until(lambda: server.calls and server.calls[0].heard.is_set())
-        await one.until(READ[moment])
+        await one.until(read or READ[moment])
         if behind:
             one.say(behind)
             await asyncio.sleep(PIPELINED_S)
@@ -108,6 +112,14 @@ async def test_the_upstream_is_left_with_its_caller(site: Standing, kind: str, d
         found.append(await leave(site, kind, dialect, moment))
     assert min(found)[0] <= CLOSED_S
     assert {end for _, end in found} <= ({"client_closed", "done"} if moment == "end" else {"client_closed"})
+    site.holds_nothing()
+
+
+@pytest.mark.parametrize(("dialect", "last"), LAST.items())
+async def test_who_leaves_with_the_whole_answer_has_not_left_early(site: Standing, dialect: str, last: bytes) -> None:
+    """As Codex does, which closes the connection at the last event; the upstream's is still open then."""
+    _, end = await leave(site, dialect, dialect, "end", read=last)
+    assert end == "done"
     site.holds_nothing()
 
 
