@@ -26,6 +26,14 @@ REFUSALS: dict[str, tuple[int, bytes]] = {
     "anthropic": (400, b'{"type":"error","error":{"type":"strange_error","message":"Bad seed"},"request_id":"req_9"}'),
 }
 CUT = {"openai-chat": 3, "openai-responses": 4, "anthropic": 6}  # pieces, of which the last one is half an event
+OVERLOADED = (
+    b'event: error\ndata: {"type":"error","sequence_number":4,"code":"server_error",'
+    b'"message":"Overloaded","param":null}\n\n'
+)
+FAILED = (
+    b'event: response.failed\ndata: {"type":"response.failed","sequence_number":5,"response":{"id":"resp_1",'
+    b'"status":"failed","error":{"code":"server_error","message":"Overloaded"}}}\n\n'
+)
 BROKEN = {
     "openai-chat": b'data: {"error":',
     "openai-responses": b"event: response.failed\ndata: ",
@@ -148,8 +156,7 @@ async def test_what_a_request_names_and_nobody_knows_is_the_callers_error(tmp_pa
 async def test_an_error_event_of_the_upstream_passes_and_nothing_follows(same: Passed) -> None:
     told = {
         "openai-chat": b'data: {"error":{"message":"Overloaded","type":"server_error","code":"x" }}\n\n',
-        "openai-responses": b'event: error\ndata: {"type":"error","sequence_number":4,"code":"x",'
-        b'"message":"Overloaded","param":null}\n\n',
+        "openai-responses": OVERLOADED + FAILED,
         "anthropic": b'event: error\ndata: {"type":"error",'
         b'"error":{"type":"overloaded_error","message":"Overloaded" }}\n\n',
     }[same.dialect]
@@ -157,6 +164,22 @@ async def test_an_error_event_of_the_upstream_passes_and_nothing_follows(same: P
     same.raw.says(*pieces, told)
     response = await same.post(asking(same.dialect, stream=True))
     assert digest(response.content) == digest(b"".join((*pieces, told)))
+
+
+@pytest.mark.parametrize("behind", [(), (FAILED,)])
+async def test_the_failed_response_follows_an_error_event(tmp_path: Path, behind: tuple[bytes, ...]) -> None:
+    """Codex passes over the event, and says only that the stream was closed: OpenAI sends both."""
+    pieces = STREAMS["openai-responses"][: CUT["openai-responses"]]
+    async with passing("openai-responses", tmp_path) as one:
+        one.raw.says(*pieces, OVERLOADED, *behind)
+        response = await one.post(asking("openai-responses", stream=True))
+    assert response.content.startswith(b"".join((*pieces, OVERLOADED)))
+    name, data = response.text.removesuffix("\n\n").split("\n")[-2:]
+    assert name == "event: response.failed"
+    failed = json.loads(data.removeprefix("data: "))
+    assert (failed["sequence_number"], failed["response"]["status"]) == (5, "failed")
+    assert failed["response"]["error"]["code"] == "server_error"
+    assert failed["response"]["error"]["message"].endswith("Overloaded")
 
 
 @pytest.mark.parametrize(

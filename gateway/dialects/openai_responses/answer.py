@@ -64,7 +64,7 @@ _NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str | None]] = {
     ("content_filter", "completed"): None,
 }
 
-_TOO_LONG: Final = "context_length_exceeded"
+_OWN: Final = ("context_length_exceeded", errors.UpstreamRateLimited.SPENT)  # Codex does not try again then
 _CODES: Final[dict[type, str]] = {  # the nearest class of the error's own line of descent counts
     errors.RateLimited: "rate_limit_exceeded",
     errors.UpstreamRateLimited: "rate_limit_exceeded",
@@ -147,7 +147,7 @@ def incomplete(finish: ir.Finished) -> str | None:
 def failure(error: errors.GatewayError) -> JSON:
     """Make the error of an answer that failed; its codes are fewer than those of an HTTP error."""
     kind = next(_CODES[cause] for cause in type(error).__mro__ if cause in _CODES)
-    return {"code": _TOO_LONG if error.code == _TOO_LONG else kind, "message": error.message}
+    return {"code": error.code if error.code in _OWN else kind, "message": error.message}
 
 
 def citation(source: ir.CitationDelta, text: Places) -> JSON:

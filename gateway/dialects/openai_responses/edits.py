@@ -315,8 +315,8 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
 )
 ENDED: Final = Edit(
     name="ended",
-    why="some servers leave out the last event though every item is complete, call it response.done, or leave out its "
-    "output: parsers wait for the one and read the other",
+    why="some servers leave out the last event though every item is complete, or behind an error, call it "
+    "response.done, or leave out its output: parsers wait for the one and read the other",
     on="reply",
 )
 TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, ENDED, LINES))

@@ -28,6 +28,7 @@ __all__ = ["ResponsesPassage"]
 
 _NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d{1,18})(?!\d)')
 _ENDS: Final = (b"response.completed", b"response.incomplete")
+_FAILED: Final = b"response.failed"
 _OVER: Final = b"response.done"  # as relays of Codex's own service end, whatever the status: Realtime's word
 _STATUSES: Final = frozenset({"completed", "incomplete", "failed"})
 _NAME: Final = re.compile(rb"^event:[ ]?response\.done\b", re.MULTILINE)
@@ -97,6 +98,13 @@ class ResponsesPassage(Passage):
         if self._items and response and not read(response.get("output", NULL), RAWS):
             fields = {**fields, "response": Raw(encode({**response, "output": self._items}))}
         return fields
+
+    def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
+        """Let the failed Response follow an event `error` by itself, as OpenAI does: Codex waits for it."""
+        begun = not self._ended
+        passed = super()._failed(failed, passed)
+        alone = begun and failed.told and _FAILED not in passed and not any(self._rest)
+        return passed + self._broken(failed.error) if alone else passed
 
     def _broken(self, error: GatewayError) -> bytes:
         response = self._begins()

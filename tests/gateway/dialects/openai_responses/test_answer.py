@@ -64,6 +64,7 @@ def test_the_service_tier_is_ours() -> None:
     [
         (errors.RateLimited("m"), "rate_limit_exceeded"),
         (errors.UpstreamRateLimited("m"), "rate_limit_exceeded"),
+        (errors.UpstreamRateLimited("m", code="insufficient_quota"), "insufficient_quota"),
         (errors.InvalidRequest("m"), "invalid_prompt"),
         (errors.UpstreamRejected("m"), "invalid_prompt"),
         (errors.ContextTooLong("m"), "context_length_exceeded"),
