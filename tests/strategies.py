@@ -139,7 +139,7 @@ def _block(draw: st.DrawFn, number: int, kind: ir.BlockKind) -> list[ir.Event]:
         start = ir.BlockStarted(kind=kind, id=f"call_{number}", name=draw(_NAMES))
     inner = _DELTAS[kind](draw)
     if draw(_ANY):
-        signed = _GEMINIS if kind == "text" else signatures()  # only Gemini signs words
+        signed = _GEMINIS if kind in ("text", "tool_call") else signatures()  # only Gemini signs words and calls
         inner.insert(draw(st.integers(0, len(inner))), ir.SignatureDelta(draw(signed)))
     return [start, *inner, ir.BlockEnded()]
 

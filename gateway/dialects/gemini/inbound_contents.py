@@ -136,6 +136,8 @@ class _Said:
         """Add a part; what a model streams comes back in pieces, and what signs them behind the last one."""
         if isinstance(part, ir.Text) and self.role == "assistant" and _of_thought(part.signature):
             part = self._told_apart(part, place)
+        elif isinstance(part, ir.ToolCall) and _of_thought(part.signature):
+            part = self._unsigned(part, place)
         where = _marked(part, place)
         whole = self._continued(part)
         if whole is not None:
@@ -158,6 +160,16 @@ class _Said:
         self.parts[-1] = replace(last, signature=words.signature)
         self._places[-1] += (f"{place.path}.thoughtSignature",)
         return ir.Text(text=words.text)
+
+    def _unsigned(self, call: ir.ToolCall, place: Place) -> ir.ToolCall:
+        """Give a call without what signs the thought before it, which ADK for JavaScript moves to each call behind."""
+        thoughts = [one for one in self.parts if isinstance(one, ir.Thinking)]
+        if thoughts and thoughts[-1] is self.parts[-1] and thoughts[-1].signature is None:
+            self.parts[-1] = replace(thoughts[-1], signature=call.signature)
+            self._places[-1] += (f"{place.path}.thoughtSignature",)
+        elif all(one.signature != call.signature for one in thoughts):
+            return call
+        return replace(call, signature=None)
 
     def _continued(self, part: ir.Part) -> ir.Part | None:
         """Give the last part of the model's with what is a piece of it, too."""
@@ -351,7 +363,7 @@ def _signature(fields: Fields, kind: str, place: Place) -> ir.Signature | None:
 
 
 def _of_thought(signature: ir.Signature | None) -> bool:
-    """Tell what signs a thought, wherever it stands: only Gemini signs words."""
+    """Tell what signs a thought, wherever it stands: only Gemini signs words and calls."""
     return signature is not None and signature.issuer in ("claude", "openai")
 
 
