@@ -19,7 +19,7 @@ class Answering(Struct, frozen=True, kw_only=True):
     `model`: the name to echo. `id`: a random hex string for ids the upstream did not give.
     `created`: Unix seconds. `request_id`: for error bodies. `estimate`: the prompt's tokens, counted locally
     only when asked. `images`: how OpenAI Chat shows images (translate.images_out): markdown | images.
-    `array`: a Gemini stream is one JSON array, not events.
+    `array`: a Gemini stream is one JSON array, not events. `apart`: what breaks it off is told behind the events, too.
     """
 
     request: ir.Request
@@ -31,6 +31,7 @@ class Answering(Struct, frozen=True, kw_only=True):
     sealed: bool = True
     images: str = "markdown"
     array: bool = False
+    apart: bool = False
 
 
 class StreamWriter(Protocol):

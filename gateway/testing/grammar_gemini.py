@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.testing.grammar import Broken, Call, Counts, Heard, Json, counts_of, read_object, rule, walks
-from gateway.testing.grammar_sse import apart, frames, letter
+from gateway.testing.grammar_sse import frames, letter
 
 __all__ = ["GeminiAnswer", "gemini_chunks", "gemini_counts", "gemini_error", "gemini_heard", "gemini_stream"]
 __all__ += ["gemini_array", "gemini_said", "gemini_whole"]
@@ -75,15 +75,11 @@ def gemini_heard(chunks: Sequence[Json], *, native: bool = False) -> GeminiAnswe
 
 @walks
 def gemini_chunks(data: bytes) -> list[Json]:
-    """Read the events of a stream; they have no names. An error may also be a document behind its event."""
-    events, document = apart(data)
-    found = frames(events)
+    """Read the events of a stream; they have no names."""
+    found = frames(data)
     named = [frame.event for frame in found if frame.event]
     rule(not named, f"an event with a name: {named[:1]}")
-    chunks = [read_object(frame.text, "an event") for frame in found]
-    told = not document or [read_object(document, "what stands behind the events")] == chunks[-1:]
-    rule(told, f"behind the events stands what is not the last of them: {document[-80:]!r}")
-    return chunks
+    return [read_object(frame.text, "an event") for frame in found]
 
 
 @walks

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.testing.grammar import Broken, rule
 
-__all__ = ["Frame", "apart", "frames", "letter"]
+__all__ = ["Frame", "frames", "letter"]
 
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _FIELDS: Final = frozenset({"event", "data", "id", "retry"})
@@ -62,18 +62,12 @@ def _add(frame: Frame, line: str) -> None:
         frame.event = value
 
 
-def apart(data: bytes) -> tuple[bytes, bytes]:
-    """Tell the events from a document behind them, with which Google breaks a stream off: parsers pass over it."""
-    end = data.rfind(b"\n\r\n{") + 3
-    return (data, b"") if end < 3 else (data[:end], data[end:])
-
-
 def letter(data: bytes) -> None:
     """Hold a stream to what the simplest reader understands: `data: ` on one line, and nothing between the events.
 
     Python takes some characters for the end of a line that are none in SSE; they must be escaped.
     """
-    text = apart(data)[0].decode()
+    text = data.decode()
     end = "\r\n\r\n" if text.endswith("\r\n\r\n") else "\n\n"
     *events, rest = text.split(end)
     rule(not rest, f"the stream ends within an event: {rest!r}")

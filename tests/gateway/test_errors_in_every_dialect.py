@@ -1,5 +1,6 @@
 """Each error class, in each dialect, at each place, as the official SDK sees it."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -225,6 +226,20 @@ async def test_gemini_in_mid_stream(kind: type[GatewayError], breaking: str) -> 
                 heard += chunk.text or ""
     assert heard == "Hello"
     assert (caught.value.code, caught.value.message) == (TABLE[kind][0], OF_GOOGLE.get(kind, TEXT))
+
+
+@pytest.mark.parametrize("kind", [errors.StreamBroken])
+async def test_googles_own_sdks_get_the_error_behind_the_events_too(breaking: str) -> None:
+    body = {"contents": [{"parts": [{"text": "hi"}]}]}
+    async with httpx.AsyncClient(base_url=breaking) as http:
+        plain, sdk = [
+            (await http.post("/v1beta/models/demo:streamGenerateContent?alt=sse", json=body, headers=headers)).text
+            for headers in ({}, {"x-goog-api-client": "google-genai-sdk/2.0.0 gl-node/v22"})
+        ]
+    *events, nothing = plain.split("\r\n\r\n")
+    error = events[-1].removeprefix("data: ")
+    assert (nothing, [*json.loads(error)]) == ("", ["error"])
+    assert sdk.removesuffix("\r\n").split("\r\n\r\n")[-2:] == [f"data: {error}", error]
 
 
 @CLASSES

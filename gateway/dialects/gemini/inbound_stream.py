@@ -98,10 +98,10 @@ class GeminiStream:
     def _fail(self, error: GatewayError) -> None:
         self._think("", "")
         self._call()
-        if self._answering.array:
-            self._send(write_error(error))
-        else:
+        if self._answering.apart:
             self._out.append(write_broken(error))
+        else:
+            self._send(write_error(error))
         self._end()
 
     # a translated answer

@@ -80,13 +80,9 @@ def whole(events: Sequence[ir.Event], to: Answering | None = None) -> Json:
 
 
 def sse(data: bytes) -> list[Json]:
-    """Read events as google-genai does: one `data: ` line each, in CRLF, and nothing else between them.
-
-    The last one is also a document behind them where it is an error.
-    """
+    """Read events as google-genai does: one `data: ` line each, in CRLF, and nothing else between them."""
     found = _EVENT.findall(data)
-    document = b"%b\r\n" % found[-1] if found and found[-1].startswith(b'{"error":') else b""
-    assert b"".join(b"data: %b\r\n\r\n" % one for one in found) + document == data
+    assert b"".join(b"data: %b\r\n\r\n" % one for one in found) == data
     assert not any(mark in data.decode() for mark in _SEPARATORS)
     return [json.loads(one) for one in found]
 

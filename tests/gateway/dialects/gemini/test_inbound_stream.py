@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects import Answering
@@ -324,8 +325,15 @@ BROKEN = (
 
 
 def test_the_bytes_of_an_error_in_a_stream() -> None:
-    """Genkit, LangChain and the SDK of Gemini CLI fail on what is left behind the events, and on nothing else."""
     writer = Gemini().stream_writer(answering())
+    writer.feed([STARTED, *text("a")])
+    assert writer.close().decode() == f"data: {BROKEN}\r\n\r\n"
+    assert writer.close() == b""
+
+
+def test_the_error_stands_behind_the_events_too_for_sdks_of_googles() -> None:
+    """Genkit, LangChain and the SDK of Gemini CLI fail on what is left behind the events, and on nothing else."""
+    writer = Gemini().stream_writer(replace(answering(), apart=True))
     writer.feed([STARTED, *text("a")])
     assert writer.close().decode() == f"data: {BROKEN}\r\n\r\n{BROKEN}\r\n"
     assert writer.close() == b""
