@@ -105,7 +105,7 @@ def _misread_by_opentelemetry() -> str:
     """Say that it does not take one of its own variables, and which there are, "" = it takes them."""
     try:
         why = cast("Callable[[], str]", import_path(_TELEMETRY))()  # what is loaded by path is not typed
-    except ValueError as error:  # of those that it reads when it is imported
+    except (ValueError, RuntimeError) as error:  # of those that it reads when it is imported
         why = str(error)
     given = ", ".join(sorted(name for name in os.environ if name.startswith("OTEL_")))
     return f"OpenTelemetry does not take its variables ({given}): {' '.join(why.split())}" if why else ""

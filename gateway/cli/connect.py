@@ -98,8 +98,10 @@ def _apply(client: Client, place: Place) -> list[str]:
 def _stale(client: Client, place: Place, settings: Settings) -> set[tuple[str, ...]]:
     """Find what an earlier --apply has said of the context of the model that stands in the file, and this one does not.
 
-    Another number there is not the gateway's.
+    Another number there is not the gateway's. Where no model is set, the earlier one stays, and so does its context.
     """
+    if settings.values.keys().isdisjoint(client.models):
+        return set()
     chosen = now(replace(settings, values=dict.fromkeys(client.models)))
     model = next((str(name) for name in chosen.values() if name), "")
     info = place.models.get(model)

@@ -21,7 +21,7 @@ from gateway.dialects.raw import FIELDS, read
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import DONE, Halves, json_line, sound
 
-__all__ = ["GOOD_END", "Passage", "payloads"]
+__all__ = ["GOOD_END", "Passage", "payloads", "with_its_end"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -102,7 +102,7 @@ class Passage:
         pieces, self._rest, self._tail = self._rest, [], b""
         if self._ended:
             rest = b"".join(pieces)
-            whole = _with_its_end(rest) if rest else None
+            whole = with_its_end(rest) if rest else None
             return rest if whole is None else self._passed(whole)
         self._ended = True
         return self._broken(error or StreamBroken(StreamBroken.CUT))
@@ -239,7 +239,7 @@ def _last_end(data: bytes) -> int:
     return end
 
 
-def _with_its_end(rest: bytes) -> bytes | None:
+def with_its_end(rest: bytes) -> bytes | None:
     """End a last event that the upstream has not ended, if it is one: clients pass over it."""
     whole = rest + (b"\n" if rest.endswith((b"\n", b"\r")) else b"\n\n")
     said = payloads(whole)

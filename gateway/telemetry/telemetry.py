@@ -91,7 +91,7 @@ def misread() -> str:
     logging.disable()  # what it takes in its own way, it says when it begins
     try:
         idle.make()
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # the latter of a plugin that is named and not there
         return str(error)
     finally:
         idle.end(-1)

@@ -166,14 +166,24 @@ async def test_an_error_event_of_the_upstream_passes_and_nothing_follows(same: P
     assert digest(response.content) == digest(b"".join((*pieces, told)))
 
 
-@pytest.mark.parametrize("behind", [(), (FAILED,)])
-async def test_the_failed_response_follows_an_error_event(tmp_path: Path, behind: tuple[bytes, ...]) -> None:
+@pytest.mark.parametrize(
+    "told",
+    [
+        (OVERLOADED,),
+        (OVERLOADED.removesuffix(b"\n\n"),),
+        (OVERLOADED, FAILED),
+        (OVERLOADED + FAILED,),
+        (OVERLOADED + FAILED[:100], FAILED[100:]),
+    ],
+)
+async def test_the_failed_response_follows_an_error_event(tmp_path: Path, told: tuple[bytes, ...]) -> None:
     """Codex passes over the event, and says only that the stream was closed: OpenAI sends both."""
     pieces = STREAMS["openai-responses"][: CUT["openai-responses"]]
     async with passing("openai-responses", tmp_path) as one:
-        one.raw.says(*pieces, OVERLOADED, *behind)
+        one.raw.says(*pieces, *told)
         response = await one.post(asking("openai-responses", stream=True))
     assert response.content.startswith(b"".join((*pieces, OVERLOADED)))
+    assert response.text.count("event: response.failed") == response.text.count("event: error") == 1
     name, data = response.text.removesuffix("\n\n").split("\n")[-2:]
     assert name == "event: response.failed"
     failed = json.loads(data.removeprefix("data: "))

@@ -27,7 +27,7 @@ from gateway.dialects.edits import (
     table_of,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, NO_LIST, NO_TEXT, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NO_TEXT, NULL, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .edits_answers import answer
@@ -207,7 +207,7 @@ def _refused(words: _Words) -> None:
 def _fill(words: _Words) -> None:
     """Leave out what has no parts, as SDKs keep it of an answer that had none; the last word is the caller's own."""
     *given, last = several(words.fields.get("contents", NULL)) or [{}]
-    filled = [one for one in given if one.get("parts", NULL) not in (NULL, NO_LIST)]
+    filled = [one for one in given if several(one.get("parts", NULL))]
     if len(filled) < len(given):
         words.put("contents", [*filled, last])
 

@@ -163,12 +163,13 @@ class _Said:
 
     def _unsigned(self, call: ir.ToolCall, place: Place) -> ir.ToolCall:
         """Give a call without what signs the thought before it, which ADK for JavaScript moves to each call behind."""
-        thoughts = [one for one in self.parts if isinstance(one, ir.Thinking)]
-        if thoughts and thoughts[-1] is self.parts[-1] and thoughts[-1].signature is None:
-            self.parts[-1] = replace(thoughts[-1], signature=call.signature)
-            self._places[-1] += (f"{place.path}.thoughtSignature",)
-        elif all(one.signature != call.signature for one in thoughts):
-            return call
+        thoughts = {at: one for at, one in enumerate(self.parts) if isinstance(one, ir.Thinking)}
+        if all(one.signature != call.signature for one in thoughts.values()):
+            last = max(thoughts, default=None)
+            if last is None or thoughts[last].signature is not None:
+                return call
+            self.parts[last] = replace(thoughts[last], signature=call.signature)
+            self._places[last] += (f"{place.path}.thoughtSignature",)
         return replace(call, signature=None)
 
     def _continued(self, part: ir.Part) -> ir.Part | None:

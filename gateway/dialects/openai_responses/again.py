@@ -52,7 +52,10 @@ class _Joined:
     def _answer(self, turn: ir.Turn) -> None:
         if not self.turns or self.turns[-1].role != "assistant":
             self.run = len(self.turns)
-        self._calls |= {part.id: len(self.turns) for part in turn.parts if isinstance(part, ir.ToolCall)}
+        calls = [part.id for part in turn.parts if isinstance(part, ir.ToolCall)]
+        self._calls |= dict.fromkeys(calls, len(self.turns))
+        for one in calls:  # of an ID that was used before
+            self._results.pop(one, None)
         self.turns.append(turn)
 
     def _is_late(self, result: ir.ToolResult) -> bool:
@@ -61,7 +64,7 @@ class _Joined:
     def _is_known(self, part: ir.Part) -> bool:
         if not isinstance(part, ir.ToolResult) or part.id not in self._results:
             return False
-        return replace(self._results[part.id], path=part.path) == part
+        return _placeless(self._results[part.id]) == _placeless(part)
 
     def _fetch(self, place: int, late: Sequence[str]) -> None:
         """Let the model make its calls last of all it has said, with the thoughts that led to no others."""
@@ -72,6 +75,12 @@ class _Joined:
             goes = [at for at, part in enumerate(turn.parts) if isinstance(part, _WITH_CALLS)]
         self.turns[place] = _with(turn, [at for at in range(len(turn.parts)) if at not in goes])
         self._answer(_with(turn, goes))
+
+
+def _placeless(result: ir.ToolResult) -> ir.ToolResult:
+    """Give a result without where it stands."""
+    parts = tuple(replace(one, path="", detail_path="") if isinstance(one, ir.Media) else one for one in result.parts)
+    return replace(result, parts=parts, path="")
 
 
 def _with(turn: ir.Turn, places: Sequence[int]) -> ir.Turn:

@@ -14,7 +14,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import encode
-from gateway.dialects.passage import GOOD_END, Passage, payloads
+from gateway.dialects.passage import GOOD_END, Passage, payloads, with_its_end
 from gateway.dialects.raw import FIELDS, NULL, RAWS, TEXT, Fields, read
 from gateway.errors import GatewayError
 from gateway.sse import event as sse_event
@@ -101,10 +101,15 @@ class ResponsesPassage(Passage):
 
     def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
         """Let the failed Response follow an event `error` by itself, as OpenAI does: Codex waits for it."""
-        begun = not self._ended
+        news = failed.told and not self._ended
         passed = super()._failed(failed, passed)
-        alone = begun and failed.told and _FAILED not in passed and not any(self._rest)
-        return passed + self._broken(failed.error) if alone else passed
+        if not news or self._begins() is None:
+            return passed
+        left, self._rest, self._tail = b"".join(self._rest), [], b""  # the upstream is not read on
+        if left and (whole := with_its_end(left)) is not None:
+            passed += self._passed(whole)
+        kinds = [_kind(read(Raw(data), FIELDS) or {}) for data in payloads(passed)]
+        return passed if _FAILED in kinds else passed + self._broken(failed.error)
 
     def _broken(self, error: GatewayError) -> bytes:
         response = self._begins()

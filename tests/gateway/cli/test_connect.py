@@ -641,3 +641,14 @@ def test_a_context_that_somebody_else_has_set_stays(
     settings.write_text(json.dumps(said))
     run("connect", "claude-code", "--model", "another-of-nobody", "--apply")
     assert json.loads(settings.read_text())["env"]["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "70000"
+
+
+def test_the_context_of_a_model_that_stays_stays(run: Run, home: Path, write: Callable[[str], Path]) -> None:
+    """Where Claude Code's own names lead somewhere, no model is set, and the one that was named before is asked."""
+    names = ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"]
+    claude = f'[upstream.claude]\ntype = "anthropic"\napi_key = "a-key"\nmodels = {names}\n'
+    write(f'[auth]\nkeys = ["{KEY}"]\n{GEMINI}{claude}')
+    run("connect", "claude-code", "--model", "gemini-2.5-pro", "--apply")
+    run("connect", "claude-code", "--apply")
+    said = json.loads((home / ".claude" / "settings.json").read_text())["env"]
+    assert (said["ANTHROPIC_MODEL"], said["CLAUDE_CODE_MAX_CONTEXT_TOKENS"]) == ("gemini-2.5-pro", "1048576")

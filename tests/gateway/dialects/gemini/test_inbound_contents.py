@@ -88,17 +88,17 @@ def test_what_signs_thoughts_behind_them_may_stand_at_no_words() -> None:
     assert turn.parts == (ir.Thinking(text="hm", signature=signature),)
 
 
+@pytest.mark.parametrize("words", [[], [{"text": "I look."}]])
 @pytest.mark.parametrize("issuer", ["claude", "openai"])
-def test_what_signs_a_thought_may_stand_at_the_calls_behind_it(issuer: ir.Family) -> None:
+def test_what_signs_a_thought_may_stand_at_the_calls_behind_it(issuer: ir.Family, words: list[dict[str, str]]) -> None:
     """ADK for JavaScript moves it there where it streams."""
     signature = ir.Signature(issuer, "QUJD")
     call = CALL | {"thoughtSignature": write_signature(signature, sealed=True)}
     thought = {"role": "model", "parts": [{"thought": True, "text": "hm"}]}
-    (turn,) = contents(thought, {"role": "model", "parts": [call, call]})
-    said, *calls = turn.parts
-    assert said == ir.Thinking(text="hm", signature=signature)
-    assert [one.signature for one in calls if isinstance(one, ir.ToolCall)] == [None, None]
-    assert turn.places[0][-1].endswith("parts[0].thoughtSignature")
+    (turn,) = contents(thought, {"role": "model", "parts": [*words, call, call]})
+    assert turn.parts[0] == ir.Thinking(text="hm", signature=signature)
+    assert [one.signature for one in turn.parts if isinstance(one, ir.ToolCall)] == [None, None]
+    assert turn.places[0][-1] == f"contents[1].parts[{len(words)}].thoughtSignature"
 
 
 def test_gemini_signs_words_too() -> None:

@@ -115,6 +115,21 @@ def test_results_that_are_said_again_with_each_response_stand_once() -> None:
     assert results(request) == ["previous_response_id[7]", "input[3]"]
 
 
+def test_a_picture_that_is_said_again_stands_once() -> None:
+    seen = RESULT | {"output": [{"type": "input_image", "image_url": "https://a.example/a.png"}]}
+    request = CODEC.resume(
+        ask(*SAID_AGAIN, seen, previous_response_id="resp_2", tools=[F]), (*EARLIER, *raws(seen, SAID_AGAIN[0]))
+    )
+    assert results(request) == ["previous_response_id[5]"]
+
+
+def test_a_call_that_is_made_once_more_gets_its_own_result() -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    request = CODEC.resume(ask(RESULT, previous_response_id="resp_2", tools=[F]), (*EARLIER, *raws(RESULT, call)))
+    assert [turn.split(":")[0] for turn in shape(request)] == ["user", "assistant", "user", "assistant", "user"]
+    assert len(results(request)) == 2
+
+
 def test_thoughts_stay_with_a_call_that_was_answered_at_once() -> None:
     call = {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"}
     earlier = (*EARLIER, *raws(call, RESULT))
