@@ -51,7 +51,8 @@ _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these
 
 _UNPLAIN: Final = re.compile(rb"[^ -~]")
 _KEY: Final = b"idempotency-key"
-_GOOGLE: Final = b"x-goog-api-client"  # Google's own SDKs, and Genkit
+_GOOGLE: Final = b"x-goog-api-client"  # of Google's own SDKs, and of Genkit
+_PYTHON: Final = b"gl-python"  # which finds an error among the events, and takes nothing else there
 # What steers an upstream's own API. Its keys, and those that name another account, are not among them.
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "anthropic": ("anthropic-beta",),  # the version is that of the adapter
@@ -223,7 +224,7 @@ class Relay:
             sealed=self._config.translate.signatures == "sealed",
             images=self._config.translate.images_out,
             array=context.route.streams == "array",
-            apart=context.route.streams == "sse" and _GOOGLE in context.headers,
+            apart=context.route.streams == "sse" and _PYTHON not in context.headers.get(_GOOGLE, _PYTHON),
         )
 
     async def pass_on(

@@ -228,18 +228,26 @@ async def test_gemini_in_mid_stream(kind: type[GatewayError], breaking: str) -> 
     assert (caught.value.code, caught.value.message) == (TABLE[kind][0], OF_GOOGLE.get(kind, TEXT))
 
 
+SDK = "google-genai-sdk/2.0.0"
+
+
 @pytest.mark.parametrize("kind", [errors.StreamBroken])
 async def test_googles_own_sdks_get_the_error_behind_the_events_too(breaking: str) -> None:
     body = {"contents": [{"parts": [{"text": "hi"}]}]}
     async with httpx.AsyncClient(base_url=breaking) as http:
-        plain, sdk = [
+        plain, python, node = [
             (await http.post("/v1beta/models/demo:streamGenerateContent?alt=sse", json=body, headers=headers)).text
-            for headers in ({}, {"x-goog-api-client": "google-genai-sdk/2.0.0 gl-node/v22"})
+            for headers in (
+                {},
+                {"x-goog-api-client": f"{SDK} gl-python/3.11"},
+                {"x-goog-api-client": f"{SDK} gl-node/v22"},
+            )
         ]
     *events, nothing = plain.split("\r\n\r\n")
     error = events[-1].removeprefix("data: ")
     assert (nothing, [*json.loads(error)]) == ("", ["error"])
-    assert sdk.removesuffix("\r\n").split("\r\n\r\n")[-2:] == [f"data: {error}", error]
+    assert python.endswith(f"data: {error}\r\n\r\n")
+    assert node.endswith(f"data: {error}\r\n\r\n{error}\r\n")
 
 
 @CLASSES
