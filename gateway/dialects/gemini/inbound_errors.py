@@ -51,8 +51,8 @@ def write_broken(error: GatewayError) -> bytes:
     """Write the end of a stream that an error breaks off: an event, and the same document outside of all events.
 
     Google writes the document, and Genkit, LangChain and the SDK of Gemini CLI look for nothing else: they take what
-    came before for the whole answer. They are known by `x-goog-api-client`; all others, as Google's SDK for Python, find
-    the event, and get nothing else.
+    came before for the whole answer. They are known by `x-goog-api-client`; all others, as Google's SDK for Python,
+    find the event, and get nothing else.
     """
     written = write_error(error)
     return b"data: %b\r\n\r\n%b\r\n" % (written, written)
