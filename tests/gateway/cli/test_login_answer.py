@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import threading
 from collections.abc import Generator
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.cli.login_answer import code_in, shows, wait
 from gateway.cli.login_listener import opened
 from gateway.redirect import WrongState
 from gateway.upstream import Consent, LoginFailed
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -35,13 +37,16 @@ class Typist:
 
 @pytest.fixture
 def typist(monkeypatch: pytest.MonkeyPatch) -> Generator[Typist]:
-    """Give one who can paste."""
+    """Give one who can paste; at the end nobody reads any more, of whom the next one's file might have the number."""
     reading, writing = os.pipe()
-    typist = Typist(writing)
+    typist, others = Typist(writing), set(threading.enumerate())
     with os.fdopen(reading) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         yield typist
         typist.leaves()
+        for thread in set(threading.enumerate()) - others:
+            if thread.daemon:
+                thread.join(patient(5))
 
 
 async def waited(listen_s: float = 5, paste_s: float = 5) -> str:
