@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from tests.patience import patient
 from tests.processes import environment, running
 from tests.redis_server import RedisServer
 
-pytestmark = [WHEEL, pytest.mark.anyio]
+# newer ones need newer releases, of SQLAlchemy and of what is written in C
+OLDEST = pytest.mark.skipif(sys.version_info >= (3, 12), reason="the lowest versions are those for Python 3.11")
+pytestmark = [WHEEL, OLDEST, pytest.mark.anyio]
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
