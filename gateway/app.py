@@ -38,7 +38,7 @@ from gateway.context import route_path
 from gateway.endpoints import Endpoints
 from gateway.errors import MethodNotAllowed
 from gateway.fetching import Fetcher
-from gateway.fit import check, problems_of, read_newest
+from gateway.fit import check, problems_of, read_newest, unwritable
 from gateway.generations import Generations
 from gateway.keyring import Keyring
 from gateway.ledger import Ledger
@@ -69,7 +69,6 @@ from gateway.relay import Relay
 from gateway.resolution import Resolver
 from gateway.routes import DIALECTS
 from gateway.services import Services
-from gateway.store.folder import unusable
 from gateway.store.tally import Count, Tally
 from gateway.threads import Threads
 from gateway.tracing import Tracing
@@ -307,17 +306,12 @@ class Gateway:
 
     async def _look_at_folders(self, before: "Gateway | None") -> None:
         """Say it now when nothing can be kept or recorded; else those who keep something say it when it matters."""
-        config = self.loaded.config
-        if self.loaded.read_only:
+        if self.loaded.read_only or (before is not None and before.loaded.config.record == self.loaded.config.record):
             return
-        if before is None and (why := await self._unusable(config.server.data_dir)):
-            self.logger.warning("server.data_dir cannot be written; data is kept in memory only", reason=why)
-        known = before is not None and before.loaded.config.record == config.record
-        if config.record.dir and not known and (why := await self._unusable(config.record.dir)):
-            self.logger.warning("record.dir cannot be written; nothing is recorded", reason=why)
-
-    async def _unusable(self, folder: str) -> str:
-        return await asyncio.to_thread(unusable, self.loaded.resolve(folder))
+        for path, effect, why in await asyncio.to_thread(list, unwritable(self.loaded)):
+            if before is None or path[0] == "record":
+                said = f"{'.'.join(map(str, path))} cannot be written; {effect}"
+                self.logger.warning(said, reason=why)
 
     async def _count(self) -> None:
         """Begin to count, together with the other workers where something is counted."""

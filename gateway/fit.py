@@ -22,9 +22,10 @@ from gateway.pipeline import misordered
 from gateway.registry import import_path, names, path_of
 from gateway.registry import load as load_plugin
 from gateway.store.cipher import Cipher
+from gateway.store.folder import unusable
 from gateway.store.stored import KeyProblem
 
-__all__ = ["check", "problems_of", "read_newest"]
+__all__ = ["check", "problems_of", "read_newest", "unwritable"]
 
 _MISREAD: Final = "gateway.store.shared_limits:misread"
 _TELEMETRY: Final = "gateway.telemetry:misread"
@@ -65,6 +66,18 @@ def _unserved(loaded: Loaded) -> Iterator[Problem]:
             except Exception as error:  # noqa: BLE001 - whatever a module of somebody else's does while it is imported
                 where = path_of("gateway.adapters", upstream.type)
                 yield loaded.problem(path, f'"{where}" cannot be imported: {one_line(error)}')
+
+
+def unwritable(loaded: Loaded) -> Iterator[tuple[KeyPath, str, str]]:
+    """Give each folder that cannot be written, which stops no start: its key, what comes of it, and why."""
+    server, record = loaded.config.server, loaded.config.record
+    folders: tuple[tuple[KeyPath, str, str], ...] = (
+        (("server", "data_dir"), server.data_dir, "data is kept in memory only"),
+        (("record", "dir"), record.dir, "nothing is recorded"),
+    )
+    for path, folder, effect in folders:
+        if folder and (why := unusable(loaded.resolve(folder))):
+            yield path, effect, why
 
 
 def _missing(loaded: Loaded) -> Iterator[Problem]:

@@ -27,8 +27,8 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
         click.echo(msgspec.json.encode([row.plain() for row in rows]))
     else:
         click.echo(_table(found, rows))
-    for closed in _closed(found):
-        click.echo(f"warning: {closed}", err=True)
+    for path, effect, why in import_module("gateway.fit").unwritable(found):
+        click.echo(f"warning: {found.problem(path, f'cannot be written: {why}')}; {effect}", err=True)
     for namesake in _namesakes(found):
         click.echo(f"warning: {namesake}", err=True)
     unmade, astray = _made(found)
@@ -38,18 +38,6 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
     if problems:
         click.echo("\n".join(map(str, problems)), err=True)
         raise SystemExit(2)
-
-
-def _closed(found: Loaded) -> Iterator[Problem]:
-    """Say which folders cannot be written, and what comes of that."""
-    server, record = found.config.server, found.config.record
-    folders: list[tuple[KeyPath, str, str]] = [(("server", "data_dir"), server.data_dir, "data is kept in memory only")]
-    if record.dir:
-        folders.append((("record", "dir"), record.dir, "nothing is recorded"))
-    for path, folder, effect in folders:
-        why: str = import_module("gateway.store.folder").unusable(found.resolve(folder))
-        if why:
-            yield found.problem(path, f"cannot be written: {why}; {effect}")
 
 
 def _namesakes(found: Loaded) -> Iterator[Problem]:

@@ -95,26 +95,17 @@ def _apply(client: Client, place: Place) -> list[str]:
     return [*lines, f"{client.title}: now {place.url}, model {place.model}", *client.hints]
 
 
-def _stale(client: Client, place: Place, settings: Settings) -> set[tuple[str, ...]]:
+def _stale(client: Client, place: Place, settings: Settings) -> tuple[tuple[str, ...], ...]:
     """Find what an earlier --apply has said of the context of the model that stands in the file, and this one does not.
 
     Another number there is not the gateway's. Where no model is set, the earlier one stays, and so does its context.
     """
-    if settings.values.keys().isdisjoint(client.models):
-        return set()
-    chosen = now(replace(settings, values=dict.fromkeys(client.models)))
-    model = next((str(name) for name in chosen.values() if name), "")
-    info = place.models.get(model)
-    if info is None or info.max_input is None:
-        return set()
-    earlier = replace(place, model=model, context=info.max_input, chosen=True, lacks=True)
-    (told,), (untold,) = (
-        [one.values for one in client.settings(each) if one.file == settings.file]
-        for each in (earlier, replace(earlier, context=None))
-    )
-    about = {path: value for path, value in told.items() if path not in {**untold, **settings.values}}
-    stands = now(replace(settings, values=about))
-    return {path for path, value in about.items() if stands[path] == value}
+    if client.context in settings.values or settings.values.keys().isdisjoint(client.models):
+        return ()
+    stands = now(replace(settings, values=dict.fromkeys((*client.models, client.context))))
+    info = place.models.get(next((str(stands[path]) for path in client.models if stands[path]), ""))
+    told = info is not None and info.max_input is not None and str(info.max_input) == str(stands[client.context])
+    return (client.context,) if told else ()
 
 
 def _reads(found: Loaded, url: str | None, variables: Collection[str]) -> bool:

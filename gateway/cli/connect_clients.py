@@ -24,6 +24,8 @@ _SEEING: Final[Mapping[str, object]] = {
     "modalities": {"input": ["text", "image"], "output": ["text"]},
 }
 _CLAUDE_CODE: Final = {"API_TIMEOUT_MS": "3000000", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+_CLAUDE_CODE_CONTEXT: Final = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
+_CODEX_CONTEXT: Final = "model_context_window"
 _LARGE: Final = ("FABLE", "OPUS", "SONNET")  # by which it names a model, as its agents do
 
 
@@ -53,7 +55,7 @@ class Client(Struct, frozen=True, kw_only=True):
     """A client. `variables`: what does the same for one shell. `hints`: what no file says.
 
     `knows`: the models that it asks for by itself, first the one that a conversation is with. `models`: places in its
-    files of the model that was chosen.
+    files of the model that was chosen; `context`: the place of what that holds.
     """
 
     title: str
@@ -62,6 +64,7 @@ class Client(Struct, frozen=True, kw_only=True):
     hints: tuple[str, ...] = ()
     knows: tuple[str, ...] = ()
     models: tuple[tuple[str, ...], ...] = ()
+    context: tuple[str, ...] = ()
 
 
 # Claude Code
@@ -87,7 +90,7 @@ def _claude_code_variables(place: Place) -> Mapping[str, str]:
         models |= {f"ANTHROPIC_DEFAULT_{name}_MODEL": place.model for name in _LARGE}
         models["ANTHROPIC_DEFAULT_HAIKU_MODEL"] = place.small
     if models and place.context is not None:  # of a model that it does not know, it assumes a million
-        models["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] = str(place.context)
+        models[_CLAUDE_CODE_CONTEXT] = str(place.context)
     return {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_AUTH_TOKEN": place.key, **models, **_CLAUDE_CODE}
 
 
@@ -106,7 +109,7 @@ def _codex(place: Place) -> tuple[Settings, ...]:
     values: Values = {
         ("model",): place.model,
         ("model_provider",): "gateway",
-        **({("model_context_window",): place.context} if holds else {}),
+        **({(_CODEX_CONTEXT,): place.context} if holds else {}),
         **{(*_CODEX, name): value for name, value in provider.items()},
     }
     return (
@@ -194,12 +197,14 @@ CLIENTS: Final[Mapping[str, Client]] = {
         variables=_claude_code_variables,
         knows=("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"),
         models=(("env", "ANTHROPIC_MODEL"), ("env", "ANTHROPIC_DEFAULT_OPUS_MODEL")),
+        context=("env", _CLAUDE_CODE_CONTEXT),
     ),
     "codex": Client(
         title="Codex",
         settings=_codex,
         variables=_codex_variables,
         models=(("model",),),
+        context=(_CODEX_CONTEXT,),
         hints=("Codex warns about models that it does not know, and uses its defaults for them.",),
     ),
     "gemini-cli": Client(

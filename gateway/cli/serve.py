@@ -18,12 +18,12 @@ from gateway.cli.curl import curl
 from gateway.cli.exposed import is_exposed, secret_files
 from gateway.cli.itself import is_own
 from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_and_port
+from gateway.fit import unwritable
 from gateway.generations import Generations
 from gateway.limiter import NotAlone
 from gateway.logs import Forward
 from gateway.memory import settle, tidy
 from gateway.server import Server
-from gateway.store.folder import unusable
 from gateway.upstream import Reaching
 
 __all__ = ["banner", "serve"]
@@ -126,10 +126,8 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
             lines.append(
                 f"  warning: upstream {name} is this gateway, which would call itself; set the URL of the service"
             )
-    if why := unusable(loaded.resolve(loaded.config.server.data_dir)):
-        lines.append(f"  warning: server.data_dir cannot be written; data is kept in memory only: {why}")
-    if loaded.config.record.dir and (why := unusable(loaded.resolve(loaded.config.record.dir))):
-        lines.append(f"  warning: record.dir cannot be written; nothing is recorded: {why}")
+    for path, effect, why in unwritable(loaded):
+        lines.append(f"  warning: {'.'.join(map(str, path))} cannot be written; {effect}: {why}")
     for file, what in secret_files(loaded):
         if is_exposed(file):
             lines.append(f"  warning: {file} holds {what}, and other users can read it: chmod 600 {file}")

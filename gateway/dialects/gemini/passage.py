@@ -27,7 +27,6 @@ class GeminiPassage(Passage):
     def __init__(self, answering: Answering) -> None:
         super().__init__(answering, REPLIES, write_error)
         self._array = answering.array
-        self._apart = answering.apart
         self._begun = self._closed = False
 
     def feed(self, events: Sequence[ir.Event]) -> bytes:
@@ -69,4 +68,4 @@ class GeminiPassage(Passage):
         return head + one_line(chunk) + b"\n"  # as the real service: there are readers that cut off "\n]"
 
     def _broken(self, error: GatewayError) -> bytes:
-        return write_broken(error) if self._apart else self._framed(super()._broken(error))
+        return write_broken(error) if self._answering.apart else self._framed(super()._broken(error))

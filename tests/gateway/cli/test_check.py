@@ -128,6 +128,7 @@ def test_a_password_that_is_not_escaped_in_the_address_of_redis_is_not_told(run:
     [
         ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),  # a batch has 512
         ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "of-nobody"),
     ],
 )
 def test_what_opentelemetry_does_not_take_is_one_line(run: Run, write: Write, name: str, value: str) -> None:
