@@ -6,20 +6,31 @@ Pictures of each page, wide and on a phone, light and dark, go into the folder t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
+from starlette.types import ASGIApp
 
 from tests.gateway.admin.accounts import ADMIN
+from tests.serving import serve
 
-__all__ = ["Noted", "audit", "axe_core", "enter", "log_in", "noted", "picture"]
+__all__ = ["Noted", "audit", "axe_core", "enter", "log_in", "noted", "picture", "shown"]
 
 SIZES = (("wide", 1280, 800), ("phone", 390, 844))
 LIGHTS = ("light", "dark")
 SERIOUS = ("serious", "critical")
+
+
+@asynccontextmanager
+async def shown(app: ASGIApp, page: Page) -> AsyncIterator[str]:
+    """Serve the app for the page, which leaves before it stops: it may load files still, and would tell of each."""
+    async with serve(app) as url:
+        yield url.replace("127.0.0.1", "localhost")
+        await page.goto("about:blank")
 
 
 async def picture(page: Page, name: str) -> None:

@@ -18,9 +18,8 @@ from playwright.async_api import BrowserContext, Page, Request, expect
 from tests.clocks import FakeClock
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.admin.accounts import ADMIN, Accounts, account, configured, made
-from tests.gateway.admin.seeing import audit, enter, picture
+from tests.gateway.admin.seeing import audit, enter, picture, shown
 from tests.scripted import Scripted, say
-from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +31,7 @@ LIST = "/admin/credentials"
 
 
 @pytest.fixture
-async def url(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[str]:
+async def url(page: Page, fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[str]:
     """Serve a gateway that logs accounts in at the fake Google."""
     fake = fake_v1internal
     fake.oauth.register("our-desktop", "its-secret", desktop=True)
@@ -50,8 +49,8 @@ async def url(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[
             }
         },
     }
-    async with serve(configured(tmp_path, **config)) as served:
-        yield served.replace("127.0.0.1", "localhost")
+    async with shown(configured(tmp_path, **config), page) as url:
+        yield url
 
 
 async def choose(page: Page, url: str) -> None:
@@ -161,14 +160,13 @@ async def test_a_login_that_was_begun_too_long_ago_is_refused(
 ) -> None:
     clock, upstream = FakeClock(), Accounts()
     fake_v1internal.oauth.register("our-desktop", "its-secret", desktop=True)
-    async with serve(made(tmp_path, upstream, clock=clock)) as served:
-        at = served.replace("127.0.0.1", "localhost")
-        await enter(page, at)
+    async with shown(made(tmp_path, upstream, clock=clock), page) as url:
+        await enter(page, url)
 
         async def late(route: Any) -> None:
             await clock.advance(601)
             state = parse_qs(urlsplit(route.request.url).query)["state"][0]
-            await route.fulfill(status=302, headers={"location": f"{at}/oauth2/callback?state={state}&code=x"})
+            await route.fulfill(status=302, headers={"location": f"{url}/oauth2/callback?state={state}&code=x"})
 
         await page.route("https://accounts.google.com/**", late)
         await page.get_by_role("link", name="Add a Google account").click()
@@ -180,7 +178,7 @@ async def test_a_login_that_was_begun_too_long_ago_is_refused(
 
 
 @pytest.fixture
-async def pool(tmp_path: Path) -> AsyncIterator[tuple[str, Accounts]]:
+async def pool(page: Page, tmp_path: Path) -> AsyncIterator[tuple[str, Accounts]]:
     """Serve accounts in every state."""
     clock = FakeClock()
     now = clock.time()
@@ -200,8 +198,8 @@ async def pool(tmp_path: Path) -> AsyncIterator[tuple[str, Accounts]]:
         account(4, state="disabled", enabled=False, reason="invalid_grant: the refresh token was revoked"),
         account(5, state="suspected", reason="5 requests in a row ended with a failure of the server"),
     )  # fmt: skip
-    async with serve(made(tmp_path, upstream, Scripted(say("x"), name="openai"), clock=clock)) as served:
-        yield served.replace("127.0.0.1", "localhost"), upstream
+    async with shown(made(tmp_path, upstream, Scripted(say("x"), name="openai"), clock=clock), page) as url:
+        yield url, upstream
 
 
 async def test_every_button_does_what_it_says(page: Page, pool: tuple[str, Accounts]) -> None:
@@ -230,8 +228,8 @@ async def test_every_button_does_what_it_says(page: Page, pool: tuple[str, Accou
 async def test_who_presses_a_button_far_down_stays_there(page: Page, tmp_path: Path) -> None:
     """The row stays in view with the focus in it, and what was done is seen, and heard from where it always is."""
     upstream = Accounts(*(account(number) for number in range(1, 81)))
-    async with serve(made(tmp_path, upstream)) as served:
-        await enter(page, served.replace("127.0.0.1", "localhost"))
+    async with shown(made(tmp_path, upstream), page) as url:
+        await enter(page, url)
         said = page.get_by_role("status")
         place = await said.element_handle()
         button = page.get_by_role("button", name="Disable: person60@example.com")

@@ -14,8 +14,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.gateway.admin.accounts import configured, made
-from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
-from tests.serving import serve
+from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -25,19 +24,19 @@ LIMITS = {"requests_per_minute": 60, "tokens_per_day": 100_000, "usd_per_month":
 
 
 @pytest.fixture
-async def url(tmp_path: Path, noted: Noted, stopped: float) -> AsyncIterator[str]:
+async def url(page: Page, tmp_path: Path, noted: Noted, stopped: float) -> AsyncIterator[str]:
     """Serve a gateway over two demos, with a key, and with what it has asked."""
     config: dict[str, Any] = {
         "key": [{"name": "alice", "secret": KEY, "limits": LIMITS}],
         "usage": {"price": {"*": {"input": 1000.0, "output": 4000.0}}},
         "upstream": {"demo": {}, "other": {"type": "demo"}},
     }
-    async with serve(configured(tmp_path, **config)) as served:
+    async with shown(configured(tmp_path, **config), page) as url:
         async with httpx.AsyncClient() as http:
             for prompt in ("Hello", "!error 503", "Hello once more", "!error 400"):
-                await ask(http, served, prompt)
-            await ask(http, served, "There", model="other/demo")
-        yield served.replace("127.0.0.1", "localhost")
+                await ask(http, url, prompt)
+            await ask(http, url, "There", model="other/demo")
+        yield url
 
 
 async def ask(http: httpx.AsyncClient, url: str, prompt: str, key: str = KEY, model: str = "demo") -> httpx.Response:
@@ -135,7 +134,7 @@ async def test_a_key_of_the_file_shows_what_is_left_and_cannot_be_revoked(page: 
 
 async def test_below_many_keys_the_form_is_one_step_away(page: Page, tmp_path: Path) -> None:
     keys = [{"name": f"key-{number}", "secret": f"sk-{number:08}-0123456789"} for number in range(200)]
-    async with serve(made(tmp_path, key=keys)) as url:
+    async with shown(made(tmp_path, key=keys), page) as url:
         await enter(page, url, "/admin/keys")
         await page.get_by_role("link", name="Make a key").click()
         await expect(page.get_by_role("heading", name="Make a key")).to_be_in_viewport()

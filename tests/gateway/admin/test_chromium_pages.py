@@ -15,8 +15,7 @@ from playwright.async_api import Page, Route, expect
 from gateway.app import create_app
 from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.admin.accounts import ADMIN
-from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, log_in, noted, picture
-from tests.serving import serve
+from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, log_in, noted, picture, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -44,10 +43,10 @@ def config_of(folder: Path, fake: FakeOpenAI) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def url(fake_openai: FakeOpenAI, tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
+async def url(page: Page, fake_openai: FakeOpenAI, tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
     """Serve it."""
-    async with serve(create_app(config_of(tmp_path, fake_openai))) as served:
-        yield served.replace("127.0.0.1", "localhost")
+    async with shown(create_app(config_of(tmp_path, fake_openai)), page) as url:
+        yield url
 
 
 async def ask(http: httpx.AsyncClient, url: str, prompt: str, **more: Any) -> httpx.Response:
@@ -158,7 +157,7 @@ async def test_that_the_gateway_does_not_answer_is_said_until_it_does(
     async def be_away(route: Route) -> None:
         await (route.fulfill(status=502, body="<h1>Bad Gateway</h1>") if proxied else route.abort())
 
-    async with serve(create_app(config_of(tmp_path, fake_openai))) as url:
+    async with shown(create_app(config_of(tmp_path, fake_openai)), page) as url:
         await enter(page, url, "/admin/live")
         async with httpx.AsyncClient(timeout=60) as http, anyio.create_task_group() as tasks:
             tasks.start_soon(ask, http, url, "!slow 600\nHello")

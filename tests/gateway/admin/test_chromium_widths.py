@@ -13,8 +13,7 @@ from playwright.async_api import Page, expect
 
 from tests.clocks import FakeClock
 from tests.gateway.admin.accounts import Accounts, account, configured, made
-from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, log_in, noted, picture
-from tests.serving import serve
+from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, log_in, noted, picture, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +45,7 @@ TORN = r"""() => {
 
 
 @pytest.fixture
-async def url(tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
+async def url(page: Page, tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
     """Serve a gateway with long names, large numbers, and a request that runs."""
     config: dict[str, Any] = {
         "key": [{"name": KEY, "secret": SECRET, "models": [MODEL, "demo"], "limits": {"tokens_per_day": 123_456_789}}],
@@ -54,16 +53,16 @@ async def url(tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
         "usage": {"price": {"*": {"input": 1_000_000.0, "output": 4_000_000.0}}},
         "upstream": {"demo": {}},
     }
-    async with serve(configured(tmp_path, **config)) as served:
+    async with shown(configured(tmp_path, **config), page) as url:
         headers = {"authorization": f"Bearer {SECRET}"}
         async with (
-            httpx.AsyncClient(base_url=served, headers=headers, timeout=60) as http,
+            httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as http,
             anyio.create_task_group() as tasks,
         ):
             for prompt in ("Hello " * 20_000, "!error 503"):
                 await ask(http, prompt)
             tasks.start_soon(ask, http, "!slow 600\nHello")
-            yield served.replace("127.0.0.1", "localhost")
+            yield url
             tasks.cancel_scope.cancel()
 
 
@@ -95,7 +94,7 @@ async def test_long_names_leave_the_numbers_whole(page: Page, url: str) -> None:
 
 async def test_the_name_of_who_is_in_fits_beside_the_way_out(page: Page, tmp_path: Path) -> None:
     keys = [{"name": KEY, "secret": SECRET, "scopes": ["admin"]}]
-    async with serve(made(tmp_path, key=keys)) as url:
+    async with shown(made(tmp_path, key=keys), page) as url:
         await page.goto(f"{url}/admin/login")
         await log_in(page, SECRET)
         await expect(page.get_by_text(KEY)).to_be_visible()
@@ -111,8 +110,7 @@ async def test_long_accounts_leave_the_buttons_whole(page: Page, noted: Noted, t
         account(1, state="cooling", cooling={"m" * 90: now + 90_000}, quota=quota, uses=1_234_567, last_used_at=now),
         account(2, account=f"{'long.' * 12}name@example.com", reason=f"https://example.com/{'x' * 150}"),
     )
-    async with serve(made(tmp_path, upstream, clock=clock)) as served:
-        url = served.replace("127.0.0.1", "localhost")
+    async with shown(made(tmp_path, upstream, clock=clock), page) as url:
         await enter(page, url)
         await page.goto(f"{url}/admin/credentials?done=check&id={account(2).id}")
         await check(page)
