@@ -111,11 +111,27 @@ async def test_it_stands_still_no_more_when_the_waiter_has_left(lent: Lent) -> N
         ([b'"%s"' % (rb"\ud800" * 50_000)], True),
         ([b"Some words, and a comma; " * 40_000], False),
         ([Raw(b'{"a":1},' * 5000)] * 8, True),
+        ([Raw(b'{"a":1},' * 100)] * 400, True),
+        ([(b'{"a":1},' * 64 + b"a" * 3584) * 400], True),
+        ([(b'{"a":1},' * 4 + b"a" * 4064) * 400], False),
     ],
-    ids=["a text", "few", "members", "objects", "lists", "elements", "escapes", "prose", "several"],
+    ids=[
+        "a text",
+        "few",
+        "members",
+        "objects",
+        "lists",
+        "elements",
+        "escapes",
+        "prose",
+        "several",
+        "many",
+        "in one place of each step",
+        "few in one place of each step",
+    ],
 )
 def test_what_has_much_in_it_is_long(pieces: list[bytes | Raw], long: bool) -> None:
-    assert is_long(*pieces) is long
+    assert [is_long(*pieces) for _ in range(50)] == [long] * 50
 
 
 async def test_what_takes_long_is_done_in_a_thread_and_anything_else_here() -> None:
