@@ -15,6 +15,7 @@ from tests.deploy.proxies import DEPLOY, swapped
 from tests.processes import PROGRAMS
 
 FILE = DEPLOY / "gateway.service"
+STARTS, STARTS_S = 5, 10  # DefaultStartLimitBurst and DefaultStartLimitIntervalSec of systemd
 ENDING_S = 1 + 2  # gateway.server: the notice, and the errors of streams that are cut off
 # every directive that the file may have, with what systemd.exec(5), systemd.service(5), systemd.kill(5) let it be
 YES = frozenset({"yes", "no"})
@@ -37,6 +38,7 @@ VALUES: dict[str, frozenset[str] | None] = {
         {"no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"}
     ),
     "Service.RestartPreventExitStatus": None,
+    "Service.RestartSec": None,
     "Service.LimitNOFILE": None,
     "Service.AmbientCapabilities": None,
     "Service.CapabilityBoundingSet": None,
@@ -132,6 +134,11 @@ def test_only_the_parent_gets_the_signal() -> None:
 
 def test_a_configuration_that_is_wrong_is_not_tried_again() -> None:
     assert "2" in one("RestartPreventExitStatus").split()
+
+
+def test_a_port_that_is_taken_for_long_is_tried_again() -> None:
+    """After that many starts within that time systemd gives up for good."""
+    assert int(one("RestartSec")) * (STARTS - 1) > STARTS_S
 
 
 def test_it_has_no_rights() -> None:
