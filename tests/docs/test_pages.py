@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ FOREIGN = {
     "cd",
     "cp",
     "docker",
+    "mkdir",
     "kubectl",
     "systemctl",
     "systemd-run",
@@ -206,7 +208,10 @@ def test_curl_gets_an_answer(line: str, keyed: Program, keyless: Program, tmp_pa
 
 @pytest.mark.parametrize("line", [line for _, line in beginning("docker") if line.startswith("docker run")])
 def test_a_container_runs_a_command_that_there_is(line: str) -> None:
+    """What it mounts is a volume or has a whole path: Docker before 23 takes no other."""
     words = shlex.split(line)
+    mounted = [after for word, after in pairwise(words) if word == "-v"]
+    assert [name for name in mounted if not re.match(r"(\$PWD/)?[\w.-]+:/", name)] == []
     rest = words[words.index("gateway") + 1 :]  # behind the name of the image
     assert understood(rest or ["run"])
 
