@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from gateway.cli import main
 from gateway.config import Config
 from tests.deploy.proxies import DEPLOY, swapped
+from tests.docs.examples import commands
 from tests.processes import PROGRAMS
 
 FILE = DEPLOY / "gateway.service"
@@ -121,6 +123,20 @@ def test_its_data_is_in_its_state_directory() -> None:
     state = f"/var/lib/{one('StateDirectory')}"
     assert f"GATEWAY_SERVER__DATA_DIR={state}" in one("Environment").split()
     assert one("WorkingDirectory") == state
+
+
+def test_other_commands_run_as_it_does() -> None:
+    """systemd would give its folder their mode, and they would find another store."""
+    ((_, line),) = [command for command in commands() if command[1].startswith("systemd-run ")]
+    words = shlex.split(line)
+    given = {after.partition("=")[0]: after.partition("=")[2] for word, after in pairwise(words) if word == "-p"}
+    assert given.pop("User") == FILE.stem  # what DynamicUser calls it by
+    assert given == {name: one(name) for name in given}
+    assert given.keys() >= {"DynamicUser", "EnvironmentFile", "StateDirectory", "StateDirectoryMode", "UMask"}
+    assert words[words.index("-E") + 1] in one("Environment").split()
+    program, _, *options = shlex.split(one("ExecStart"))
+    assert program in words
+    assert words[-len(options) :] == options
 
 
 def test_its_end_is_longer_than_draining() -> None:
