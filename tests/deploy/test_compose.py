@@ -63,7 +63,10 @@ def test_only_the_gateway_is_reached_from_outside() -> None:
 
 
 def test_a_port_of_ones_own_is_that_of_the_container_too() -> None:
-    assert filled(FILLED | {"PORT": "8000"})["services"]["gateway"]["ports"] == ["127.0.0.1:8000:8000"]
+    """Compose takes it from the shell, too, which the container does not see."""
+    service = filled(FILLED | {"PORT": "8000"})["services"]["gateway"]
+    assert service["ports"] == ["127.0.0.1:8000:8000"]
+    assert service["environment"]["PORT"] == "8000"
 
 
 def test_volumes_that_are_used_exist() -> None:
