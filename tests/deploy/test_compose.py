@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from gateway.config import Config, load
+from gateway.proxies import Proxies
 from tests.deploy.proxies import DEPLOY
 
 NOTICE_S, ENDING_S = 1, 2  # gateway.server
@@ -85,6 +86,22 @@ def test_it_has_no_rights_and_writes_to_its_volume_only() -> None:
 
 def test_its_end_is_longer_than_draining() -> None:
     assert int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s")) > NOTICE_S + Config().server.drain + ENDING_S
+
+
+def test_a_proxy_of_the_host_is_trusted_where_the_example_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker hands its connections on from an address of the network's, the first ones of which are in this one."""
+    monkeypatch.chdir(tmp_path)
+    said = dict(line.removeprefix("# ").split("=", 1) for line in LINES if "TRUSTED_PROXIES" in line)
+    proxies = Proxies(load(environ=FILLED | said, dotenv=False).config.server.trusted_proxies)
+
+    def seen(peer: str) -> str:
+        head = (b"x-forwarded-for", b"198.51.100.1")
+        scope = proxies.seen_through({"client": (peer, 1), "headers": [head]}, dict([head]))
+        return str(scope["client"][0])
+
+    assert [seen(peer) for peer in ("172.18.0.1", "203.0.113.1")] == ["198.51.100.1", "203.0.113.1"]
 
 
 def test_what_it_sets_is_a_configuration_that_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
