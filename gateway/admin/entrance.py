@@ -63,7 +63,10 @@ class Entrance:
     async def log_in_once(self, visit: Visit) -> Response:
         """Take the one-time link."""
         if not is_local(visit.scope, visit.context.headers):
-            raise PermissionDenied("the one-time link works only in a browser on the gateway's machine")
+            raise PermissionDenied(
+                "the one-time link works only in a browser on the gateway's machine, and not into a container; "
+                "set admin.password"
+            )
         token = visit.query.get("token", "")
         if self._guard.has_password or not token or await self._lasting.take(f"{LINK}:{token}") != LINK:
             raise PermissionDenied(

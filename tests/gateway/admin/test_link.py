@@ -68,6 +68,7 @@ async def test_it_is_for_this_machine(tmp_path: Path, headers: dict[str, str]) -
         link = await app.state.gateway.administration.link(str(http.base_url), shared=False)
         refused, here = await http.get(link, headers=headers), await http.get(link)
     assert (refused.status_code, "works only in a browser" in refused.text, here.status_code) == (403, True, 303)
+    assert "set admin.password" in refused.text
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x", "?token=link"])
