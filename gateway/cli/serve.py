@@ -17,6 +17,7 @@ from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
 from gateway.cli.exposed import is_exposed, secret_files
 from gateway.cli.itself import is_own
+from gateway.cli.ready import tell_systemd
 from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_and_port
 from gateway.fit import unwritable
 from gateway.generations import Generations
@@ -74,6 +75,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
             link = await gateway.administration.link(address, shared=gateway.shares)
             with suppress(OSError):  # it serves also where nobody can read that
                 click.echo(banner(gateway, address, engine, link))
+            tell_systemd()
 
     try:
         Server(config, generations, announce, leash).run([listener])

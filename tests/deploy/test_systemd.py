@@ -27,6 +27,8 @@ VALUES: dict[str, frozenset[str] | None] = {
     "Unit.Wants": None,
     "Service.Type": frozenset({"simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"}),
     "Service.ExecStart": None,
+    "Service.NotifyAccess": frozenset({"none", "main", "exec", "all"}),
+    "Service.TimeoutStartSec": None,
     "Service.ExecReload": None,
     "Service.EnvironmentFile": None,
     "Service.Environment": None,
@@ -137,6 +139,11 @@ def test_other_commands_run_as_it_does() -> None:
     program, _, *options = shlex.split(one("ExecStart"))
     assert program in words
     assert words[-len(options) :] == options
+
+
+def test_a_reload_waits_for_the_start() -> None:
+    """Before the gateway has its handler a SIGHUP ends it, which counts as a clean end: systemd leaves it there."""
+    assert (one("Type"), one("NotifyAccess"), one("Restart")) == ("notify", "all", "on-failure")
 
 
 def test_its_end_is_longer_than_draining() -> None:
