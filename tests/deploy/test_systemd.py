@@ -44,6 +44,7 @@ VALUES: dict[str, frozenset[str] | None] = {
     "Service.RestartPreventExitStatus": None,
     "Service.RestartSec": None,
     "Service.LimitNOFILE": None,
+    "Service.LogRateLimitIntervalSec": None,
     "Service.AmbientCapabilities": None,
     "Service.CapabilityBoundingSet": None,
     "Service.ProcSubset": frozenset({"all", "pid"}),
@@ -153,6 +154,11 @@ def test_its_end_is_longer_than_draining() -> None:
 def test_only_the_parent_gets_the_signal() -> None:
     """With control-group the workers would get two, and the second ends them at once."""
     assert one("KillMode") == "mixed"
+
+
+def test_the_journal_takes_a_line_of_each_request() -> None:
+    """By default it drops what is above ten thousand lines in half a minute."""
+    assert one("LogRateLimitIntervalSec") == "0"
 
 
 def test_a_configuration_that_is_wrong_is_not_tried_again() -> None:
