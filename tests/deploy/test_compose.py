@@ -91,7 +91,7 @@ def test_its_end_is_longer_than_draining() -> None:
 def test_a_proxy_of_the_host_is_trusted_where_the_example_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Docker hands its connections on from an address of the network's, the first ones of which are in this one."""
+    """Docker hands its connections on from an address of the network's, out of the pools that it has by default."""
     monkeypatch.chdir(tmp_path)
     said = dict(line.removeprefix("# ").split("=", 1) for line in LINES if "TRUSTED_PROXIES" in line)
     proxies = Proxies(load(environ=FILLED | said, dotenv=False).config.server.trusted_proxies)
@@ -101,7 +101,8 @@ def test_a_proxy_of_the_host_is_trusted_where_the_example_says_so(
         scope = proxies.seen_through({"client": (peer, 1), "headers": [head]}, dict([head]))
         return str(scope["client"][0])
 
-    assert [seen(peer) for peer in ("172.18.0.1", "203.0.113.1")] == ["198.51.100.1", "203.0.113.1"]
+    peers = ("172.18.0.1", "172.31.0.1", "192.168.16.1", "203.0.113.1")
+    assert [seen(peer) for peer in peers] == ["198.51.100.1"] * 3 + ["203.0.113.1"]
 
 
 def test_what_it_sets_is_a_configuration_that_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
