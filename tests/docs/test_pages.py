@@ -212,6 +212,8 @@ def test_a_container_runs_a_command_that_there_is(line: str) -> None:
     words = shlex.split(line)
     mounted = [after for word, after in pairwise(words) if word == "-v"]
     assert [name for name in mounted if not re.match(r"(\$PWD/)?[\w.-]+:/", name)] == []
+    # data_dir is beside the file, and the volume at /app/data is not used otherwise
+    assert ("GATEWAY_CONFIG=" in line) <= ("GATEWAY_SERVER__DATA_DIR=/app/data" in words)
     rest = words[words.index("gateway") + 1 :]  # behind the name of the image
     assert understood(rest or ["run"])
 
