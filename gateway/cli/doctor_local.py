@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli.doctor_finding import Finding, ok, problem, warning
-from gateway.cli.exposed import is_exposed, mode_of, secret_files
+from gateway.cli.exposed import closing, is_exposed, mode_of, secret_files
 from gateway.cli.keys_work import ever_stored
 from gateway.cli.unfit import closed_log
 from gateway.config import (
@@ -120,9 +120,7 @@ _KEY_FIX: Final = "set auth.keys to a key that only your clients know"
 def _readable(file: Path, what: str) -> Finding:
     mode = mode_of(file)
     if is_exposed(file):
-        return warning(
-            "files", f"{file} holds {what}, and other users can read it: mode {mode:04o}", f"chmod 600 {file}"
-        )
+        return warning("files", f"{file} holds {what}, and other users can read it: mode {mode:04o}", closing(file))
     return ok("files", f"{file}: mode {mode:04o}")
 
 
@@ -160,6 +158,6 @@ def folder(
     if left < _SCARCE_BYTES:
         yield warning("data_dir", f"{left // 2**20} MB are left on the disk of {data}", "make room")
     if os.name != "nt" and data.is_dir() and is_exposed(data):
-        yield warning("data_dir", f"other users can read {data}: mode {mode_of(data):04o}", f"chmod 700 {data}")
+        yield warning("data_dir", f"other users can read {data}: mode {mode_of(data):04o}", closing(data))
     else:
         yield ok("data_dir", f"{data} is writable" if data.is_dir() else f"{data} will be created at the first start")

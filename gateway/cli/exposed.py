@@ -11,7 +11,7 @@ from gateway.config.sources import as_list, as_tree
 from gateway.store import FILE
 from gateway.store.folder import is_there
 
-__all__ = ["is_exposed", "mode_of", "secret_files"]
+__all__ = ["closing", "is_exposed", "mode_of", "secret_files"]
 
 _MOUNTED: Final = Path("/run/secrets")
 
@@ -37,6 +37,14 @@ def mode_of(path: Path) -> int:
 def is_exposed(path: Path) -> bool:
     """Tell whether others than its owner can do anything with it."""
     return bool(mode_of(path) & 0o077)
+
+
+def closing(path: Path) -> str:
+    """Say how others are kept from a file or folder; one that is another user's would be closed to this process."""
+    command = f"chmod {700 if path.is_dir() else 600} {path}"
+    if os.geteuid() in (0, path.stat().st_uid):
+        return command
+    return f"it is another user's: keep no secrets in it, or give it to the gateway's user, then {command}"
 
 
 def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:

@@ -15,7 +15,7 @@ import uvicorn
 from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
-from gateway.cli.exposed import is_exposed, secret_files
+from gateway.cli.exposed import closing, is_exposed, secret_files
 from gateway.cli.itself import is_own
 from gateway.cli.ready import tell_systemd
 from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_and_port
@@ -132,7 +132,7 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
         lines.append(f"  warning: {'.'.join(map(str, path))} cannot be written; {effect}: {why}")
     for file, what in secret_files(loaded):
         if is_exposed(file):
-            lines.append(f"  warning: {file} holds {what}, and other users can read it: chmod 600 {file}")
+            lines.append(f"  warning: {file} holds {what}, and other users can read it: {closing(file)}")
     if gateway.usable:
         lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keyed)}"]
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -75,6 +76,18 @@ def test_a_file_with_secrets_that_others_can_read_is_named(examine: Any, write: 
     warnings = [one for one in examine() if one["check"] == "files" and one["level"] == "warning"]
     assert [one["fix"] for one in warnings] == [f"chmod 600 {folder / name}"]
     assert "other users can read it: mode 0644" in warnings[0]["message"]
+
+
+def test_another_users_file_is_not_to_be_closed_to_the_gateway(
+    examine: Any, write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root's in /etc: with the mode 0600 alone the next start could not read it."""
+    write('[auth]\nkeys = ["sk-in-the-clear-here"]\n').chmod(0o644)
+    (folder / "data").mkdir(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: (folder / "gateway.toml").stat().st_uid + 1)
+    fixes = [one["fix"] for one in examine() if one["check"] in ("files", "data_dir") and one["level"] == "warning"]
+    assert len(fixes) == 2
+    assert all(fix.startswith("it is another user's: keep no secrets in it, or give it to the gatew") for fix in fixes)
 
 
 def test_a_file_without_secrets_may_be_read(examine: Any, write: Write) -> None:
