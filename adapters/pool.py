@@ -135,6 +135,8 @@ class Pool(Generic[_C]):
         if not self.credentials:
             if self.oauth is None:
                 return f"no credential: set upstream.{self.name}.api_key"
+            if self._keeper.fails:
+                return "no credential: the credential store fails; the gateway's log says why"
             return f"no credential: gateway login --upstream {self.name} adds an account"
         serving = sum(one.usable for one in self.credentials)
         if not serving:

@@ -51,7 +51,8 @@ class Keeper:
     """Writes in worker threads, one write after the other. `redis`: where changes are announced, "" = nowhere.
 
     `owner`: by which name this process holds leases. A store that fails is told of once, the service goes on from
-    memory, and what was not written is written when it works again.
+    memory, and what was not written is written when it works again. `fails`: it did when it was used last; more may be
+    in it than is known.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Keeper:
         self._notices: Notices | None = None
         self._stuck: asyncio.Task[Any] | None = None
         self._renewing = store.encrypts
-        self._failing = False
+        self.fails = False
         self._away = store.database.url or str(store.file)  # where other upstreams of this process keep theirs, too
         self._flushing = False  # a write is about to begin
         self._count: Count = uncounted
@@ -94,7 +95,7 @@ class Keeper:
     def count_by(self, count: Count) -> None:
         """Learn how to count, by a metric's name and its labels, how often the store began to fail."""
         self._count = count
-        if self._failing:
+        if self.fails:
             count(*_FAILS)
 
     def load(self) -> tuple[dict[str, StoredCredential], StoredModels | None]:
@@ -156,7 +157,7 @@ class Keeper:
     def later(self, change: Change) -> None:
         """Write a change at once, and what only counts soon; `close` waits for it."""
         self._merge(change)
-        if self._failing:
+        if self.fails:
             self._write_in(_AGAIN_S)
         elif not _is_news(change):
             self._write_in(_COUNTS_S)
@@ -167,7 +168,7 @@ class Keeper:
     async def now(self, change: Change) -> None:
         """Write a change, and return when it is written or has failed; also for one who leaves it is written."""
         self._merge(change)
-        if self._failing:
+        if self.fails:
             self._write_in(_AGAIN_S)
             return
         writing = self._begin(self._flush())
@@ -228,13 +229,13 @@ class Keeper:
 
     async def take_lease(self, name: str, seconds: float) -> bool:
         """Take, or keep for longer, what one process at a time has; a store that fails holds nobody up."""
-        if self._failing:
+        if self.fails:
             return True
         return await self._asked(lambda: self._store.take_lease(name, self.owner, seconds), otherwise=True)
 
     async def end_lease(self, name: str) -> None:
         """Give a lease back before its time."""
-        if not self._failing:
+        if not self.fails:
             await self._asked(lambda: self._store.end_lease(name, self.owner), None)
 
     # writing
@@ -308,7 +309,7 @@ class Keeper:
 
     async def _renew(self) -> None:
         """Bring what is under an older key under the newest one, a few rows at a time, so that others can write."""
-        while self._renewing and not self._failing:
+        while self._renewing and not self.fails:
             self._renewing = await self._asked(lambda: bool(self._store.renew_some()), otherwise=True)
 
     # reading
@@ -397,8 +398,8 @@ class Keeper:
         return task
 
     def _tell(self, error: Exception) -> None:
-        if not self._failing:
-            self._failing = True
+        if not self.fails:
+            self.fails = True
             self._count(*_FAILS)
             if not is_first(self._away, self):
                 return
@@ -408,8 +409,8 @@ class Keeper:
             )
 
     def _works(self) -> None:
-        if self._failing:
-            self._failing = False
+        if self.fails:
+            self.fails = False
             if is_back(self._away, self):
                 self._logger.info("the credential store works again", store=self._store.place)
 

@@ -26,6 +26,7 @@ class Notes(Keeper):
     def __init__(self) -> None:
         self.kept: list[Change] = []
         self.arriving: list[StoredCredential] = []
+        self.fails = False
 
     def later(self, change: Change) -> None:
         self.kept.append(change)

@@ -217,6 +217,16 @@ def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
     assert not pool.usable
 
 
+def test_an_empty_pool_of_a_store_that_fails_asks_for_no_login() -> None:
+    """It may hold accounts, and a new one could not be written there."""
+    keeper = Notes()
+    keeper.fails = True
+    pool = pool_of(0, FakeClock(), keeper=keeper)
+    assert pool.state() == "no credential: the credential store fails; the gateway's log says why"
+    keeper.fails = False
+    assert pool.state() == "no credential: gateway login --upstream google adds an account"
+
+
 def test_an_empty_pool_says_what_to_set() -> None:
     pool = pool_of(0, FakeClock())
     assert pool.pick(M) is None
