@@ -9,6 +9,7 @@ A row may be older than what was learnt here and is not written yet: `unwritten`
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -87,6 +88,7 @@ class Keeper:
         self._stuck: asyncio.Task[Any] | None = None
         self._renewing = store.encrypts
         self.fails = False
+        self._unwritable = False  # it failed when it was to be written, and may be read all the same
         self._away = store.database.url or str(store.file)  # where other upstreams of this process keep theirs, too
         self._flushing = False  # a write is about to begin
         self._count: Count = uncounted
@@ -189,7 +191,7 @@ class Keeper:
         """Write the model list."""
         if not self._store.read_only:
             async with self._lock:
-                await self._asked(lambda: self._store.save_models(self.upstream, fetched), None)
+                await self._asked(lambda: self._store.save_models(self.upstream, fetched), None, writes=True)
 
     # what others have learnt
 
@@ -231,12 +233,13 @@ class Keeper:
         """Take, or keep for longer, what one process at a time has; a store that fails holds nobody up."""
         if self.fails:
             return True
-        return await self._asked(lambda: self._store.take_lease(name, self.owner, seconds), otherwise=True)
+        take = partial(self._store.take_lease, name, self.owner, seconds)
+        return await self._asked(take, otherwise=True, writes=True)
 
     async def end_lease(self, name: str) -> None:
         """Give a lease back before its time."""
         if not self.fails:
-            await self._asked(lambda: self._store.end_lease(name, self.owner), None)
+            await self._asked(lambda: self._store.end_lease(name, self.owner), None, writes=True)
 
     # writing
 
@@ -308,9 +311,14 @@ class Keeper:
         return done
 
     async def _renew(self) -> None:
-        """Bring what is under an older key under the newest one, a few rows at a time, so that others can write."""
+        """Bring what is under an older key under the newest one, a few rows at a time, so that others can write.
+
+        So it is seen, too, that a store can be written again.
+        """
+        if self._unwritable:
+            await self._asked(self._store.renew_some, 0, writes=True)
         while self._renewing and not self.fails:
-            self._renewing = await self._asked(lambda: bool(self._store.renew_some()), otherwise=True)
+            self._renewing = await self._asked(lambda: bool(self._store.renew_some()), otherwise=True, writes=True)
 
     # reading
 
@@ -374,7 +382,7 @@ class Keeper:
 
     # failures
 
-    async def _asked(self, work: Callable[[], _T], otherwise: _T) -> _T:
+    async def _asked(self, work: Callable[[], _T], otherwise: _T, *, writes: bool = False) -> _T:
         if self._stuck is not None and not self._stuck.done():
             return otherwise
         # a thread goes on when its waiter has left, and `close` must see its end
@@ -384,9 +392,11 @@ class Keeper:
                 answer = await asyncio.shield(task)
         except (*_PROBLEMS, TimeoutError) as error:
             self._stuck = task
+            self._unwritable = self._unwritable or writes
             self._tell(error)
             return otherwise
-        if not self._pending and not self._writing:
+        self._unwritable = self._unwritable and not writes
+        if not (self._unwritable or self._pending or self._writing):
             self._works()
         return answer
 
@@ -409,6 +419,7 @@ class Keeper:
             )
 
     def _works(self) -> None:
+        self._unwritable = False
         if self.fails:
             self.fails = False
             if is_back(self._away, self):

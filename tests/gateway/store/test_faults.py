@@ -21,7 +21,7 @@ from gateway.store.known import Change, StoredTokens
 from gateway.store.stored import StoreFailed
 from tests.disk import full_disk
 from tests.gateway.store.keepers import NOW, joined, keeper_of, logged, until
-from tests.gateway.store.places import ROW, Place
+from tests.gateway.store.places import ROW, Place, key
 from tests.patience import patient
 from tests.postgres_server import PostgresServer
 
@@ -215,6 +215,26 @@ async def test_a_database_that_stops_is_made_good(
         await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
         assert kept(place) == WRITTEN
         assert len(logged(capfd, "works again")) == 1
+    place.close()
+
+
+async def test_a_database_that_can_only_be_read_is_told_of_once(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place, secret = Place(tmp_path, postgres_url), key()
+    place.opened(secret).add("google", ROW)
+    place.close()
+    forbid = f"ALTER DATABASE {postgres_url.rpartition('/')[2]} SET default_transaction_read_only".encode()
+    postgres_server.do(forbid + b" = on")  # for connections that are made from now on
+    async with joined(keeper := keeper_of(place.store(secret))):
+        for number in range(3):
+            assert await keeper.take_lease(f"refresh-{number}", 60)
+            await asyncio.sleep(1.1)  # a poll, which reads
+        (line,) = logged(capfd)
+        assert line["event"] == "the credential store fails; changes are kept in memory"
+        postgres_server.do(forbid + b" = off")
+        await until(lambda: not keeper.fails, within_s=3.0)
+        assert len(logged(capfd)) == 1
     place.close()
 
 
