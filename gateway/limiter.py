@@ -50,11 +50,12 @@ class NotAlone(Exception):
 class Hold(Struct, eq=False):
     """What a request that was let in has to give back. `id`: its name in Redis, "" = none there.
 
-    `own`: what is reserved for it in this process; `shared`: in Redis.
+    `own`: what is reserved for it in this process; `shared`: in Redis. `began`: when, Unix seconds.
     """
 
     plan: Plan
     id: str = ""
+    began: float = 0.0
     own: Sequence[Taken] = ()
     shared: Sequence[Taken] = ()
     ended: bool = False
@@ -153,13 +154,13 @@ class Limiter:
             return seen, None
         hold = Hold(plan)
         if self.together is not None and plan.holds:
-            hold.id = new_id()
+            hold.id, hold.began = new_id(), self._clock.time()
             self.together.enter(hold.id, plan.who)
         return seen, hold
 
-    async def admit_shared(self, plan: Plan) -> tuple[Seen, Hold | None]:
-        """Count it in Redis, if that answers."""
-        hold = Hold(plan, new_id() if plan.holds else "")
+    async def admit_shared(self, plan: Plan, ago_s: float = 0.0) -> tuple[Seen, Hold | None]:
+        """Count it in Redis, if that answers; `ago_s`: since the request began."""
+        hold = Hold(plan, new_id() if plan.holds else "", self._clock.time() - ago_s)
         answer = await self.together.admit(plan, hold.id) if self.together is not None else Away()
         if isinstance(answer, Away):
             seen, let_in = self.admit(plan)
@@ -168,6 +169,8 @@ class Limiter:
             return seen, let_in
         if not answer.admitted:
             return answer, None
+        if answer.begins:
+            self.recall.begin(plan, hold.began)
         self._own.enter(plan.who)
         return answer, hold
 
@@ -178,6 +181,8 @@ class Limiter:
             seen = await self.together.reserve(plan, needs, hold.id)
             if seen is not None:
                 hold.shared = self._timed(plan, seen.taken) if seen.admitted else ()
+                if seen.begins:
+                    self.recall.begin(plan, hold.began)
                 return seen
         seen = self._own.reserve(plan.who, plan.amounts, needs)
         hold.own = self._timed(plan, seen.taken)

@@ -87,6 +87,15 @@ class Recall:
                 return False
         return True
 
+    def begin(self, plan: Plan, began: float) -> None:
+        """Tell counters in Redis that begin with a request what was before, behind its back; `began`: when it did."""
+        if self.past is None or plan.who in self._reading:
+            return
+        for rule in plan.lasting:
+            self._known.discard(rule.key)
+            self._until.setdefault(rule.key, began - _APART_S)
+        self._begin(self.past, plan.who, plan.lasting)
+
     async def read(self, plan: Plan, ago_s: float) -> None:
         """Count what was before, and wait for it, but not long; `ago_s`: since the request that asks began."""
         began = self._clock.time() - ago_s - _APART_S
@@ -100,13 +109,17 @@ class Recall:
         if task is None:
             if self._failing and self._clock.monotonic() < self._again_at:
                 return
-            task = asyncio.get_running_loop().create_task(self._read(self.past, plan.who, rules))
-            self._reading[plan.who] = task
-            task.add_done_callback(partial(self._ended, plan.who))
+            task = self._begin(self.past, plan.who, rules)
         if not self._failing:
             _, late = await asyncio.wait((task,), timeout=_PATIENCE_S)
             if late:
                 self._tell(_WHY_LATE)
+
+    def _begin(self, past: Past, who: str, rules: Sequence[Rule]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(self._read(past, who, rules))
+        self._reading[who] = task
+        task.add_done_callback(partial(self._ended, who))
+        return task
 
     async def _read(self, past: Past, who: str, rules: Sequence[Rule]) -> None:
         known, now_us = self._known, int(self._clock.time() * SECOND)

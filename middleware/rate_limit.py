@@ -74,9 +74,10 @@ class RateLimit:
         plan = self._plan(who, own)
         limiter = self._limiter
         if plan.lasting and not limiter.knows(plan):
-            await limiter.recall.read(plan, self._clock.monotonic() - context.started)
+            await limiter.recall.read(plan, self._ago_s(context))
         try:
-            seen, hold = limiter.admit(plan) if limiter.together is None else await limiter.admit_shared(plan)
+            together = limiter.together is not None
+            seen, hold = await limiter.admit_shared(plan, self._ago_s(context)) if together else limiter.admit(plan)
         except GatewayError as error:
             await refuse(context, send, error)
             return
@@ -112,6 +113,9 @@ class RateLimit:
     def open_requests(self) -> Mapping[str, int]:
         """How many answers each caller has open."""
         return self._limiter.open_requests
+
+    def _ago_s(self, context: RequestContext) -> float:
+        return self._clock.monotonic() - context.started
 
     def _made(self, who: str, own: tuple[Limit, ...]) -> Plan:
         return plan_of(who, (*self._defaults, *own))

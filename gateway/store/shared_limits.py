@@ -27,6 +27,7 @@ _LEASE_S: Final = 30.0
 _GIVE_UP_S: Final = 2.0
 _MOST: Final = 200  # questions that go out together
 _AGAIN: Final = 2  # in the place of whether it is late
+_BEGINS: Final = 2  # in the place of whether it is let in
 _FIELDS: Final = 6  # of the answer for each window
 _NOBODY: Final = "-"  # clusters keep keys together by what their braces hold, unless that is nothing
 _LOST: Final = (Lost, OSError)
@@ -266,7 +267,7 @@ def _seen(rules: Sequence[Rule], answer: _Answer) -> Seen:
     for rule, (number, previous, current, remains, fades, amount) in zip(rules, _grouped(numbers), strict=True):
         windows.append(Window(rule, Windows(number, previous, current, remains, fades), 0))
         taken.append(Taken(rule, number, amount))
-    return Seen(bool(admitted), windows, bool(others), tuple(taken))
+    return Seen(bool(admitted), windows, bool(others), tuple(taken), begins=admitted == _BEGINS)
 
 
 def _grouped(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -100,6 +100,14 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now)) do
   expired = expired or gone == id
 end
 
+-- whether a counter of hours, days or months has begun with this request: there is none of before, or it is lost
+local function begins(windows)
+  for _, window in ipairs(windows) do
+    if window.since == now and (window.fades == 0 or window.fades >= 3600000000) then return true end
+  end
+  return false
+end
+
 local function told(admitted, others, windows, taken)
   local said = {admitted, others}
   for _, window in ipairs(windows) do
@@ -161,7 +169,7 @@ return {known}
 )
 
 # how many may be open (-1 = any number), whether it is to be known as open, and seconds and amount of each rule →
-# admitted, others in its way, and each window with what is taken of it
+# admitted (2 = and `begins`), others in its way, and each window with what is taken of it
 ADMIT: Final = (
     _COMMON
     + """
@@ -178,7 +186,7 @@ for _, window in ipairs(windows) do
   keep(window)
 end
 if stays then stay() end
-return told(1, 0, windows)
+return told(begins(windows) and 2 or 1, 0, windows)
 """
 )
 
@@ -207,7 +215,7 @@ end
 redis.call('HSET', reserved, id, cmsgpack.pack(packed))
 redis.call('EXPIRE', reserved, 2764800)
 stay()
-return told(1, 0, windows, taken)
+return told(begins(windows) and 2 or 1, 0, windows, taken)
 """
 )
 

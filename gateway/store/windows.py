@@ -136,13 +136,15 @@ class Seen(Struct, frozen=True):
     """What became of a question, and how its windows stand after it.
 
     `admitted`: it counts in all of them, else in none. `others`: requests of the same caller stood in its way, and may
-    make room at any moment. `taken`: what is reserved for it.
+    make room at any moment. `taken`: what is reserved for it. `begins`: a counter of hours, days or months begins with
+    it in Redis, which had none, or has lost it.
     """
 
     admitted: bool
     windows: list[Window]
     others: bool = False
     taken: tuple[Taken, ...] = ()
+    begins: bool = False
 
 
 def place_of(seconds: int, now_us: int) -> tuple[int, int, int]:

@@ -47,7 +47,7 @@ async def asks(limiter: Limiter, ago_s: float = 0.0) -> None:
     """Make a request of no tokens, as the middleware does."""
     if not limiter.knows(PLAN):
         await limiter.recall.read(PLAN, ago_s)
-    _, hold = await limiter.admit_shared(PLAN)
+    _, hold = await limiter.admit_shared(PLAN, ago_s)
     assert hold is not None
     await limiter.reserve(hold, [0])
     ending = limiter.end(hold, [0])
@@ -61,6 +61,15 @@ async def asks_alone(limiter: Limiter, redis: RedisServer) -> None:
         await becomes(limiter, shared=False)
         await asks(limiter)
     await becomes(limiter, shared=True)
+
+
+async def settled(limiter: Limiter, redis: RedisServer) -> None:
+    """Make a request of a process that Redis knows by name, and so has no doubt."""
+    async with asyncio.timeout(patient(5)):
+        while not redis.do("EXISTS", "gateway:open:{-}"):  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)
+    await asks(limiter)
 
 
 async def leaves(limiter: Limiter, expected: list[float]) -> None:
@@ -96,6 +105,28 @@ async def test_a_redis_that_has_lost_everything_is_told_again(redis: RedisServer
     seconds, microseconds = redis.do("TIME")
     ((_, until),) = set(past.asked[-1])
     assert until <= int(seconds) + int(microseconds) / 1e6
+
+
+async def test_what_is_let_in_before_the_loss_is_noticed_is_not_read_for_it(redis: RedisServer) -> None:
+    past = Past()
+    async with knowing(redis, past) as limiter:
+        await settled(limiter, redis)
+        redis.do("FLUSHALL")
+        began = time.time()
+        await asyncio.sleep(3 * APART_S)
+        await asks(limiter, time.time() - began)
+        await leaves(limiter, [96, 960])
+    assert all(until <= began for _, until in past.asked[-1])
+
+
+@pytest.mark.parametrize("lost", ["requests", "tokens"])
+async def test_a_counter_that_a_full_redis_has_dropped_is_told_again(redis: RedisServer, lost: str) -> None:
+    async with knowing(redis, Past()) as limiter:
+        await settled(limiter, redis)
+        (key,) = [rule.key for rule in PLAN.lasting if rule.name.startswith(lost)]
+        assert redis.do("DEL", key)
+        await asks(limiter)
+        await leaves(limiter, [96 if lost == "requests" else 95, 960])
 
 
 async def test_what_one_process_cannot_read_another_adds(redis: RedisServer) -> None:
