@@ -30,7 +30,7 @@ from gateway.upstream import Adapter, Pooling
 __all__ = ["examine", "unreadable"]
 
 _DATABASE_FIX: Final = "start the database, let its user create tables, or set another store.database"
-_DAMAGED: Final = ("not a database", "malformed")  # in SQLite's own words
+_DAMAGED: Final = ("not a database", "malformed", "missing or empty")  # the former in SQLite's own words
 _NEWER_FIX: Final = "install the version that it was last used with, or restore an older copy"
 
 

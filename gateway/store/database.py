@@ -37,7 +37,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.store import engines, sealing
 from gateway.store.cipher import Cipher
-from gateway.store.folder import explained, made, opened
+from gateway.store.folder import bereft, explained, made, opened
 from gateway.store.stored import KeyProblem, NewerTables, StoreFailed
 from gateway.store.tables import HEAD, alembic_version, create, numbers
 
@@ -150,6 +150,7 @@ class Database:
     def _prepare(self) -> None:
         if not self.url:
             made(self.file.parent)
+            self._see_whole()
             if not self.file.exists():  # to close it gives back the locks of this process, SQLite's, too
                 os.close(opened(self.file))
         with self._engine.connect() as connection:
@@ -161,6 +162,10 @@ class Database:
                 sealed = self._renew(connection)
         if sealed:
             self.forget()
+
+    def _see_whole(self) -> None:
+        if not self.url and (why := bereft(self.file)):
+            raise StoreFailed(why)
 
     def _renew(self, connection: Connection) -> bool:
         """Make the tables the newest, with no secret in clear if there is a key; tell whether one was."""
@@ -191,6 +196,7 @@ class Database:
 
     def _look(self) -> None:
         """Choose what is read: the database, or a copy in memory where its tables are others."""
+        self._see_whole()
         revision, copied = "", engines.memory()
         with ExitStack() as undo:
             undo.callback(self.close)

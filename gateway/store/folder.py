@@ -8,7 +8,18 @@ from tempfile import TemporaryFile
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["address", "closed", "explained", "is_there", "made", "nearest", "opened", "unusable", "write_some"]
+__all__ = [
+    "address",
+    "bereft",
+    "closed",
+    "explained",
+    "is_there",
+    "made",
+    "nearest",
+    "opened",
+    "unusable",
+    "write_some",
+]
 
 _SOME: Final = bytes(64 * 1024)
 _MODE: Final = 0o600
@@ -56,6 +67,13 @@ def explained(said: str, file: Path) -> str:
     return f"{said}: {_why_closed(file)}"
 
 
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
 def _why_closed(file: Path) -> str:
     if os.name == "nt":
         return "it may not be written"
@@ -65,6 +83,14 @@ def _why_closed(file: Path) -> str:
     if found.st_uid != os.geteuid():
         return "it belongs to another user, as what root has made"
     return f"its mode is {found.st_mode & 0o777:04o}"
+
+
+def bereft(file: Path) -> str:
+    """Say that a write-ahead log has lost its file, "" = it has not: SQLite would remove it, even to read."""
+    log = Path(f"{file}-wal")
+    if not (_size(log) and not _size(file)):  # in this order, for who makes a file begins its log later
+        return ""
+    return f"it is missing or empty, and {log.name} beside it is not: put it back, or remove {log.name}, too"
 
 
 def made(folder: Path) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from gateway.store.folder import address, explained
+from gateway.store.folder import address, bereft, explained
 from gateway.store.stored import StoreFailed
 from gateway.store.stored_keys import KeyNews, StoredKey, news_of, read_key
 
@@ -41,6 +41,8 @@ class KeyFile:
         try:
             found = os.stat(self._file)  # noqa: PTH116 - a third of what Path.stat costs
         except (FileNotFoundError, NotADirectoryError):
+            if self._connection is None:
+                self._see_whole()
             return False
         except OSError as error:
             raise StoreFailed(os.strerror(error.errno or 0)) from None
@@ -87,6 +89,7 @@ class KeyFile:
 
     def _open(self) -> None:
         self.close()
+        self._see_whole()
         self._fresh, self._version, self._read = True, -1, -1
         reason = ""
         # in a folder that cannot be written it is read as it stands
@@ -100,6 +103,10 @@ class KeyFile:
             else:
                 return
         raise StoreFailed(explained(reason, self._file))
+
+    def _see_whole(self) -> None:
+        if why := bereft(self._file):
+            raise StoreFailed(why)
 
     def _data_version(self) -> int:
         return int(self._rows(_VERSION)[0][0])

@@ -156,6 +156,24 @@ def test_a_file_on_a_disk_that_is_read_only_is_not_said_to_be_of_another(
     assert said == "unable to open database file: its disk is read-only"
 
 
+@pytest.mark.parametrize("lost", ["emptied", "removed"])
+def test_a_log_without_its_database_is_kept(on_disk: Place, lost: str) -> None:
+    """As after a kill, where the log holds most: SQLite removes it beside a file that is empty, even as it reads."""
+    log = on_disk.file.with_name("gateway.db-wal")
+    written = b"what was written last" * 99
+    on_disk.opened().add("google", ROW)
+    on_disk.close()
+    log.write_bytes(written)
+    on_disk.file.write_bytes(b"") if lost == "emptied" else on_disk.file.unlink()
+    keys = KeyFile(on_disk.file)
+    for open_it in (on_disk.store().open, on_disk.store(read_only=True).open, keys.changed):
+        with pytest.raises(StoreFailed, match="is missing or empty, and gateway.db-wal beside it is not: put"):
+            open_it()
+    assert log.read_bytes() == written
+    log.unlink()
+    assert on_disk.opened().load("google") == {}
+
+
 async def test_a_file_that_is_locked_for_long_is_made_good(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
     on_disk.opened().add("google", ROW)
     async with joined(keeper := keeper_of(on_disk.store())):
