@@ -76,7 +76,9 @@ async def _upstreams(loaded: Loaded, transport: Transport) -> list[Finding]:
         pools = {name: adapter for name, adapter in adapters.items() if isinstance(adapter, Pooling)}
         others = _others(adapters, pools)
         reached = await network(loaded, adapters, transport)
-        kept = _opened(loaded) if pools or _is_kept(loaded) else ()
+        kept = [*_opened(loaded)] if pools or _is_kept(loaded) else []
+        if any(one.check == "store" and one.level == "problem" for one in kept):
+            pools = {name: pool for name, pool in pools.items() if pool.views()}  # of the others nothing is known
         return [*others, *kept, *reached, *await credentials(loaded, pools)]
     finally:
         for adapter in adapters.values():

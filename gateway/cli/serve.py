@@ -167,6 +167,8 @@ def _keys(gateway: Gateway) -> str:
     anonymous = loaded.config.auth.allow_anonymous
     if not gateway.keyring or (not count and anonymous == "always"):
         return f"0, anonymous access: {anonymous}"
+    if not count and gateway.keyring.problem:
+        return "unknown: the key store fails"
     if not count:
         return "none is valid; `gateway keys new NAME` makes one"
     sources = [loaded.source(("auth", "keys", index)) for index in range(len(loaded.config.auth.keys))]

@@ -90,7 +90,7 @@ def bereft(file: Path) -> str:
     log = Path(f"{file}-wal")
     if not (_size(log) and not _size(file)):  # in this order, for who makes a file begins its log later
         return ""
-    return f"it is missing or empty, and {log.name} beside it is not: put it back, or remove {log.name}, too"
+    return f"{file.name} is missing or empty, and {log.name} is not: put back the former, or remove the latter, too"
 
 
 def made(folder: Path) -> None:

@@ -195,6 +195,15 @@ def test_a_store_that_is_no_database_is_a_problem_without_credentials_too(
     assert finding["fix"] == "restore a copy of gateway.db, or move it away"
 
 
+def test_a_store_that_fails_is_no_reason_to_log_in(examine: Any, write: Write, folder: Path) -> None:
+    write('[upstream.google]\ntype = "v1internal"\n')
+    (folder / "data").mkdir(0o700)
+    (folder / "data" / "gateway.db").write_text("no database")
+    found = examine()
+    assert [one["level"] for one in found if one["check"] == "store"] == ["problem"]
+    assert not [one for one in found if one["check"].startswith("credentials")]
+
+
 def test_redis_tells_its_version(examine: Any, write: Write, redis: RedisServer) -> None:
     write(f'[store]\nredis = "{redis.url}"\n')
     ((level, said),) = of(examine(), "redis")

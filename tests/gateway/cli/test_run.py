@@ -100,6 +100,15 @@ def test_the_key_of_the_curl_line_stands_where_it_is_looked_for(folder: Path, pl
     assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "Hello"
 
 
+def test_the_banner_asks_for_no_key_where_the_key_store_fails(folder: Path) -> None:
+    """It may hold keys, and a new one could not be written there."""
+    (folder / "data").mkdir(0o700)
+    (folder / "data" / "gateway.db").write_text("no database at all, and long enough for it to be seen" * 99)
+    with gateway(folder) as program:
+        assert program.says("keys:").strip() == "keys: unknown: the key store fails"
+        assert ask(program).status_code == 401
+
+
 def test_the_banner_says_that_the_last_key_is_revoked(folder: Path) -> None:
     for words in (["new", "first"], ["revoke", "first"]):
         said = subprocess.run([PROGRAMS / "gateway", "keys", *words], cwd=folder, env=environment(folder), check=False)

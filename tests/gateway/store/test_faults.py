@@ -167,7 +167,7 @@ def test_a_log_without_its_database_is_kept(on_disk: Place, lost: str) -> None:
     on_disk.file.write_bytes(b"") if lost == "emptied" else on_disk.file.unlink()
     keys = KeyFile(on_disk.file)
     for open_it in (on_disk.store().open, on_disk.store(read_only=True).open, keys.changed):
-        with pytest.raises(StoreFailed, match="is missing or empty, and gateway.db-wal beside it is not: put"):
+        with pytest.raises(StoreFailed, match="gateway.db is missing or empty, and gateway.db-wal is not: put"):
             open_it()
     assert log.read_bytes() == written
     log.unlink()
