@@ -48,7 +48,7 @@ _MIGRATE_S: Final = 60
 _ENCODINGS: Final = ("UTF8", "SQL_ASCII")  # of PostgreSQL, which take every character
 _MIGRATING: Final = "gateway.store.migrating"  # loads Alembic
 _FOREIGN: Final = "its tables come from another program: give the gateway a database of its own"
-_GONE: Final = "the file was removed: put it back, or start the gateway again to begin a new one"
+_GONE: Final = "the file was removed: put it back, or remove {}-wal, too, and start again to begin a new one"
 _COPIED: Final = (
     alembic_version.name,
     "settings",
@@ -233,7 +233,7 @@ class Database:
             try:
                 self.file.stat()
             except FileNotFoundError:
-                return _GONE
+                return _GONE.format(self.file.name)
             except OSError as hidden:
                 return engines.reason(hidden)
         return engines.reason(error) if self.url else explained(engines.reason(error), self.file)
