@@ -40,7 +40,7 @@ from gateway.store.windows import Span
 if TYPE_CHECKING:
     from gateway.store.usage import UsageStore
 
-__all__ = ["Ledger", "store_of", "summary"]
+__all__ = ["DAMAGED", "Ledger", "store_of", "summary"]
 
 _T = TypeVar("_T")
 
@@ -48,6 +48,7 @@ _STORE: Final = "gateway.store.usage:UsageStore"  # loads SQLAlchemy
 _NO_FILTER: Final[Only] = {}
 _PATIENCE_S: Final = 15.0  # with a database that does not answer; a long report takes less
 _UNREAD: Final = "the ledger cannot be read; the gateway's log says why"
+DAMAGED: Final = "a journal has parts that cannot be read; their requests are missing in the usage"
 _JOURNALS: Final = "journal"  # below server.data_dir
 _PROBLEMS: Final = (StoreFailed, KeyProblem, OSError)
 
@@ -199,6 +200,7 @@ class Ledger:
             raise StoreUnavailable(_UNREAD) from None
         if problem is not None:
             self._tell(problem)
+        self._tell_damage()
         return found
 
     # filling
@@ -255,6 +257,7 @@ class Ledger:
         done: Done | None = None
         with self._telling():
             done = await self._lanes.ask(lambda: take(self._opened(), now=self._clock.time()), ends=False)
+        self._tell_damage()
         if done is None or done.sums is None:
             self._due = self._due or (due and done is None)  # it may have come due meanwhile
             self._unsaid = self._unsaid or due
@@ -302,6 +305,10 @@ class Ledger:
             self.count("store_failures", "usage")
             said = "the ledger cannot be written; the journals are kept until it can"
             self._logger.error(said, reason=self.problem)
+
+    def _tell_damage(self) -> None:
+        for name in sorted(self._store.take_damaged()) if self._store is not None else ():
+            self._logger.error(DAMAGED, journal=name)
 
     def _tell_journal(self) -> None:
         problem = self.journal.problem

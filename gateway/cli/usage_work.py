@@ -7,7 +7,7 @@ import click
 
 from gateway.admin.usage import as_json
 from gateway.config import ConfigError, Loaded, Problem
-from gateway.ledger import store_of
+from gateway.ledger import DAMAGED, store_of
 from gateway.legible import legible
 from gateway.periods import read_moment
 from gateway.store.folder import unusable
@@ -41,6 +41,8 @@ def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Repo
         raise ConfigError([Problem("the ledger", None, str(error))]) from None
     finally:
         store.close()
+    for name in sorted(store.take_damaged()):
+        click.echo(f"warning: {DAMAGED}: {name}", err=True)
     if unfilled:
         click.echo(f"warning: requests that this machine has not saved there yet are missing: {unfilled}", err=True)
     return found

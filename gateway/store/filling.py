@@ -24,7 +24,7 @@ from sqlalchemy import Connection, bindparam, delete, literal_column, select, up
 from gateway.ir import MOST_TOKENS
 from gateway.store.database import Database
 from gateway.store.driven import driven, insert
-from gateway.store.journal import MAKING, REFUSED, SUFFIX, WHOLE, Ended, Line, read_lines
+from gateway.store.journal import MAKING, REFUSED, SUFFIX, WHOLE, Ended, Line, is_damaged, read_lines
 from gateway.store.locks import lock
 from gateway.store.rows import storable
 from gateway.store.tables import journals, usage
@@ -68,6 +68,7 @@ class Filling:
         self._chunk_bytes = chunk_bytes
         self._now = now
         self._read: dict[str, int] = {}  # by this process; others may have read on
+        self._damaged: set[str] = set()
 
     def fill(self) -> int:
         """Take all that is there; give how many rows that made. Raise StoreFailed or KeyProblem."""
@@ -80,6 +81,11 @@ class Filling:
                 if time.time() - path.stat().st_mtime > _STALE_S:
                     path.unlink()
         return taken
+
+    def take_damaged(self) -> set[str]:
+        """Give the names of the journals of which something could not be read since the last call."""
+        damaged, self._damaged = self._damaged, set()
+        return damaged
 
     def _take(self, path: Path) -> int:
         with closing(FileIO(path)) as file:
@@ -114,9 +120,12 @@ class Filling:
                 return made
             if not os.fstat(file.fileno()).st_nlink:
                 raise _Gone  # all of it is there, and nothing of this is to be
-            rows = [line for line in _read(data) if isinstance(line, Ended) and line.end != REFUSED]
+            lines = _read(data)
+            rows = [line for line in lines if isinstance(line, Ended) and line.end != REFUSED]
             made = _write(connection, [row if max(_counts(row)) <= MOST_TOKENS else _bounded(row) for row in rows])
         self._read[name] = to
+        if len(lines) + data.endswith(WHOLE) < data.count(b"\n") and is_damaged(data):
+            self._damaged.add(name)
         return made
 
     def _noted(self, name: str) -> int | None:
@@ -133,7 +142,13 @@ class Filling:
 
     def _finish(self, path: Path, file: FileIO) -> int:
         """Close what was opened and has not ended, and drop the journal, which is read as a whole."""
-        opened = {} if _is_whole(file) else _open_in(file)
+        opened = dict[str, Line]()
+        if not _is_whole(file):
+            file.seek(0)
+            lines, _, rest = file.readall().rpartition(b"\n")
+            opened = _open_in(lines)
+            if is_damaged(rest):
+                self._damaged.add(path.name)
         if not os.fstat(file.fileno()).st_nlink:
             return 0
         if opened:
@@ -158,10 +173,9 @@ def _is_whole(file: FileIO) -> bool:
     return file.readall() == WHOLE
 
 
-def _open_in(file: FileIO) -> dict[str, Line]:
+def _open_in(lines: bytes) -> dict[str, Line]:
     opened: dict[str, Line] = {}
-    file.seek(0)
-    for line in _read(_whole_lines(file.readall())):
+    for line in _read(lines):
         if isinstance(line, Ended):
             opened.pop(line.id, None)
         else:

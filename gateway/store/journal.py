@@ -32,12 +32,14 @@ __all__ = [
     "JournalFile",
     "Line",
     "Opened",
+    "is_damaged",
     "read_lines",
 ]
 
 SUFFIX: Final = ".jsonl"
 MAKING: Final = ".new"  # until it is locked: one that is not locked counts as left
 WHOLE: Final = b'{"is":"whole"}\n'
+_BEGIN: Final = b'{"is":"'
 REFUSED: Final = "refused"  # the end of one that is no row: a limit of its caller held it off
 _LARGE_BYTES: Final = 4 << 20
 _WAITING: Final = 10_000  # lines that are kept in memory while the disk takes none
@@ -98,6 +100,20 @@ def read_lines(data: bytes) -> list[Line]:
         with suppress(ValueError):
             lines.append(_LINE.decode(line))
     return lines
+
+
+def is_damaged(data: bytes) -> bool:
+    """Tell whether there is something that is no line of this version, nor torn from one when the disk was full."""
+    return not all(map(_is_known, data.split(b"\n")))
+
+
+def _is_known(line: bytes) -> bool:
+    if not line.endswith(b"}"):
+        return b"\0" not in line and line.startswith(_BEGIN[: len(line)])
+    with suppress(ValueError):
+        _LINE.decode(line)
+        return True
+    return line == WHOLE.rstrip()
 
 
 class JournalFile:

@@ -105,6 +105,10 @@ class UsageStore:
         """Take what the processes of this host have written; give how many rows that made."""
         return self._filling.fill()
 
+    def take_damaged(self) -> set[str]:
+        """Give the names of the journals of which something could not be read since the last call."""
+        return self._filling.take_damaged()
+
     def drop(self, now: float) -> None:
         """Drop what is too old, in transactions for which others can wait. Hosts of one PostgreSQL have its clock."""
         dropped = _BATCH

@@ -436,6 +436,23 @@ async def test_a_store_that_fails_stops_no_request_and_the_journal_keeps_what_it
         assert (await ledger.report("key", None, None)).total.requests == 1
 
 
+async def test_a_journal_that_is_damaged_is_told_of_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    left = tmp_path / "data" / "journal" / "1.jsonl"
+    file = tmp_path / "gateway.toml"
+    file.write_text('[server]\ndata_dir = "data"\n[upstream.demo]\n', "utf-8")
+    said = "a journal has parts that cannot be read; their requests are missing in the usage"
+    for _ in range(2):
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_bytes(bytes(300) + b"\n")
+        async with running(tmp_path, auth={"allow_anonymous": "always"}) as (_, ledger):
+            for _ in range(2):
+                await ledger.report("key", None, None)
+        assert [line["journal"] for line in map(json.loads, capsys.readouterr().err.splitlines())] == ["1.jsonl"]
+        left.write_bytes(bytes(300) + b"\n")
+        printed = await anyio.to_thread.run_sync(CliRunner().invoke, command, ["-c", str(file), "--json"])
+        assert printed.stderr == f"warning: {said}: 1.jsonl\n"
+
+
 async def test_a_postgresql_that_can_only_be_read_is_read(
     tmp_path: Path, postgres_url: str, postgres_server: PostgresServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import QueuePool
 
 from gateway.store.database import Database
 from gateway.store.filling import Filling
-from gateway.store.journal import Ended, Journal, Line
+from gateway.store.journal import WHOLE, Ended, Journal, Line
 from gateway.store.locks import lock
 from tests.gateway.store.places import Place
 from tests.gateway.store.test_journal import ended, is_locked, opened
@@ -142,6 +142,37 @@ def test_a_torn_line_in_the_middle_is_passed_over(place: Place, filling: Make, t
     file.write_bytes(file.read_bytes() + b'{"is":"end","id":"b\n' + msgspec.json.encode(ended("c")) + b"\n")
     filling(tmp_path / "journal").fill()
     assert rows(place) == {"a": "done", "c": "done"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        bytes(300) + b"\n",  # a disk that had no power for what it had been told
+        b'{"is":"end","id":"b","st' + bytes(99),
+        b'{"is":"began","id":"b"}\n',  # another version's
+        b'{"is":"end","id":17,"key":"alice"}\n',
+        b"\xff\xfe\n",
+    ],
+)
+def test_what_no_version_has_torn_is_told(filling: Make, tmp_path: Path, damage: bytes) -> None:
+    file = write(tmp_path / "journal", "1", [opened("a"), ended("a")])
+    file.write_bytes(file.read_bytes() + damage)
+    made = filling(tmp_path / "journal")
+    made.fill()
+    made.fill()
+    assert made.take_damaged() == {"1.jsonl"}
+    assert made.take_damaged() == set()
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b'{"is":"end","id":"b', b'\n\n{"is":"open","id":"b","key":"x\xc3'])
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_a_full_disk_has_torn_is_not(filling: Make, tmp_path: Path, torn: bytes, *, goes_on: bool) -> None:
+    file = write(tmp_path / "journal", "1", [opened("a"), ended("a")])
+    more = b"\n" + msgspec.json.encode(ended("b")) + b"\n" + WHOLE if goes_on else b""
+    file.write_bytes(file.read_bytes() + torn + more)
+    made = filling(tmp_path / "journal")
+    assert made.fill() == 1 + goes_on
+    assert made.take_damaged() == set()
 
 
 def test_what_no_database_can_hold_is_replaced(place: Place, filling: Make, tmp_path: Path) -> None:
