@@ -259,6 +259,17 @@ async def test_a_whole_answer_has_an_end_that_openai_has(tmp_path: Path, given: 
     assert response.json() == body | {"choices": [{"index": 0, "message": message, **end}]}
 
 
+@pytest.mark.parametrize(("more", "known"), [({}, "stop"), ({"tool_calls": [CALL]}, "tool_calls")])
+async def test_a_whole_answer_whose_end_has_no_name_has_stopped(tmp_path: Path, more: Json, known: str) -> None:
+    """dialects.md §2.5: an empty reason is `stop`; null says of a whole answer that it is still being written."""
+    message = {"role": "assistant", "content": "ok", **more}
+    body = {"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": ""}]}
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(json.dumps(body).encode())
+        response = await same.post(json.dumps(CHAT | CALLING).encode())
+    assert response.json()["choices"] == [{"index": 0, "message": message, "finish_reason": known}]
+
+
 async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_path: Path) -> None:
     """Pitfall 79: the SDKs put calls together by their index."""
     signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}

@@ -77,7 +77,7 @@ def _named(choice: Fields) -> Fields:
     if given is None or not is_strange(given):
         return choice
     if not given:
-        return {**choice, _FINISH: NULL}
+        return {**choice, _FINISH: Raw(STOP) if "message" in choice else NULL}
     reason = reason_of(given)
     return choice if reason is None else {**choice, _FINISH: Raw(_encode(FINISH[reason])), _NATIVE: choice[_FINISH]}
 
