@@ -222,6 +222,18 @@ def test_a_picture_is_found_under_both_of_its_names() -> None:
         assert [one.data for one in read_drawn(body, "generateContent").pictures] == ["QQ=="]
 
 
+@pytest.mark.parametrize("form", ["data: %s\n\ndata: %s\n\n", ": \r\ndata:%s\r\n\r\ndata:%s", "[%s, %s]"])
+def test_a_picture_is_found_in_the_answer_of_a_server_that_only_streams(form: str) -> None:
+    words: Any = {"content": {"parts": [{"text": "Here:"}]}}
+    drawn: Any = {"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "QQ=="}}]}}
+    [text, picture] = answers(
+        {"response": {"candidates": [words]}},
+        {"response": {"candidates": [drawn], "usageMetadata": {"promptTokenCount": 2, "totalTokenCount": 9}}},
+    )
+    found = read_drawn((form % (text.decode(), picture.decode())).encode(), "generateContent")
+    assert ([one.data for one in found.pictures], found.usage) == (["QQ=="], ir.Usage(input=2, output=7, total=9))
+
+
 def test_a_list_of_no_answers_is_without_a_picture() -> None:
     with pytest.raises(UpstreamMalformed, match="without an image"):
         read_drawn(b"[]", "generateContent")

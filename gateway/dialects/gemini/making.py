@@ -15,6 +15,7 @@ from gateway import ir
 from gateway.dialects.openai_embeddings import Texts, Vector
 from gateway.dialects.openai_images import Picture, Wanted, nearest_shape
 from gateway.errors import UpstreamMalformed, UpstreamRejected
+from gateway.sse import Decoder
 
 from .errors import mask
 from .usage import Tally
@@ -199,19 +200,26 @@ def read_drawn(body: bytes, verb: str) -> Drawn:
 
 def _generated(body: bytes) -> tuple[Drawn, str, str]:
     """Read a generateContent answer: its pictures, why there are none, and what is said in their place."""
-    chunk = next(iter(read_chunks(body)), Chunk())
-    candidates = chunk.candidates or []
+    chunks = _said(body)
+    candidates = [one for chunk in chunks for one in chunk.candidates or ()]
     parts = [part for one in candidates if one.content is not None for part in one.content.parts or ()]
     blobs = [part.inline_data or part.inline_data_twin for part in parts if not part.thought]
     pictures = [Picture(one.data, one.mime_type or "image/png") for one in blobs if one is not None and one.data]
-    usage = _usage(chunk.usage_metadata)
-    feedback = chunk.prompt_feedback
+    usage = _usage(*[chunk.usage_metadata for chunk in chunks])
+    feedback = next((chunk.prompt_feedback for chunk in chunks if chunk.prompt_feedback is not None), None)
     ended = next((one for one in candidates if finish_of(one) not in _ENDS), None)
     words = "".join(part.text or "" for part in parts if not part.thought).strip()
     said = (words or next((one.finish_message for one in candidates if one.finish_message), ""))[:_MOST_SAID]
     if feedback is not None and feedback.block_reason:
         return Drawn(pictures, usage), feedback.block_reason_message or feedback.block_reason, said
     return Drawn(pictures, usage), (ended.finish_message or finish_of(ended) or "") if ended is not None else "", said
+
+
+def _said(body: bytes) -> list[Chunk]:
+    """Read an answer in one document, or in the events of a server that only streams."""
+    decoder = Decoder()
+    events = [] if body.lstrip()[:1] in (b"{", b"[") else decoder.feed(body) + decoder.close()
+    return [chunk for event in events for chunk in read_chunks(event)] if events else read_chunks(body)
 
 
 def _predicted(body: bytes) -> tuple[Drawn, str, str]:
@@ -225,10 +233,9 @@ def _predicted(body: bytes) -> tuple[Drawn, str, str]:
 _READERS: Final = {"generateContent": _generated, "predict": _predicted}
 
 
-def _usage(counted: UsageMetadata | None) -> ir.Usage | None:
-    if counted is None:
-        return None
+def _usage(*counts: UsageMetadata | None) -> ir.Usage | None:
     tally = Tally()
-    tally.add(counted)
+    for counted in filter(None, counts):
+        tally.add(counted)
     usage = tally.usage()
     return usage if usage is not None and (usage.input or usage.output) else None
