@@ -58,7 +58,8 @@ class Conversation:
         self._custom = custom
         self._losses = losses
         self._marks = marks
-        self._parts = Parts(request.paths, losses, videos=target.draws, marks=marks)
+        sees = target.draws and ir.family_of(model) == "gemini"  # or nobody's: OpenAI's and Anthropic's see no videos
+        self._parts = Parts(request.paths, losses, videos=sees, marks=marks)
         echoed = "thoughts" in target.demands or _ECHOED.search(model.lower()) is not None
         self._echoes = signed and echoed and not target.thoughtless
         extra = "extra_content" in target.carriers and ir.is_gemini(model)

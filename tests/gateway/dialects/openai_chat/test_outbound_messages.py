@@ -199,7 +199,7 @@ def test_a_name_that_is_too_long_is_mapped_in_call_and_tool() -> None:
 
 
 def media_of(part: ir.Media) -> Json:
-    (written_,) = messages(user(part))[0]["content"]
+    (written_,) = messages(user(part), model=OTHER)[0]["content"]
     return dict(written_)
 
 
@@ -266,11 +266,19 @@ def test_media_that_nothing_can_carry_are_refused(media: ir.Media) -> None:
     assert caught.value.param == "messages[0].content[1]"
 
 
+BLIND: list[Json] = [
+    {"model": OTHER, "target": {"draws": False}},
+    *({"model": model} for model in ("openai/gpt-4.1", "o3", "anthropic/claude-opus-4.6")),
+]
+
+
+@pytest.mark.parametrize("given", BLIND)
 @pytest.mark.parametrize(("data", "url"), [("AAAA", None), (None, "https://a.example/x.mp4")])
-def test_openai_itself_is_shown_no_video(data: str | None, url: str | None) -> None:
+def test_the_models_of_openai_and_anthropic_are_shown_no_video(data: str | None, url: str | None, given: Json) -> None:
+    """dialects.md §1.2: none of them sees one, whoever serves it."""
     video = ir.Media(media_type="video/mp4", data=data, url=url, path="messages[0].content[1]")
     with pytest.raises(InvalidRequest, match="does not accept video") as caught:
-        messages(user("hi", video), target={"draws": False})
+        messages(user("hi", video), **given)
     assert caught.value.param == "messages[0].content[1]"
 
 
