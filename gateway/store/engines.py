@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     URL,
@@ -22,12 +22,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 
 from gateway.lively import LIBPQ
 from gateway.store.folder import address
+from gateway.store.patience import Patience
 
 __all__ = ["BUSY_S", "end", "engine", "leave", "memory", "place_of", "postgres", "reader", "reason", "share"]
 
@@ -156,6 +159,12 @@ def postgres(url: str, *, read_only: bool = False) -> Engine:
             **{name: value for name, value in LIBPQ.items() if name not in address.query},
         },
     )
+    patience = Patience()
+
+    def connect(dialect: Dialect, _: object, words: tuple[Any, ...], options: dict[str, Any]) -> DBAPIConnection:
+        return patience.connect(lambda: dialect.connect(*words, **options))
+
+    event.listen(made, "do_connect", connect)
     event.listen(made, "handle_error", _demoted)
     return made.execution_options(postgresql_readonly=True) if read_only else made
 
