@@ -85,6 +85,7 @@ Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
 _READING: Final = ("GET", "HEAD")
 _LISTS_S: Final = 1.0  # until nobody waits for a list of models any more
+_ENDING_S: Final = 8.0  # for a part to end; the stores of credentials take up to 6
 _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers give a start 30 s
 
 
@@ -278,31 +279,41 @@ class Gateway:
             self.relay.fetcher = Fetcher(self.files, self.logger)
 
     async def stop(self, heirs: Sequence["Gateway"] = ()) -> None:
-        """End background work, except for what others use; what fails to end keeps nothing else from it."""
+        """End background work, except for what others use; what fails to end keeps nothing else from it, nor for long.
+
+        Whoever writes to a database that is silent waits for it beside the others.
+        """
         if not self.started:
             return
         self.started = False
         used = [part for heir in heirs for part in heir.parts]
-        parts = (end for part, end in self._ends() if not is_one_of(part, used))
-        for end in (self.administration.stop, self.keyring.stop, self.archive.stop, *parts):
-            try:
-                await end()
-            except Exception:  # whatever an upstream of somebody else's does when it ends
-                self.newest.logger.exception("defect", hint="what is still running may hold connections and files")
+        first, *others = ([end for part, end in ends if not is_one_of(part, used)] for ends in self._ends())
+        await self._end(self.administration.stop, None)  # logins that are under way have a bound of their own
+        for ends in ([self.keyring.stop, self.archive.stop, *first], *others):
+            await asyncio.gather(*map(self._end, ends))
         if not heirs:
             await asyncio.to_thread(self.services.tally.close)
+
+    async def _end(self, end: Callable[[], Awaitable[None]], within_s: float | None = _ENDING_S) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                await end()
+        except TimeoutError:
+            self.newest.logger.warning("a part of the gateway takes too long to end, and is left", seconds=within_s)
+        except Exception:  # whatever an upstream of somebody else's does when it ends
+            self.newest.logger.exception("defect", hint="what is still running may hold connections and files")
 
     @property
     def parts(self) -> Sequence[object]:
         """List what its successor may use on."""
-        return [part for part, _ in self._ends()]
+        return [part for ends in self._ends() for part, _ in ends]
 
-    def _ends(self) -> Iterator[tuple[object, Callable[[], Awaitable[None]]]]:
-        """Give each of them with what ends it, in this order."""
-        yield from ((adapter, adapter.stop) for adapter in self.adapters.values())
-        yield from ((one, one.close) for one in (self.transport, self.files) if one is not None)
+    def _ends(self) -> Iterator[Sequence[tuple[object, Callable[[], Awaitable[None]]]]]:
+        """Give each of them with what ends it; those that end together, in this order."""
+        yield [(adapter, adapter.stop) for adapter in self.adapters.values()]
+        yield [(one, one.close) for one in (self.transport, self.files) if one is not None]
         others = (self.ledger, self.shared, self.telemetry, self.limiter)
-        yield from ((one, one.stop) for one in others if one is not None)
+        yield [(one, one.stop) for one in others if one is not None]
 
     async def _look_at_folders(self, before: "Gateway | None") -> None:
         """Say it now when nothing can be kept or recorded; else those who keep something say it when it matters."""

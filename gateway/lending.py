@@ -10,9 +10,11 @@ millisecond: 25 ms, and 150 wake-ups in the place of 3,000.
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from random import random
+from threading import Thread
 from typing import Final, ParamSpec, TypeVar
 
 from msgspec import Raw
@@ -67,17 +69,35 @@ async def apart(takes_long: object, work: Callable[_P, _T], *args: _P.args, **kw
 
 
 async def at_once(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Do something short in a thread of its own: the loop's few may all wait for a database that is silent."""
+    """Do something short in a thread of its own: the loop's few may all wait for the addresses of names."""
     return await asyncio.get_running_loop().run_in_executor(_QUICK, partial(work, *args, **kwargs))
 
 
 async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Do it in a worker thread, as `asyncio.to_thread` does."""
+    """Do it in a thread of its own, which keeps nobody: neither other work, nor the end of the process.
+
+    What a silent database is asked may never end. The loop's few threads look up names, too, and are waited for at
+    the end.
+    """
     lender = _Lender(asyncio.get_running_loop())
+    done: Future[_T] = Future()
+    done.set_running_or_notify_cancel()
+    Thread(target=copy_context().run, args=(_do, done, partial(work, *args, **kwargs)), daemon=True).start()
     try:
-        return await asyncio.to_thread(work, *args, **kwargs)
+        return await asyncio.wrap_future(done)
     finally:
         lender.stop()
+
+
+def _do(done: "Future[_T]", work: Callable[[], _T]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
+        done.set_exception(error)
+    else:
+        done.set_result(result)
+    finally:
+        del done  # the error leads to this frame
 
 
 class _Lender:

@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded
 from gateway.enduring import endure
 from gateway.registry import import_path
+from gateway.store.lane import Lanes
 from gateway.store.stored import KeyProblem, StoreFailed
 
 __all__ = ["LIFE_S", "Lasting", "LoginStore", "store_of"]
@@ -29,6 +30,7 @@ LIFE_S: Final = 600  # of what is begun
 _STORE: Final = "gateway.adapters.keeping:store_of"  # loads SQLAlchemy
 _SETTING: Final = "admin_sessions"
 _PATIENCE_S: Final = 1.0  # between two questions to a store that fails
+_ANSWER_S: Final = 6.0  # longer than a store waits for another writer
 
 
 class LoginStore(Protocol):
@@ -64,6 +66,7 @@ class Lasting:
         self._logger = logger
         self._store: LoginStore | None = None
         self._lock = asyncio.Lock()
+        self._lane = Lanes(1, _ANSWER_S)
         self._secret = ""
         self._own_secret = secrets.token_hex(32)
         self._begun: dict[str, tuple[str, float]] = {}
@@ -132,7 +135,7 @@ class Lasting:
             if self._clock.monotonic() < self._again_at:
                 return None
             try:
-                answer = await asyncio.to_thread(self._answer, what)
+                answer = await self._lane.ask(partial(self._answer, what))
             except (StoreFailed, KeyProblem, ConfigError) as error:
                 if not self._again_at:
                     self._logger.warning("sessions and logins are known to one process only", reason=str(error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from html import unescape
@@ -21,6 +23,7 @@ from gateway.store.stored import StoreFailed
 from tests.clocks import FakeClock
 from tests.gateway.admin.accounts import ADMIN, HTML, account, csrf, log_in, made, visiting
 from tests.gateway.test_mounting import EACH_HOST, Host, running
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -325,6 +328,26 @@ async def test_while_the_store_is_away_a_process_knows_its_own_sessions(
     assert not await knows(app, value)
     assert await knows(app, await session_of(app))
     assert list(store.settings) == ["admin_sessions"]
+
+
+async def test_a_store_that_is_silent_keeps_no_visitor_and_no_end_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.admin.lasting._ANSWER_S", 0.05)
+    clock, answers = FakeClock(), threading.Event()
+
+    class Silent(Broken):
+        def setting(self, name: str, make: Callable[[], str]) -> str:
+            answers.wait(patient(60))
+            return super().setting(name, make)
+
+    lasting = Lasting(Silent, clock, made(Path("unused")).state.gateway.logger)
+    try:
+        async with asyncio.timeout(patient(20)):
+            assert {*await asyncio.gather(lasting.secret(), lasting.secret())} == {lasting._own_secret}
+            await clock.advance(1.1)
+            assert await lasting.secret() == lasting._own_secret
+            await lasting.close()
+    finally:
+        answers.set()
 
 
 async def test_the_secret_is_known_before_the_page_is_opened() -> None:
