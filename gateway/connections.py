@@ -11,7 +11,6 @@ import socket
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -26,6 +25,7 @@ from yarl import URL
 from gateway.coding import ASKED
 from gateway.forward import UnusableProxy
 from gateway.lively import lively
+from gateway.names import addresses
 
 __all__ = [
     "NEVER_ADDED",
@@ -92,7 +92,7 @@ class Connections(aiohttp.TCPConnector):
         super().__init__(  # pyright: ignore[reportUnknownMemberType]  # addresses of sockets have no type there
             limit=0,
             keepalive_timeout=_KEEPALIVE_S,
-            resolver=_Guarded(allows) if allows is not None else None,
+            resolver=_Names() if allows is None else _Guarded(allows),
             use_dns_cache=allows is None,
             ssl=trusts if trusts is not None else True,
             socket_factory=lively,
@@ -238,40 +238,61 @@ def _is_closed(protocol: ResponseHandler) -> bool:
     return bool(looks(0))
 
 
-class _Guarded(AbstractResolver):
-    """Gives the addresses of a name if every one of them is allowed.
-
-    It has threads of its own: whoever writes the names may have one whose servers never answer, and the few threads of
-    the event loop resolve those of the upstreams, too.
-    """
-
-    def __init__(self, allows: Callable[[str], bool]) -> None:
-        self._allows = allows
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
+class _Names(AbstractResolver):
+    """Gives the addresses of a name."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Resolve a name."""
-        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = [
+        return [
             ResolveResult(
                 hostname=host,
-                host=str(address[0]),
+                host=_host(address),
                 port=port,
                 family=kind,
                 proto=proto,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for kind, _, proto, _, address in await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+            for kind, _, proto, _, address in await addresses(host, port, family, socket.AI_ADDRCONFIG)
         ]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class _Guarded(_Names):
+    """Gives the addresses of a name if every one of them is allowed.
+
+    Whoever writes the names may have one whose servers never answer, so only a few are looked up at a time.
+    """
+
+    def __init__(self, allows: Callable[[str], bool]) -> None:
+        self._allows = allows
+        self._places = asyncio.Semaphore(_LOOKUPS)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve a name."""
+        await self._places.acquire()
+        asked = asyncio.ensure_future(super().resolve(host, port, family))
+        asked.add_done_callback(self._answered)
+        await asyncio.wait((asked,))
+        found = asked.result()
         if not all(self._allows(one["host"]) for one in found):
             raise ForbiddenAddress(None, "its address is not public")
         return found
 
-    async def close(self) -> None:
-        """Wait for no name any more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def _answered(self, asked: "asyncio.Future[list[ResolveResult]]") -> None:
+        self._places.release()
+        if not asked.cancelled():
+            asked.exception()  # perhaps nobody waits for it any more
+
+
+def _host(address: tuple[Any, ...]) -> str:
+    """Write an address with the interface that one of a link is reached through."""
+    return f"{address[0]}%{address[3]}" if len(address) == 4 and address[3] else str(address[0])
 
 
 def reason(error: Exception) -> str:

@@ -19,7 +19,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from msgspec import Raw
 
-__all__ = ["LONG_BYTES", "apart", "at_once", "in_thread", "is_long"]
+__all__ = ["LONG_BYTES", "alone", "apart", "at_once", "in_thread", "is_long"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -80,13 +80,18 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
     the end.
     """
     lender = _Lender(asyncio.get_running_loop())
-    done: Future[_T] = Future()
-    done.set_running_or_notify_cancel()
-    Thread(target=copy_context().run, args=(_do, done, partial(work, *args, **kwargs)), daemon=True).start()
     try:
-        return await asyncio.wrap_future(done)
+        return await alone(partial(work, *args, **kwargs))
     finally:
         lender.stop()
+
+
+def alone(work: Callable[[], _T]) -> "asyncio.Future[_T]":
+    """Begin something that may never end, and needs no lock, in a thread that keeps nobody."""
+    done: Future[_T] = Future()
+    done.set_running_or_notify_cancel()
+    Thread(target=copy_context().run, args=(_do, done, work), daemon=True).start()
+    return asyncio.wrap_future(done)
 
 
 def _do(done: "Future[_T]", work: Callable[[], _T]) -> None:

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.enduring import endure
+from gateway.store.redis_names import named
 from gateway.store.stored import why_away
 from gateway.store.troubles import is_back, is_first
 
@@ -153,13 +154,11 @@ class Notices:
 
     def _connected(self) -> _Client:
         # its own types name what is only known at run time
-        made = cast(
-            object,
-            Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-                self._url, socket_connect_timeout=_GIVE_UP_S, retry=Retry(NoBackoff(), 0)
-            ),
+        made = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            self._url, socket_connect_timeout=_GIVE_UP_S, retry=Retry(NoBackoff(), 0)
         )
-        return cast(_Client, made)
+        named(made.connection_pool)
+        return cast(_Client, cast(object, made))
 
     def _leave(self, error: Exception) -> None:
         if not self._away:

@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
+from gateway.store.redis_names import named
 from gateway.store.shared_scripts import ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE
 from gateway.store.stored import why_away
 from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Unheard, Window, Windows
@@ -46,13 +47,15 @@ class _Encoder(Protocol):
 
 
 class _Connection(Protocol):
-    """What of the client's connection is used: it connects when it sends, and is closed by what goes wrong."""
+    """What of the client's connection is used: it connects where it is not yet, and is closed by what goes wrong."""
 
     @property
     def is_connected(self) -> bool: ...
 
     @property
     def encoder(self) -> "_Encoder": ...
+
+    async def connect(self) -> None: ...
 
     async def send_packed_command(self, command: bytes) -> None: ...
 
@@ -217,7 +220,7 @@ def _connection(url: str, give_up_s: float) -> _Connection:
     pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] - its options are not typed
         url, socket_connect_timeout=give_up_s, retry=Retry(NoBackoff(), 0)
     )
-    return cast(_Pool, pool).make_connection()
+    return cast(_Pool, named(pool)).make_connection()
 
 
 async def _carried(connection: _Connection, batch: Sequence[_Question]) -> list[_Answer | Exception]:
@@ -241,6 +244,7 @@ async def _carried(connection: _Connection, batch: Sequence[_Question]) -> list[
 
 
 async def _exchanged(connection: _Connection, commands: Sequence[tuple[_Word, ...]]) -> list[_Answer | Exception]:
+    await connection.connect()
     await connection.send_packed_command(b"".join(map(_packed, commands)))
     answers: list[_Answer | Exception] = []
     for _ in commands:

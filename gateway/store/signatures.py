@@ -29,6 +29,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
 from gateway.shelf import Bounds
+from gateway.store.redis_names import named
 from gateway.store.stored import why_away
 
 __all__ = ["SharedSignatures"]
@@ -137,6 +138,7 @@ class SharedSignatures:
             socket_connect_timeout=_GIVE_UP_S,
             retry=Retry(NoBackoff(), 1),  # a connection that went stale
         )
+        named(made.connection_pool)
         self._client = client = cast(_Client, made)  # whose commands are not typed
         self._begin(self._answered(_pinged(client)))
 

@@ -38,15 +38,14 @@ async def refused(_: Path, stack: AsyncExitStack) -> str:
 
 async def unknown(_: Path, stack: AsyncExitStack) -> str:
     """Ask no resolver: how long one takes for a name that nobody has is the machine's affair."""
-    loop = asyncio.get_running_loop()
-    resolve = loop.getaddrinfo
+    resolve = socket.getaddrinfo
 
-    async def found(host: Any, port: Any, **more: Any) -> Any:
+    def found(host: Any, *more: Any, **options: Any) -> Any:
         if host == "upstream.invalid":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return await resolve(host, port, **more)
+        return resolve(host, *more, **options)
 
-    stack.enter_context(pytest.MonkeyPatch.context()).setattr(loop, "getaddrinfo", found)
+    stack.enter_context(pytest.MonkeyPatch.context()).setattr(socket, "getaddrinfo", found)
     return "http://upstream.invalid"
 
 

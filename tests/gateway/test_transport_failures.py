@@ -35,10 +35,10 @@ async def test_refused_connection(transport: Transport) -> None:
 
 
 async def test_unknown_host(monkeypatch: pytest.MonkeyPatch, transport: Transport) -> None:
-    async def unknown(*_: object, **__: object) -> None:
+    def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(ConnectFailed, match="upstream.invalid"):
         await post(transport, "http://upstream.invalid")
 
