@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["LIBPQ", "lively"]
+__all__ = ["LIBPQ", "asking", "lively"]
 
 _SILENT_S: Final = 30  # how long the other host may say nothing, and leave what it gets unacknowledged
 _AGAIN_S: Final = 10
@@ -20,8 +20,8 @@ _OPTIONS: Final[Mapping[str, int]] = {
     "TCP_KEEPALIVE": _SILENT_S,
     "TCP_KEEPINTVL": _AGAIN_S,
     "TCP_KEEPCNT": _TIMES,
-    "TCP_USER_TIMEOUT": _SILENT_S * 1000,
 }
+_UNREAD: Final = "TCP_USER_TIMEOUT"
 LIBPQ: Final[Mapping[str, int]] = {
     "keepalives": 1,
     "keepalives_idle": _SILENT_S,
@@ -34,9 +34,14 @@ LIBPQ: Final[Mapping[str, int]] = {
 def lively(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
     """Make a socket for an address, as getaddrinfo gives it, that asks; it is not connected yet."""
     made = socket.socket(address[0], address[1], address[2])
+    asking(made)
+    return made
+
+
+def asking(made: socket.socket, unread_s: int = _SILENT_S) -> None:
+    """Have a socket ask, or all that a listener accepts; `unread_s`: how long the other host may leave what it gets."""
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _OPTIONS.items():
+    for name, value in {**_OPTIONS, _UNREAD: unread_s * 1000}.items():
         option = getattr(socket, name, None)
         if option is not None:
             made.setsockopt(socket.IPPROTO_TCP, option, value)
-    return made

@@ -14,6 +14,7 @@ from gateway.cli.options import configuration, loaded
 from gateway.cli.unfit import refused_bind, unfit
 from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, of_keys, refuses_bind
 from gateway.config.values import LEVELS, OLD_LEVELS
+from gateway.lively import asking
 from gateway.memory import begin
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_UNREAD_S = 60  # as with a caller who is there and reads nothing
 _LEVELS = click.Choice([*LEVELS, *OLD_LEVELS], case_sensitive=False)
 
 
@@ -129,6 +131,7 @@ def _listen(config: Loaded) -> socket.socket:
     try:
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        asking(listener, _UNREAD_S)
         listener.bind((host.strip("[]"), port))
         listener.listen()
     except OSError as error:
