@@ -152,7 +152,7 @@ def has_file() -> bool:
     named = os.environ.get(environment_vars.CREDENTIALS)
     try:
         return bool(named) or (_gcloud_folder() / "application_default_credentials.json").is_file()
-    except RuntimeError:  # nobody knows this user's home folder
+    except (RuntimeError, PermissionError):  # nobody knows this user's home folder, or it is another user's
         return False
 
 

@@ -1,14 +1,19 @@
-"""A disk that takes no more."""
+"""A disk that takes no more, and a folder that is closed to this user."""
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-__all__ = ["full_disk"]
+__all__ = ["full_disk", "shut"]
 
 
 @contextmanager
@@ -27,3 +32,16 @@ def full_disk(room: int = 0) -> Generator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         sys.dont_write_bytecode = compiles
+
+
+def shut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look into a folder; root, as whom tests may run, could look into any."""
+    for module, name in ((os, "stat"), (os, "lstat"), (os, "open"), (io, "open")):
+        real: Any = getattr(module, name)
+
+        def refusing(path: Any, *given: Any, real: Any = real, **named: Any) -> Any:
+            if not isinstance(path, int) and folder in Path(os.fsdecode(path)).absolute().parents:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return real(path, *given, **named)
+
+        monkeypatch.setattr(module, name, refusing)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config import ConfigError, Problem
-from gateway.config.problems import unread
+from gateway.config.problems import may_be_file, unread
 from gateway.config.variables import read_dotenv
 
 __all__ = ["Dotenv", "create", "new_key", "target_of", "unserved"]
@@ -58,7 +58,7 @@ class Dotenv:
         self.new: dict[str, str] = {}
         self.sealed = sealed
         self._environ = environ
-        self._there = _read(file) if file.is_file() else {}
+        self._there = _read(file) if may_be_file(file) else {}
 
     @property
     def variables(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from gateway.adapters.credential_files import (
 )
 from gateway.adapters.google_oauth import GOOGLE_TOKEN_URL
 from gateway.config import ConfigError, KeyPath, Problem, Secret
+from gateway.config.problems import may_be_file
 from gateway.config.replaced import ANTIGRAVITY, Fate, Replaced, read_dotenv, read_settings
 from gateway.config.sources import Tree, as_list, as_tree
 from gateway.config.variables import parse_dotenv
@@ -119,14 +120,14 @@ def _settings(file: Path, text: str, table: Tree, label: str, keys: Sequence[str
         replaced=_without_default(Replaced(replaced.values, (*replaced.fates, *fates))),
         credentials=(*imported.credentials, *_single(table, label)),
     )
-    if beside is not None and beside.is_file():
+    if beside is not None and may_be_file(beside):
         yield from read_old(beside, named, keys)
 
 
 def _said_of(file: Path | None) -> str:
     if file is None:
         return "names no file"
-    return "its accounts follow" if file.is_file() else f"{file} does not exist, so there are no accounts from it"
+    return "its accounts follow" if may_be_file(file) else f"{file} does not exist, so there are no accounts from it"
 
 
 def _single(table: Tree, label: str) -> tuple[ImportedCredential, ...]:

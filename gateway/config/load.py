@@ -149,7 +149,19 @@ def _label(source: str | PathLike[str] | None, environ: Mapping[str, str], *, no
         return os.fspath(source)
     if no_config:
         return None
-    return environ.get("GATEWAY_CONFIG") or (_FILE if Path(_FILE).exists() else None)
+    return environ.get("GATEWAY_CONFIG") or (_FILE if _is_found() else None)
+
+
+def _is_found() -> bool:
+    """Look into the working folder; a link that leads nowhere is a file that is missing."""
+    try:
+        os.lstat(_FILE)
+    except PermissionError as error:
+        message = f"cannot be entered: {error.strerror}: change to another one, or name the file of the configuration"
+        raise ConfigError([Problem("working folder", None, message)]) from None
+    except OSError:
+        return False
+    return True
 
 
 def _read(file: Path, label: str) -> str:

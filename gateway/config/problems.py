@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+from stat import S_ISREG
 
 from msgspec import Struct
 
 from gateway.legible import legible
 
-__all__ = ["ConfigError", "Problem", "class_of", "did_you_mean", "nearest", "one_line", "unread"]
+__all__ = ["ConfigError", "Problem", "class_of", "did_you_mean", "may_be_file", "nearest", "one_line", "unread"]
 
 
 class Problem(Struct, frozen=True):
@@ -52,6 +54,16 @@ def class_of(value: object) -> str:
     """Say of what class a value is that somebody else's code gave."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def may_be_file(path: Path) -> bool:
+    """Tell whether there is a file, or may be one: whoever reads it in a folder that is closed to this user is told."""
+    try:
+        return S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def unread(error: Exception) -> str:

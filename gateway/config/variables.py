@@ -9,7 +9,7 @@ from typing import IO, Final
 
 from msgspec import Struct
 
-from gateway.config.problems import Problem, unread
+from gateway.config.problems import Problem, may_be_file, unread
 from gateway.config.sources import Source
 
 __all__ = ["Variables", "parse_dotenv", "read_dotenv", "read_variables"]
@@ -37,7 +37,7 @@ _logger: Final = logging.getLogger(__name__)
 def read_variables(environ: Mapping[str, str], folder: Path, *, dotenv: bool) -> Variables:
     """Read `.env` of the folder, when wanted and there, under the real environment."""
     file = folder / ".env"
-    if not dotenv or not file.is_file():
+    if not dotenv or not may_be_file(file):
         return Variables(environ)
     try:
         read = read_dotenv(file)

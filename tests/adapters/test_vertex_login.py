@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from gateway.adapters.google_login import has_file
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from tests.adapters.vertex_logins import Json, asked, from_file, from_program
 from tests.adapters.vertex_site import VertexSite
+from tests.disk import shut
 from tests.fakes.v1internal_errors import google
 from tests.fakes.vertex_api_login import EMAIL, TARGET
 
@@ -41,6 +43,17 @@ def test_a_user_without_a_home_has_no_login_of_gcloud(monkeypatch: pytest.Monkey
     for name in ("HOME", "CLOUDSDK_CONFIG", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert not has_file()
+
+
+def test_a_user_with_the_home_of_another_has_no_login_of_gcloud(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where `sudo` or a container leaves root's HOME to another user."""
+    for name in ("CLOUDSDK_CONFIG", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shut(tmp_path, monkeypatch)
     assert not has_file()
 
 

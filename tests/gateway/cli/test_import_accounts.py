@@ -15,6 +15,7 @@ from gateway.clock import System
 from gateway.config import Secret, V1InternalConfig, load
 from gateway.store.credentials import CredentialStore
 from gateway.store.known import Change, Happening, StoredCredential, StoredTokens
+from tests.disk import shut
 from tests.gateway.cli.conftest import Run
 
 CLIENT = {"client_id": "a-client", "client_secret": "its-secret", "token_url": "https://oauth2.googleapis.com/token"}
@@ -148,6 +149,15 @@ def test_the_file_that_a_config_json_names(take: Any, folder: Path) -> None:
     (folder / "credentials.json").write_text(json.dumps(BY_EMAIL))
     take({"credentials_file": "credentials.json"}, name="config.json")
     assert set(accounts(folder)) == {"1//a", "1//b"}
+
+
+def test_the_file_of_somebody_else_that_a_config_json_names(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "config.json").write_text(json.dumps({"credentials_file": "theirs/tokens.json"}))
+    shut(folder / "theirs", monkeypatch)
+    done = run("import", "config.json")
+    assert (done.code, done.err) == (2, "theirs/tokens.json: cannot be read: Permission denied\n")
 
 
 @pytest.mark.parametrize("settings", [{"auth_keys": ["k1"]}, {"server": {"port": 8889}, "credentials_file": None}])

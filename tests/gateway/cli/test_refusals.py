@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk import shut
 from tests.gateway.cli.conftest import Run
 
 Write = Callable[[str], Path]
@@ -22,6 +23,35 @@ def test_a_working_folder_that_is_gone_is_said(
     gone.rmdir()
     done = run(*command)
     assert (done.code, done.err) == (2, "working folder: no longer exists: change to another one\n")
+
+
+SHUT = "cannot be entered: Permission denied: change to another one, or name the file of the configuration"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("run",), f"working folder: {SHUT}"),
+        (("check",), f"working folder: {SHUT}"),
+        (("connect", "openai"), f"working folder: {SHUT}"),
+        (("run", "--no-config"), "{folder}/.env: cannot be read: Permission denied"),
+        (("init",), ".env: cannot be read: Permission denied"),
+    ],
+)
+def test_a_working_folder_of_somebody_else_is_said(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], said: str
+) -> None:
+    """As where `sudo -u gateway` is called in the folder of root."""
+    shut(folder, monkeypatch)
+    done = run(*command)
+    assert (done.code, done.err) == (2, said.replace("{folder}", str(folder)) + "\n")
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_configuration(run: Run, folder: Path) -> None:
+    """As where the disk of the configuration is not mounted: the demo would be served in its place."""
+    (folder / "gateway.toml").symlink_to(folder / "elsewhere" / "gateway.toml")
+    done = run("check")
+    assert (done.code, done.err) == (2, "gateway.toml: there is no such file\n")
 
 
 @pytest.mark.parametrize("command", [("run",), (), ("check",)])
