@@ -7,19 +7,28 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.adapters.keeping import Kept, reopen
-from gateway.config import Loaded, load
+from gateway.clock import System
+from gateway.config import Loaded, load, parse_limits
+from gateway.limiter import Limiter
 from gateway.logs import logger_for
+from gateway.plans import plan_of
+from gateway.signatures import CALLS, PICTURES
 from gateway.store.known import Change, StoredCredential
+from gateway.store.shared_limits import SharedLimits
+from gateway.store.signatures import SharedSignatures
 from tests.gateway.conversations import talking, texts
-from tests.gateway.store.keepers import NOW, until
-from tests.gateway.store.places import ROW
+from tests.gateway.store.keepers import NOW, joined, keeper_of, until
+from tests.gateway.store.places import ROW, Place
 from tests.redis_server import RedisServer
 from tests.scripted import say
 
 pytestmark = pytest.mark.anyio
 
+ROOT = Path(__file__).parents[3]
+RIGHTS = "~gateway:* &gateway:* +@all -@dangerous"
 COOL = Change(id="ab12", cooling={"m": 4 * NOW})
 
 
@@ -95,3 +104,34 @@ async def test_redis_carries_a_cool_down_to_another_host(tmp_path: Path, redis: 
 
         await until(arrived, within_s=0.5)
         assert cooling == COOL.cooling
+
+
+async def test_a_user_of_redis_with_the_rights_that_are_told_does_it_all(tmp_path: Path, redis: RedisServer) -> None:
+    assert f"`{RIGHTS}`" in (ROOT / "docs" / "scaling.md").read_text("utf-8")
+    redis.do("ACL", "SETUSER", "gateway", "on", ">hunter2", *RIGHTS.split())
+    url = redis.url.replace("//", "//gateway:hunter2@")
+    plan = plan_of("alice", parse_limits({"requests_per_month": 9, "tokens_per_day": 99, "concurrent": 3}))
+    limiter = Limiter(shared=SharedLimits(url))
+    limiter.start()
+    bounds = {"calls": replace(CALLS, size=1), "pictures": PICTURES}
+    logger = logger_for(loaded_in(tmp_path))
+    signatures = SharedSignatures(url, (), System(), logger, **bounds, ttl_s=9.0, patience_s=5.0)
+    await signatures.start()
+    store = Place(tmp_path).opened()
+    store.add("google", ROW)
+    async with joined(keeper_of(store, redis=url)):
+        await limiter.recall.read(plan, 0.0)
+        _, hold = await limiter.admit_shared(plan)
+        assert hold is not None
+        assert (await limiter.reserve(hold, [5])).admitted
+        await signatures.put("alice", {"call_1": b"signed", "call_2": b"too"})
+        assert len(await signatures.get("alice", ["call_1", "call_2"]) or ()) == 1
+        await until(lambda: redis.do("PUBSUB", "CHANNELS", "gateway:*"))
+        ending = limiter.end(hold, [3])
+        assert ending is not None
+        await ending
+        assert limiter.is_shared
+    await limiter.stop()
+    await signatures.stop()
+    store.close()
+    assert redis.do("ACL", "LOG") == []
