@@ -13,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 from gateway.store.database import Database
 from gateway.store.driven import driven
 from gateway.store.rows import storable
-from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse
+from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
 from gateway.store.tables import responses, responses_size
 
 __all__ = ["ResponseStore"]
@@ -40,6 +41,7 @@ _BATCH: Final = 256
 _SPARE: Final = 100  # a hundredth goes besides, so that not every one that is kept adds up what each caller has
 _AT_A_TIME: Final = 8  # all of them are in memory
 _DAY_S: Final = 86_400
+_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 _ID_BYTES: Final = 64  # what an id counts that is all that is left
 _PRAGMAS: Final = (
     "synchronous = NORMAL",  # after a power cut the last responses may be gone, the file is whole
@@ -193,7 +195,7 @@ class ResponseStore:
         for start in range(0, most, _AT_A_TIME):
             with self._database.reading() as connection:
                 rows = connection.execute(passed.limit(min(_AT_A_TIME, most - start)).offset(start)).mappings().all()
-            if any(is_enough(one.response) for row in rows if (one := self._read(row)) is not None) or not rows:
+            if any(is_enough(_whole(one).response) for row in rows if (one := self._read(row)) is not None) or not rows:
                 return
 
     def delete(self, principal: str, id_: str, now: float) -> bool:
@@ -225,7 +227,7 @@ class ResponseStore:
 
     def _load(self, connection: Connection, principal: str, id_: str, now: float) -> StoredResponse | None:
         rows = connection.execute(select(responses).where(*self._visible(principal, id_, now))).mappings()
-        return next((one for row in rows if (one := self._read(row)) is not None), None)
+        return next((_whole(one) for row in rows if (one := self._read(row)) is not None), None)
 
     def _visible(self, principal: str, id_: str, now: float) -> Iterator[ColumnElement[bool]]:
         yield responses.c.id == storable(id_)
@@ -304,6 +306,16 @@ class ResponseStore:
                 connection.execute(change.values(new | {"key": key}))
                 _grow(connection, new["bytes"] - row["bytes"])
         return last
+
+
+def _whole(one: StoredResponse) -> StoredResponse:
+    """See that one is not damaged; raise StoreFailed."""
+    try:
+        for data in (one.items, one.response):
+            _JSON.decode(data)
+    except msgspec.DecodeError as error:
+        raise StoreFailed(f"the row of response {one.id} is damaged: {error}") from None
+    return one
 
 
 def _rows(connection: Connection, which: Select[Any, Any, Any, Any], **values: str) -> list[_Held]:

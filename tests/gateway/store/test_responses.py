@@ -424,6 +424,21 @@ def test_an_encrypted_file_needs_its_key(opened: Open) -> None:
         opened()
 
 
+@pytest.mark.parametrize("column", ["items", "response"])
+def test_a_row_that_is_damaged_is_named(place: Place, opened: Open, column: str) -> None:
+    store = opened()
+    store.save_all([one("resp_1"), one("resp_2", previous="resp_1"), one("resp_3")])
+    place.do(f"UPDATE responses SET {column} = substr({column}, 1, 9) WHERE id = 'resp_1'")
+    for ask in (
+        lambda: store.load("alice", "resp_1", NOW),
+        lambda: store.chain("alice", "resp_2", NOW, depth=9, max_bytes=MB),
+    ):
+        with pytest.raises(StoreFailed, match="the row of response resp_1 is damaged"):
+            ask()
+    assert ids(store, "resp_3") == ["resp_3"]
+    assert ids(opened(key()), "resp_3") == ["resp_3"]
+
+
 def test_what_no_key_opens_is_not_there(opened: Open) -> None:
     old, new = key(), key()
     late = opened(old)
