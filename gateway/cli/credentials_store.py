@@ -50,20 +50,21 @@ def look(loaded: Loaded, *, whole: bool = False) -> None:
     store = store_of(loaded)
     with told(loaded, store):
         try:
-            store.open()
+            _read_through(store, loaded)
         except StoreFailed as failed:
             if whole:
-                _read_through(store)
+                _read_through(store if store.database.url else store.as_it_stands(), loaded)
             click.echo(f"warning: {store.place}: {failed}; credentials in the store may be missing", err=True)
 
 
-def _read_through(store: CredentialStore) -> None:
-    """Read a file that cannot be written, as a pool does; raise StoreFailed, as for a database that cannot be used."""
-    kept = store if store.database.url else store.as_it_stands()
+def _read_through(store: CredentialStore, loaded: Loaded) -> None:
+    """Read all that pools read, as it stands where a file cannot be written; raise StoreFailed, also for a bad row."""
     try:
-        kept.open()
+        store.open()
+        for upstream in loaded.config.upstream:
+            store.load(upstream)
     finally:
-        kept.close()
+        store.close()
 
 
 def see_changed(

@@ -112,6 +112,20 @@ def test_nothing_to_list_says_what_to_do(run: Run) -> None:
     assert (done.code, done.out[:15]) == (0, "no credentials:")
 
 
+def test_a_row_that_is_damaged_is_told_and_nothing_is_exported_without_it(run: Run, write: Write, folder: Path) -> None:
+    write(ACCOUNTS)
+    store = CredentialStore(folder / "data" / "gateway.db")
+    store.add("google", StoredCredential(**LONG))
+    store.close()
+    with closing(sqlite3.connect(folder / "data" / "gateway.db")) as file, file:
+        file.execute("UPDATE credentials SET quota = 'nonsense'")
+    said = "gateway.db: the row of credential "
+    done = run("credentials", "list")
+    assert (said in done.err, "credentials in the store may be missing" in done.err) == (True, True)
+    done = run("credentials", "export", "--secrets")
+    assert (done.code, said in done.err, done.out) == (2, True, "")
+
+
 def test_it_lists_all_that_is_known_in_80_columns(run: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS)
     store = CredentialStore(folder / "data" / "gateway.db")
