@@ -124,6 +124,9 @@ class Ledger:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.journal.close()
+        if lost := self.journal.lost + self.journal.waiting if self.journal.problem else 0:
+            said = "requests that could not be written down are lost"
+            self._logger.error(said, requests=lost, reason=self.journal.problem)
         if self._store is not None:
             with self._telling():
                 await self._work(lambda _: None)

@@ -518,6 +518,20 @@ async def test_a_journal_that_cannot_be_written_stops_no_request_and_is_told_onc
         assert (await ledger.report("key", None, None)).total.requests == 3
 
 
+async def test_what_a_journal_could_not_take_until_the_end_is_told_as_lost(tmp_path: Path) -> None:
+    said = list[dict[str, Any]]()
+    async with running(tmp_path) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / "journal").write_text("in the way")
+        assert [(await ask(app)).status for _ in range(3)] == [200, 200, 200]
+    assert said[-1] == {
+        "event": "requests that could not be written down are lost",
+        "requests": 3,
+        "reason": f"{tmp_path / 'data' / 'journal'}: File exists",
+    }
+
+
 async def test_a_folder_that_was_moved_away_is_told_and_counts_again_when_it_is_back(tmp_path: Path) -> None:
     """Nobody is told that nothing was used."""
     said, data, aside = list[dict[str, Any]](), tmp_path / "data", tmp_path / "aside"
