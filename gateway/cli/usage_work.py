@@ -12,7 +12,7 @@ from gateway.legible import legible
 from gateway.periods import read_moment
 from gateway.store.folder import unusable
 from gateway.store.reports import By, Report, Sums
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 
 if TYPE_CHECKING:
     from gateway.store.usage import UsageStore
@@ -52,8 +52,8 @@ def _unfilled(store: "UsageStore") -> str:
     """Fill the ledger; say why that cannot be, "" = it is. Raise KeyProblem."""
     try:
         store.fill()
-    except StoreFailed as error:  # it may still be read
-        return str(error)
+    except (StoreFailed, OSError) as error:  # it may still be read
+        return reason_of(error)
     return ""
 
 

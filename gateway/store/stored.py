@@ -63,6 +63,8 @@ class ChainTooLong(Exception):
 
 def reason_of(error: Exception) -> str:
     """Say for the log why a store fails; what is wrong with the keys is told of the key that gives them."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     return f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
 
 

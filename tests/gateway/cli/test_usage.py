@@ -116,3 +116,20 @@ def test_a_folder_of_somebody_else_is_no_empty_ledger(run: Run, folder: Path, mo
     done = run("usage")
     assert (done.code, done.out) == (2, "")
     assert f"server.data_dir: cannot be used: {folder / 'data'}: Permission denied" in done.err
+
+
+def test_a_journal_on_a_disk_that_became_read_only_is_told(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are in the database, and it cannot be removed."""
+    left(folder, alice=10)
+
+    def fixed(path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "unlink", fixed)
+    done = run("usage", "--json")
+    assert (done.code, json.loads(done.out)["total"]["requests"]) == (0, 2)
+    (journal,) = (folder / "data" / "journal").glob("*.jsonl")
+    why = f"{journal}: Read-only file system"
+    assert done.err == f"warning: requests that this machine has not saved there yet are missing: {why}\n"
