@@ -156,8 +156,12 @@ class Connections(aiohttp.TCPConnector):
     async def _create_proxy_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 (aiohttp's)
         try:
             return await super()._create_proxy_connection(req, traces, timeout)
-        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError):
+        except aiohttp.ClientHttpProxyError:
             raise
+        except aiohttp.ClientConnectorError as error:
+            if (error.host, error.port) == (req.url.host, req.url.port):
+                raise
+            raise aiohttp.ClientProxyConnectionError(error.args[0], error.os_error) from None
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientResponseError) as error:
             raise NoTunnel(f"the proxy opened no tunnel: {reason(error)}") from None
 

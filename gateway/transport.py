@@ -215,7 +215,7 @@ class Transport:
                     data=_payload(body),
                     allow_redirects=False,
                     skip_auto_headers=NEVER_ADDED,
-                    proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
+                    proxy=self._proxy_of(target),
                 )
             except Closed:
                 if not left:
@@ -223,9 +223,13 @@ class Transport:
                 left -= 1
                 await asyncio.sleep(0)  # the loop sees now which others have been closed
             except aiohttp.ConnectionTimeoutError:
+                through = "through the proxy " if self._proxy_of(target) else ""
                 where = f"{target.host}:{target.port}"
-                words = f"no connection to {where} within {self._connect_s:g} s (timeouts.connect)"
+                words = f"no connection {through}to {where} within {self._connect_s:g} s (timeouts.connect)"
                 raise ConnectFailed(words) from None
+
+    def _proxy_of(self, target: URL) -> str | None:
+        return proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None
 
     def _goes_whole(self, target: URL, body: bytes) -> bool:
         """Tell whether a body needs neither pieces, nor a proxy, nor a user of its server."""

@@ -243,6 +243,7 @@ async def test_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatc
         ("http://me:hidden@:0", "HTTPS_PROXY is not the address"),
         ("http://me:hidden@proxy:words", "HTTPS_PROXY is not the address"),
         ("http://127.0.0.1:1", "no connection to the proxy 127.0.0.1:1"),
+        ("http://me:hidden@proxy.invalid:3128", "no connection to the proxy proxy.invalid:3128: "),
     ],
 )
 async def test_proxy_of_no_use_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str, said: str) -> None:
@@ -282,6 +283,29 @@ async def test_proxy_that_does_not_answer_is_no_upstream_that_has_heard(
         transport = Transport()
         with pytest.raises(ConnectFailed, match=f"the proxy opened no tunnel: {said}"):
             await transport.send("POST", "https://upstream.invalid/", headers={}, body=b"{}")
+        await transport.close()
+
+
+async def test_proxy_that_speaks_no_tls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        writer.close()
+
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as proxy:
+        address = f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        monkeypatch.setenv("https_proxy", f"https://{address}")
+        transport = Transport()
+        with pytest.raises(ConnectFailed, match=rf"^no connection to the proxy {address}: \[SSL"):
+            await transport.send("GET", "https://upstream.invalid/", headers={})
+        await transport.close()
+
+
+async def test_proxy_that_is_silent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        transport = Transport(connect_s=0.05)
+        with pytest.raises(ConnectFailed, match="^no connection through the proxy to upstream.invalid:443 within"):
+            await transport.send("GET", "https://upstream.invalid/", headers={})
         await transport.close()
 
 
