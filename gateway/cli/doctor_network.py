@@ -35,6 +35,12 @@ _REDIS_FIX: Final = "raise its maxmemory, use the primary server, or let its use
 _POSTGRES_FIX: Final = "use the primary server, or turn off default_transaction_read_only"
 # what OpenSSL says of a chain that Python takes up to 3.12, such as those of proxies that look into TLS
 _STRICT: Final = ("missing authority key", "missing subject key", "not marked critical", "include key usage extension")
+# and of one that no trust makes valid
+_DATED_OR_NAMED: Final = {
+    "mismatch": "write the name for which the certificate is made into the URL, or have it made for this one",
+    "has expired": "have the server's certificate renewed, or set this machine's clock if it is ahead",
+    "not yet valid": "set this machine's clock, or have the server's certificate made for today",
+}
 _NOT_READ: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _CLOCK_FIX: Final = "set this machine's clock, and keep it right with NTP: `timedatectl set-ntp true`"
 
@@ -108,7 +114,7 @@ def remedy(trouble: str) -> str:
             "have these certificates made as RFC 5280 wants them, or run the gateway with Python 3.12, which takes them"
         )
     if "certificate" in words or "ssl" in words:
-        return _trusting()
+        return next((fix for said, fix in _DATED_OR_NAMED.items() if said in words), "") or _trusting()
     if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):
         return "check the spelling of the URL, and this machine's DNS"
     if "refused" in words:

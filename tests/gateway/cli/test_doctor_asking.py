@@ -111,10 +111,14 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_problem(
         ("Missing Authority Key Identifier (_ssl.c:1020)", "have these certificates made as RFC 5280 wants them"),
         ("Basic Constraints of CA cert not marked critical", "have these certificates made as RFC 5280 wants them"),
         ("unable to get local issuer certificate", "let this machine trust the certificate"),
+        ("Hostname mismatch, certificate is not valid for 'h'. (_ssl.c:1006)", "write the name for which"),
+        ("IP address mismatch, certificate is not valid for '127.0.0.1'.", "write the name for which"),
+        ("certificate has expired (_ssl.c:1006)", "have the server's certificate renewed, or set this machine's clock"),
+        ("certificate is not yet valid (_ssl.c:1006)", "set this machine's clock"),
     ],
 )
-def test_a_certificate_that_newer_pythons_refuse_needs_another_remedy(said: str, fix: str) -> None:
-    """Of which SSL_CERT_FILE is none: from 3.13 on Python is as strict as the standard."""
+def test_a_certificate_that_is_refused_for_another_reason_needs_another_remedy(said: str, fix: str) -> None:
+    """Of which SSL_CERT_FILE is none. From 3.13 on Python is as strict as the standard."""
     assert remedy(f"no connection to h:443: [SSL: CERTIFICATE_VERIFY_FAILED] verify failed: {said}").startswith(fix)
 
 
