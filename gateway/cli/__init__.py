@@ -17,6 +17,7 @@ from gateway.cli.credentials import credentials
 from gateway.cli.crypt import decrypt, encrypt
 from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
+from gateway.cli.files import leave_output
 from gateway.cli.generate_key import generate_key
 from gateway.cli.import_ import import_
 from gateway.cli.init import init
@@ -34,7 +35,6 @@ from gateway.legible import is_text
 __all__ = ["main"]
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # what a disk without room says
-_OUTPUT: Final = 1
 
 
 class _Gateway(click.Group):
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except OSError as error:
         if error.errno not in _FULL or error.filename is not None:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _OUTPUT)  # what waits there would fail once more at the end
+        leave_output()
         click.echo(f"standard output cannot be written: {error.strerror}", err=True)
         raise SystemExit(1) from None
 

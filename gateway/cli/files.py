@@ -13,8 +13,9 @@ from gateway.config import ConfigError, Problem
 from gateway.config.problems import may_be_file, unread
 from gateway.config.variables import read_dotenv
 
-__all__ = ["Dotenv", "create", "new_key", "target_of", "unserved"]
+__all__ = ["Dotenv", "create", "leave_output", "new_key", "target_of", "unserved"]
 
+_OUTPUT: Final = 1
 _PLAIN: Final = re.compile(r"[\w.:/+=@,-]*", re.ASCII)
 
 
@@ -35,6 +36,11 @@ def create(file: Path, text: str, mode: int = 0o644) -> None:
             raise
     except OSError as error:
         raise ConfigError([Problem(str(file), None, f"cannot be written: {error.strerror}")]) from None
+
+
+def leave_output() -> None:
+    """Write no more to standard output, which has failed: what waits there would fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _OUTPUT)
 
 
 def new_key() -> str:

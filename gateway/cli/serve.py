@@ -16,6 +16,7 @@ from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
 from gateway.cli.exposed import closing, is_exposed, secret_files
+from gateway.cli.files import leave_output
 from gateway.cli.itself import is_own
 from gateway.cli.ready import tell_systemd
 from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_and_port
@@ -73,9 +74,8 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     async def announce() -> None:
         if workers:
             link = await gateway.administration.link(address, shared=gateway.shares)
-            with suppress(OSError):  # it serves also where nobody can read that
-                click.echo(banner(gateway, address, engine, link))
-            tell_systemd()
+            _print(banner(gateway, address, engine, link))
+        tell_systemd()
 
     try:
         Server(config, generations, announce, leash).run([listener])
@@ -84,6 +84,13 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     except NotAlone as error:
         data = loaded.resolve(loaded.config.server.data_dir)
         raise ConfigError([Problem(str(data), None, str(error))]) from None
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+    except OSError:  # it serves also where nobody can read that
+        leave_output()
 
 
 def _connections(http: str) -> type[asyncio.Protocol] | Literal["h11"]:

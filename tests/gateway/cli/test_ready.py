@@ -29,15 +29,17 @@ def notified(request: pytest.FixtureRequest) -> Iterator[tuple[str, socket.socke
     Path(address).unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_is_said_once_when_it_answers(folder: Path, notified: tuple[str, socket.socket], workers: str) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_is_said_by_each_worker_that_answers(
+    folder: Path, notified: tuple[str, socket.socket], workers: int
+) -> None:
     address, told = notified
-    with gateway(folder, "--workers", workers, NOTIFY_SOCKET=address) as program:
-        assert told.recv(99) == b"READY=1"
+    with gateway(folder, "--workers", str(workers), NOTIFY_SOCKET=address) as program:
+        assert [told.recv(99) for _ in range(workers)] == [b"READY=1"] * workers
         assert httpx.get(f"{program.url}/health").status_code == 200
-        told.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            told.recv(99)
+    told.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        told.recv(99)
 
 
 def test_it_serves_where_nobody_hears_it(folder: Path) -> None:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway.middleware.auth import PLACES
+from tests.gateway.cli.test_workers import wait_until
 from tests.patience import patient
+from tests.ports import free_port
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 
 ROOT = Path(__file__).parents[3]
@@ -24,6 +27,12 @@ OAUTH = {"OAUTH_CLIENT_ID": "a-client", "OAUTH_CLIENT_SECRET": "its-secret"}
 def ask(program: Program, **headers: str) -> httpx.Response:
     body = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
     return httpx.post(f"{program.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+
+
+def serves(port: int) -> bool:
+    with suppress(httpx.ConnectError):
+        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=20).status_code == 200
+    return False
 
 
 def request_line(program: Program) -> dict[str, Any]:
@@ -55,6 +64,25 @@ def test_the_curl_line_is_answered(folder: Path) -> None:
         answer = httpx.post(url, content=body, headers={name: value}, timeout=20)
     assert (curl, answer.status_code) == ("curl", 200)
     assert answer.json()["choices"][0]["message"]["content"] == "Hello"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+def test_a_banner_that_cannot_be_printed_makes_no_failure_of_the_end(folder: Path) -> None:
+    port = free_port()
+    variables = environment(folder) | {"PYTHONUNBUFFERED": ""}  # so that something waits to be printed
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [PROGRAMS / "gateway", "run", "--port", str(port)],
+            cwd=folder,
+            env=variables,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    wait_until(lambda: serves(port))
+    process.terminate()
+    _, said = process.communicate(timeout=patient(20))
+    assert (process.returncode, "Exception" in said) == (0, False)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None and "CI" not in os.environ, reason="this machine has no curl")
