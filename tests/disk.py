@@ -40,8 +40,9 @@ def shut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real: Any = getattr(module, name)
 
         def refusing(path: Any, *given: Any, real: Any = real, **named: Any) -> Any:
-            if not isinstance(path, int) and folder in Path(os.fsdecode(path)).absolute().parents:
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            named = "" if isinstance(path, int) else os.fsdecode(path)
+            if named and folder in Path(named).absolute().parents:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), named)
             return real(path, *given, **named)
 
         monkeypatch.setattr(module, name, refusing)
