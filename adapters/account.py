@@ -63,9 +63,15 @@ class Account(Credential):
         self._tries = 0
         self._retry_at = 0.0
         self._saving = False
+        self.late = False  # its token has not come in time
         self._adopt(self.row)
 
     # the account
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it may serve although others could."""
+        return not self.late and super().trusted
 
     @property
     def email(self) -> str:
@@ -161,6 +167,7 @@ class Account(Credential):
         self._use(StoredTokens(row.access_token, row.access_until, row.access_at), left_s)
 
     def _use(self, tokens: StoredTokens, left_s: float) -> None:
+        self.late = False
         self._token, self._at, self._refused_at = tokens.access_token, tokens.at, 0.0
         self._ends, self._ends_wall = self._clock.monotonic() + left_s, tokens.until
         self._margin_s = max(tokens.until - tokens.at, left_s) / 2

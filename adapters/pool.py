@@ -316,6 +316,10 @@ class Pool(Generic[_C]):
         """Give the token that a credential has, "" where `token` must be awaited for one."""
         return credential.ready(self.config.refresh_before)
 
+    def any_ready(self, model: str, *, besides: Collection[str]) -> bool:
+        """Tell whether another credential can serve a model now, and has its token."""
+        return any(self.ready(one) for one in self._free(model, besides))
+
     def cool(
         self,
         credential: _C,

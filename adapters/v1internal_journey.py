@@ -1,5 +1,6 @@
 """One request's way through Code Assist: a token and a project for each credential, an envelope around the body."""
 
+import asyncio
 from abc import abstractmethod
 from typing import ClassVar, Final, TypeVar
 
@@ -25,6 +26,7 @@ __all__ = ["V1InternalBackend", "V1InternalCalls", "V1InternalJourney"]
 _W = TypeVar("_W", bound=AnyWritten)
 _A = TypeVar("_A")
 
+_LATE_S: Final = 2.0
 _BILLED: Final = "x-goog-user-project"
 
 
@@ -84,14 +86,24 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
         self._billed = _BILLED in backend.headers
         self._token = token = backend.pool.ready(credential)
         if not token:
-            self._token = token = await self._fetched(credential)
+            try:
+                async with asyncio.timeout(self._patience_s()):
+                    self._token = token = await self._fetched(credential)
+            except TimeoutError:
+                credential.late = True
+                self._leave()
             backend.pool.catch_up()
             lent = self._borrow()  # another one, where it cannot serve any more
-            if lent is not credential:
+            if lent is not credential or not token:
                 return await self._call(lent)
         projects = backend.projects
         self._project = projects.known(credential) or await projects.of(credential, token, backend.transport)
         return await self._ask(token, self._project)
+
+    def _patience_s(self) -> float | None:
+        """Say how long to wait for a token: for as long as it takes, where no other account has its own."""
+        others = self._only is None and self._backend.pool.any_ready(self._model, besides=self._used)
+        return _LATE_S if others else None
 
     async def _fetched(self, credential: Account) -> str:
         try:

@@ -216,6 +216,29 @@ async def test_a_token_without_a_lifetime_is_not_refreshed_over_and_over(site: S
     assert len(site.fake.calls("token")) == 2
 
 
+async def test_a_token_endpoint_that_is_silent_keeps_nobody_whom_another_account_can_serve(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.adapters.v1internal_journey._LATE_S", 0.05)
+    oauth = site.fake.oauth
+    adapter = await site.open(pool={"refresh_tokens": ["rt-1", "rt-2"], "uses_per_turn": 1})
+    assert [await site.ask() for _ in range(2)] == ["hi", "hi"]
+    first, second = adapter._pool.credentials
+    first.forget_token(first.ready(EARLY_S))
+    oauth.hold()
+    async with asyncio.timeout(patient(20)):
+        assert [await site.ask() for _ in range(4)] == ["hi"] * 4
+    assert {call.credential for call in site.fake.calls()[2:]} == {"rt-2"}
+    second.forget_token(second.ready(EARLY_S))
+    last = asyncio.create_task(site.ask())  # there is no other, so it waits
+    await asyncio.sleep(0.1)
+    assert not last.done()
+    oauth.release()
+    assert await last == "hi"
+    assert [await site.ask() for _ in range(2)] == ["hi", "hi"]
+    assert {call.credential for call in site.fake.calls()[-2:]} == {"rt-1", "rt-2"}
+
+
 # one account by itself
 
 
