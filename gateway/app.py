@@ -85,7 +85,6 @@ Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
 _READING: Final = ("GET", "HEAD")
 _LISTS_S: Final = 1.0  # until nobody waits for a list of models any more
-_ENDING_S: Final = 8.0  # for a part to end; the stores of credentials take up to 6
 _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers give a start 30 s
 
 
@@ -279,27 +278,24 @@ class Gateway:
             self.relay.fetcher = Fetcher(self.files, self.logger)
 
     async def stop(self, heirs: Sequence["Gateway"] = ()) -> None:
-        """End background work, except for what others use; what fails to end keeps nothing else from it, nor for long.
+        """End background work, except for what others use; what fails to end keeps nothing else from it.
 
-        Whoever writes to a database that is silent waits for it beside the others.
+        Whoever writes to a database that is silent waits for it beside the others, each with a bound of its own.
         """
         if not self.started:
             return
         self.started = False
         used = [part for heir in heirs for part in heir.parts]
         first, *others = ([end for part, end in ends if not is_one_of(part, used)] for ends in self._ends())
-        await self._end(self.administration.stop, None)  # logins that are under way have a bound of their own
+        await self._end(self.administration.stop)
         for ends in ([self.keyring.stop, self.archive.stop, *first], *others):
             await asyncio.gather(*map(self._end, ends))
         if not heirs:
             await asyncio.to_thread(self.services.tally.close)
 
-    async def _end(self, end: Callable[[], Awaitable[None]], within_s: float | None = _ENDING_S) -> None:
+    async def _end(self, end: Callable[[], Awaitable[None]]) -> None:
         try:
-            async with asyncio.timeout(within_s):
-                await end()
-        except TimeoutError:
-            self.newest.logger.warning("a part of the gateway takes too long to end, and is left", seconds=within_s)
+            await end()
         except Exception:  # whatever an upstream of somebody else's does when it ends
             self.newest.logger.exception("defect", hint="what is still running may hold connections and files")
 

@@ -9,9 +9,10 @@ millisecond: 25 ms, and 150 wake-ups in the place of 3,000.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from errno import EAGAIN
 from functools import partial
 from random import random
 from threading import Thread
@@ -19,7 +20,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from msgspec import Raw
 
-__all__ = ["LONG_BYTES", "alone", "apart", "at_once", "in_thread", "is_long"]
+__all__ = ["LONG_BYTES", "apart", "at_once", "begun_apart", "in_thread", "is_long"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -46,19 +47,15 @@ def is_long(*pieces: bytes | Raw) -> bool:
     """
     if sum(map(len, pieces)) <= LONG_BYTES:
         return False
-    seen = _seen(pieces)
+    seen = _seen(b"".join(pieces))
     weight = sum(map(seen.count, _HEAVY)) + seen.count(b",") // _LIGHT
     return weight > _MANY or weight + seen.count(b"\\u") > _MANY
 
 
-def _seen(pieces: Iterable[bytes | Raw]) -> bytes:
+def _seen(body: bytes) -> bytes:
     """Give a part of each step, from where nobody can foresee."""
-    looks: list[memoryview] = []
-    for view in [memoryview(piece) for piece in pieces]:
-        for start in range(0, len(view), _STEP):
-            at = start + int(random() * _STEP)  # noqa: S311 - no secret, a sample
-            looks.append(view[at : at + _LOOK])
-    return b"".join(looks)
+    starts = (step + int(random() * _STEP) for step in range(0, len(body), _STEP))  # noqa: S311 - no secret, a sample
+    return b"".join(body[start : start + _LOOK] for start in starts)
 
 
 async def apart(takes_long: object, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -81,16 +78,19 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
     """
     lender = _Lender(asyncio.get_running_loop())
     try:
-        return await alone(partial(work, *args, **kwargs))
+        return await begun_apart(partial(work, *args, **kwargs))
     finally:
         lender.stop()
 
 
-def alone(work: Callable[[], _T]) -> "asyncio.Future[_T]":
-    """Begin something that may never end, and needs no lock, in a thread that keeps nobody."""
+def begun_apart(work: Callable[[], _T]) -> "asyncio.Future[_T]":
+    """Begin something that may never end in a thread that keeps nobody; OSError where there can be no more threads."""
     done: Future[_T] = Future()
     done.set_running_or_notify_cancel()
-    Thread(target=copy_context().run, args=(_do, done, work), daemon=True).start()
+    try:
+        Thread(target=copy_context().run, args=(_do, done, work), daemon=True).start()
+    except RuntimeError as error:
+        raise OSError(EAGAIN, str(error)) from None
     return asyncio.wrap_future(done)
 
 

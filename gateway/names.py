@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakKeyDictionary
 
-from gateway.lending import alone
+from gateway.lending import begun_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ async def addresses(host: str, port: int, family: int = socket.AF_UNSPEC, flags:
     answer = under_way.get(asked)
     if answer is None:
         ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=flags)
-        answer = under_way[asked] = alone(cast("Callable[[], Found]", ask))  # its own type is narrower
+        answer = under_way[asked] = begun_apart(cast("Callable[[], Found]", ask))  # its own type is narrower
         answer.add_done_callback(partial(_answered, under_way, asked))
     await asyncio.wait((answer,))
     return answer.result()

@@ -28,7 +28,7 @@ from gateway.config import Config, DemoConfig, Loaded, secrets_of
 from gateway.config.problems import nearest
 from gateway.context import RequestContext, attach, route_path
 from gateway.excerpt import inflated
-from gateway.lending import in_thread
+from gateway.lending import apart
 from gateway.middleware.auth import shown_in
 from gateway.recording import FORMAT, Answer, Call, Head, Member, Pieces, Recording, Request, pack
 from gateway.redact import Hider, credentials_in
@@ -101,7 +101,7 @@ class Recorder:
         finally:
             TAP.reset(before)
             if sides.tap.calls or _asked(context):  # what was refused before has nothing to be replayed
-                await in_thread(self._write, sides, context)
+                await apart(True, self._write, sides, context)
             sides.tap.close()
 
     def _write(self, sides: "_Sides", context: RequestContext) -> None:

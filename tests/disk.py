@@ -40,9 +40,9 @@ def shut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real: Any = getattr(module, name)
 
         def refusing(path: Any, *given: Any, real: Any = real, **named: Any) -> Any:
-            named = "" if isinstance(path, int) else os.fsdecode(path)
-            if named and folder in Path(named).absolute().parents:
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), named)
+            refused = "" if isinstance(path, int) else os.fsdecode(path)
+            if refused and folder in Path(refused).absolute().parents:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), refused)
             return real(path, *given, **named)
 
         monkeypatch.setattr(module, name, refusing)

@@ -62,7 +62,7 @@ def may_be_file(path: Path) -> bool:
         return S_ISREG(path.stat().st_mode)
     except PermissionError:
         return True
-    except OSError:
+    except (OSError, ValueError):  # a zero byte in its name
         return False
 
 

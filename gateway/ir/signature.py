@@ -48,7 +48,7 @@ def family_of(model: str) -> Family:
     name = model.lower()
     if "claude" in name:
         return "claude"
-    if "gpt" in name or name.startswith(("o1", "o3", "o4")):
+    if "gpt" in name or name.rpartition("/")[2].startswith(("o1", "o3", "o4")):  # `openai/o3` at OpenRouter
         return "openai"
     return "gemini"
 

@@ -39,7 +39,7 @@ _AGAIN_S: Final = 0.005  # until the next try to switch to a write-ahead log
 _FILE: Final = "file"  # of a connection: which one it has open
 _CONNECT_S: Final = 5
 _POOL: Final = 4  # connections to PostgreSQL that a process keeps open
-_MORE: Final = -1  # of them while they are used: as many as are needed, which is one a store
+_MORE: Final = 28  # of them while they are used; who wants another one waits as long as for a new one
 _READ_ONLY: Final = "25006"  # SQLSTATE
 
 _COMPILED: Final = LRUCache[object, object](500)  # statements of all files; an engine's own are gone with it
@@ -149,6 +149,7 @@ def postgres(url: str, *, read_only: bool = False) -> Engine:
         address.set(drivername="postgresql+psycopg"),
         pool_size=_POOL,
         max_overflow=_MORE,
+        pool_timeout=_CONNECT_S,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={

@@ -142,13 +142,11 @@ class Filling:
 
     def _finish(self, path: Path, file: FileIO) -> int:
         """Close what was opened and has not ended, and drop the journal, which is read as a whole."""
-        opened = dict[str, Line]()
+        opened, rest = dict[str, Line](), b""
         if not _is_whole(file):
             file.seek(0)
             lines, _, rest = file.readall().rpartition(b"\n")
             opened = _open_in(lines)
-            if is_damaged(rest):
-                self._damaged.add(path.name)
         if not os.fstat(file.fileno()).st_nlink:
             return 0
         if opened:
@@ -159,6 +157,8 @@ class Filling:
         with self._database.writing(None) as connection:
             connection.execute(delete(journals).where(_OF_ONE), {"journal": path.name})
         self._read.pop(path.name, None)
+        if is_damaged(rest):
+            self._damaged.add(path.name)
         return len(opened)
 
 

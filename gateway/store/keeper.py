@@ -43,7 +43,7 @@ _POLL_S: Final = 1.0
 _LOOK_S: Final = 0.05  # into the database, at most; what a pool learns is said on the board, and seen at once
 _PATIENCE_S: Final = 6.0  # longer than a store waits for another writer; then nobody waits for it any more
 _NOTICES: Final = "gateway.store.notices"  # loads the client of Redis
-_PROBLEMS: Final = (StoreFailed, KeyProblem)
+_PROBLEMS: Final = (StoreFailed, KeyProblem, OSError)
 _CLEAR: Final = "tokens are stored unencrypted: set store.encryption_key, `gateway generate-key` makes one"
 _FAILS: Final = ("store_failures", "credentials")
 

@@ -13,7 +13,7 @@ from gateway.config import Config, load
 from gateway.proxies import Proxies
 from tests.deploy.proxies import DEPLOY
 
-NOTICE_S, ENDING_S = 1, 2  # gateway.server
+NOTICE_S, ENDING_S = 1, 2 + 20  # gateway.server, and parts that wait for a database that is silent
 LINES = (DEPLOY / ".env.example").read_text("utf-8").splitlines()
 GIVEN = dict(line.split("=", 1) for line in LINES if line and not line.startswith("#"))
 VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}")

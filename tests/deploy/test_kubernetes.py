@@ -24,7 +24,8 @@ POD = SPEC["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 TOML = (FOLDER / "gateway.toml").read_text("utf-8")
 SECRET: dict[str, str] = FILES["secret.example"]["stringData"]
-ENDING_S = 1 + 2  # gateway.server: the notice, and the errors of streams that are cut off
+# gateway.server: the notice, and the errors of streams that are cut off; parts that wait for a database that is silent
+ENDING_S = 1 + 2 + 20
 KEY = "6Jd2dIDZk1hNJPc0xIjOyT6ZMpKQiI1jAnKBbDlkBvw="
 
 

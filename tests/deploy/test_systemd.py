@@ -18,7 +18,8 @@ from tests.processes import PROGRAMS
 
 FILE = DEPLOY / "gateway.service"
 STARTS, STARTS_S = 5, 10  # DefaultStartLimitBurst and DefaultStartLimitIntervalSec of systemd
-ENDING_S = 1 + 2  # gateway.server: the notice, and the errors of streams that are cut off
+# gateway.server: the notice, and the errors of streams that are cut off; parts that wait for a database that is silent
+ENDING_S = 1 + 2 + 20
 # every directive that the file may have, with what systemd.exec(5), systemd.service(5), systemd.kill(5) let it be
 YES = frozenset({"yes", "no"})
 VALUES: dict[str, frozenset[str] | None] = {

@@ -111,7 +111,7 @@ async def test_it_stands_still_no_more_when_the_waiter_has_left(lent: Lent) -> N
         ([b'"%s"' % (rb"\ud800" * 50_000)], True),
         ([b"Some words, and a comma; " * 40_000], False),
         ([Raw(b'{"a":1},' * 5000)] * 8, True),
-        ([Raw(b'{"a":1},' * 100)] * 400, True),
+        ([Raw(b'{"a":1},' * 8)] * 5000, True),
         ([(b'{"a":1},' * 64 + b"a" * 3584) * 400], True),
         ([(b'{"a":1},' * 4 + b"a" * 4064) * 400], False),
     ],

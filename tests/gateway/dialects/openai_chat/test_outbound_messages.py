@@ -268,7 +268,7 @@ def test_media_that_nothing_can_carry_are_refused(media: ir.Media) -> None:
 
 BLIND: list[Json] = [
     {"model": OTHER, "target": {"draws": False}},
-    *({"model": model} for model in ("openai/gpt-4.1", "o3", "anthropic/claude-opus-4.6")),
+    *({"model": model} for model in ("openai/gpt-4.1", "openai/o3", "anthropic/claude-opus-4.6")),
 ]
 
 
