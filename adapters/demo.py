@@ -10,7 +10,6 @@ Anything else is echoed word by word. Usage is the local estimate.
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
-from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -20,6 +19,7 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.dialects.content import arguments
+from gateway.dialects.gemini.names import made_id
 from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.errors import (
@@ -106,7 +106,7 @@ class _Journey:
         )
         self.losses: tuple[ir.Loss, ...] = (*missing, *uncarried(call.request))
         self._clock = clock
-        self._salt = sha256(call.request_id.encode()).hexdigest()[:24]
+        self._call_id = made_id(call.request_id, call.request.dialect)
         self._said = _last_text(call.request)
         found = _DIRECTIVE.search(self._said)
         self._directive, self._operand = (found[1], found[2].strip()) if found else ("", "")
@@ -132,7 +132,7 @@ class _Journey:
 
     def _answer(self) -> Iterator[list[ir.Event]]:
         yield [ir.Started(model=self.request.model)]
-        yield from _SCENES.get(self._directive, _echo)(self._said, self._operand, self._salt)
+        yield from _SCENES.get(self._directive, _echo)(self._said, self._operand, self._call_id)
 
 
 class _Answer:
@@ -182,9 +182,9 @@ def _think(_: str, operand: str, __: str) -> Iterator[list[ir.Event]]:
     yield from _echo(operand or "I have thought about it.", "", "")
 
 
-def _tool(_: str, operand: str, salt: str) -> Iterator[list[ir.Event]]:
+def _tool(_: str, operand: str, call_id: str) -> Iterator[list[ir.Event]]:
     name, _space, given = operand.partition(" ")
-    call = ir.BlockStarted(kind="tool_call", id=f"call_{salt}", name=name or "demo")
+    call = ir.BlockStarted(kind="tool_call", id=call_id, name=name or "demo")
     yield [call, ir.ArgumentsDelta(bytes(arguments(given)).decode()), ir.BlockEnded()]
     yield [ir.Finished(reason="tool_calls")]
 

@@ -54,7 +54,7 @@ class GeminiJourney(PoolJourney[Credential, Written]):
         if self._tries and self._counts["tries", "resource"]:  # this key has what another one had not
             for name in referred_to(bytes(self.body())):
                 backend.owners.note(name, credential)
-        reader = reader_of(self._draft.written, "gemini", self._salt, self.request.turns, chunks=not self._whole)
+        reader = reader_of(self._draft.written, "gemini", self._salt, self.request, chunks=not self._whole)
         now = backend.clock.time()
         return GoogleAnswer(response, reader, self._note, self._read_failure, now, whole=self._whole)
 

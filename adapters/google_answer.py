@@ -1,6 +1,6 @@
 """One answer of a Google upstream while it is read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from gateway import ir
 from gateway.adapters.answer import UpstreamAnswer
@@ -38,14 +38,15 @@ def _is_error(payload: bytes) -> bool:
 
 
 def reader_of(
-    written: Written, family: ir.Family, salt: str, turns: Sequence[ir.Turn], *, chunks: bool = True
+    written: Written, family: ir.Family, salt: str, request: ir.Request, *, chunks: bool = True
 ) -> StreamReader:
-    """Make the reader of the answer to a conversation; `chunks`: an answer that passes does so chunk by chunk."""
+    """Make the reader of the answer to a request; `chunks`: an answer that passes does so chunk by chunk."""
     options = ReadOptions(
         names=written.names,
         family=family,
         salt=salt,
-        turns=turns,
+        turns=request.turns,
+        dialect=request.dialect,
         placeholders=written.placeholders,
         parallel=written.parallel,
         answer=written.answer,

@@ -1,6 +1,6 @@
 """The two APIs of OpenAI: where they are, and who writes for them and reads what they say."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Raw, Struct
@@ -33,17 +33,21 @@ class API(Struct, frozen=True, kw_only=True):
     path: str
     write: Callable[[ir.Request, OpenAITarget], OpenAIWritten]
     take: Callable[[ir.Request, Raw, OpenAITarget], OpenAIWritten]
-    reader: Callable[[OpenAIWritten, str, Sequence[ir.Turn]], Reader]
+    reader: Callable[[OpenAIWritten, str, ir.Request], Reader]
     fetches: Callable[[ir.Media], bool]
 
 
-def _chat(written: OpenAIWritten, salt: str, turns: Sequence[ir.Turn]) -> Reader:
-    options = chat_stream.ReadOptions(names=written.names, salt=salt, turns=turns, choices=written.choices)
+def _chat(written: OpenAIWritten, salt: str, request: ir.Request) -> Reader:
+    options = chat_stream.ReadOptions(
+        names=written.names, salt=salt, turns=request.turns, dialect=request.dialect, choices=written.choices
+    )
     return chat_stream.StreamReader(options)
 
 
-def _responses(written: OpenAIWritten, salt: str, turns: Sequence[ir.Turn]) -> Reader:
-    options = responses_stream.ReadOptions(names=written.names, salt=salt, turns=turns, namespaces=written.namespaces)
+def _responses(written: OpenAIWritten, salt: str, request: ir.Request) -> Reader:
+    options = responses_stream.ReadOptions(
+        names=written.names, salt=salt, turns=request.turns, dialect=request.dialect, namespaces=written.namespaces
+    )
     return responses_stream.StreamReader(options)
 
 

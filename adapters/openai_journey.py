@@ -99,7 +99,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
                 return _Withheld(failure.error.message)
             raise without_key(failure, secret) from None
         api = self._api
-        reader = api.reader(self._draft.written, self._salt, self.request.turns)
+        reader = api.reader(self._draft.written, self._salt, self.request)
         return UpstreamAnswer(
             response,
             reader,

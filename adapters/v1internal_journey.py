@@ -159,7 +159,7 @@ class V1InternalJourney(V1InternalCalls[Written, Answer]):
     async def _ask(self, token: str, project: str) -> Answer:
         backend = self._backend
         response = await backend.send(self._url(), self._headers(token), self._body(project))
-        reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt, self.request.turns)
+        reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt, self.request)
         answer = NoticedAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
         answer.noticed = backend.tell_notice
         return answer

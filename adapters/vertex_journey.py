@@ -51,7 +51,7 @@ class VertexJourney(PoolJourney[DefaultCredential, Written]):
         except Failure as failure:
             tell_operator(backend, failure)
             raise
-        reader = reader_of(self._draft.written, "gemini", self._salt, self.request.turns, chunks=not self._whole)
+        reader = reader_of(self._draft.written, "gemini", self._salt, self.request, chunks=not self._whole)
         now = backend.clock.time()
         return GoogleAnswer(response, reader, self._note, backend.read_failure, now, whole=self._whole)
 

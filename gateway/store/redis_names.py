@@ -26,7 +26,7 @@ def named(pool: _P) -> _P:
     async def connect(connection: Any) -> None:
         host = getattr(connection, "host", None)  # a Unix socket has none
         if host and not connection.is_connected:
-            await addresses(host, connection.port)  # that the client asks once more costs nothing now
+            await addresses(host, connection.port)  # the client asks once more, of a resolver that has just answered
         await kind.connect(connection)
 
     pool.connection_class = type(kind.__name__, (kind,), {"connect": connect})

@@ -43,7 +43,7 @@ LIMITS = {
     "anthropic-gemini": Limit(10100, 850),
     "responses-chat": Limit(14870, 1070),
     "chat-anthropic": Limit(12295, 910),
-    "anthropic-anthropic": Limit(10995, 985),
+    "anthropic-anthropic": Limit(10997, 985),
     "chat-chat": Limit(10835, 1093),
 }
 BELOW = 0.85  # of a limit: less than that, and it guards nothing

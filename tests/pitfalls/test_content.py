@@ -182,6 +182,11 @@ async def test_pitfall_50_thoughts_alone_leave_no_empty_content(at: At, dialect:
 
 
 LEGAL = re.compile(r"[a-zA-Z0-9_-]+")
+FORMS = {  # of ids that are made (dialects.md §5.1)
+    "openai-chat": re.compile("call_[a-z0-9]{24}"),
+    "openai-responses": re.compile("call_[a-z0-9]{24}"),
+    "anthropic": re.compile("toolu_[a-z0-9]{24}"),
+}
 STRANGE = "functions.Bash:0"
 
 
@@ -248,6 +253,7 @@ async def test_pitfall_53_calls_without_ids_get_some_of_their_own(at: At, dialec
         idents.append([one.id for one in (await at.ask(dialect, tools=["f"])).calls])
     assert idents[0] == idents[1]
     assert len({*idents[0], *idents[2]}) == 4
+    assert all(FORMS[dialect].fullmatch(one) for made in idents for one in made)
 
 
 AGAIN = [Said("go"), Said(calls=[Call("call_f", "f", {})], results=["4"])]
@@ -260,7 +266,7 @@ async def test_an_id_that_a_server_repeats_in_each_answer_is_another_one(at: At,
     at.play(called("f", "{}"), delta("tool_calls"))
     (call,) = (await at.ask(dialect, said=AGAIN, tools=["f"])).calls
     assert call.id != "call_f"
-    assert call.id.startswith("call_")
+    assert FORMS[dialect].fullmatch(call.id)
 
 
 @TRANSLATED

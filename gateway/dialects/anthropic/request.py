@@ -92,10 +92,12 @@ def read_request(body: bytes) -> ir.Request:
         user=user,
         # Claude Code's user_id names its session; another one would tie all of a user's talks together
         session=user if user and "session" in user else None,
-        extras=extras,
+        dialect="anthropic",
         losses=tuple(place.losses),
         paths=_paths(request, effort),
     )
+    if extras:  # one more name in the call above would cost each request more than this
+        asked = replace(asked, extras=extras)
     return replace(asked, marks=marks_of(tools, system, turns)) if _MARK in body else asked
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 
 from gateway import ir
 
-__all__ = ["NameMap", "call_ids", "legal", "legal_id", "map_id"]
+__all__ = ["NameMap", "call_ids", "legal", "legal_id", "made_id", "map_id"]
 
 _LIMIT = 64
 _DIGITS = 8
+_ID_DIGITS = 24
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _START = re.compile(r"[A-Za-z_]")
@@ -71,6 +72,15 @@ def legal_id(value: str) -> bool:
 def call_ids(turns: Iterable[ir.Turn]) -> frozenset[str]:
     """Give the ids of the calls in a conversation."""
     return frozenset(part.id for turn in turns for part in turn.parts if isinstance(part, ir.ToolCall))
+
+
+def made_id(seed: str, dialect: str) -> str:
+    """Make an id for a call that has none, in the form of the caller's dialect, the same for the same seed.
+
+    Source: dialects.md §5.1.
+    """
+    prefix = "toolu_" if dialect == "anthropic" else "call_"
+    return prefix + hashlib.sha256(seed.encode()).hexdigest()[:_ID_DIGITS]
 
 
 def map_id(value: str) -> str:

@@ -11,7 +11,6 @@ Where several candidates were asked for, each but the first has a reader of its 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -27,7 +26,7 @@ from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from .errors import mask, read_details, read_error
 from .executed import LANGUAGES
 from .logprobs import read_logprobs
-from .names import NameMap, call_ids, legal_id
+from .names import NameMap, call_ids, legal_id, made_id
 from .schema import Cleaned, strip_placeholders
 from .usage import Tally
 from .wire import (
@@ -76,7 +75,6 @@ _SOURCES: Final[dict[str, Callable[[Raw], list[ir.CitationDelta]]]] = {
 }
 # Callers take a chunk that begins so for an error, even with null in it.
 _ERROR: Final = re.compile(rb'\{\s*"error"\s*:')
-_ID_DIGITS: Final = 24
 _UNCOUNTED: Final = ir.Usage()
 
 
@@ -84,14 +82,15 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader of an answer must know of the request; see `Written`.
 
     `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far, where the answer has no id
-    of its own. `native`: each chunk passes, too, out of the envelope that Code Assist has around it. `candidates`: how
-    many were asked for.
+    of its own; they have the form of the caller's `dialect`. `native`: each chunk passes, too, out of the envelope that
+    Code Assist has around it. `candidates`: how many were asked for.
     """
 
     names: NameMap
     family: ir.Family
     salt: str
     turns: Sequence[ir.Turn] = ()
+    dialect: str = ""
     placeholders: Mapping[str, Cleaned] = {}
     parallel: bool = True
     answer: str = ""
@@ -331,8 +330,7 @@ class StreamReader:
             self._before = call_ids(self._options.turns)
         number = len(self._call_ids)
         while not legal_id(given) or given in self._call_ids or given in self._before:
-            seed = f"{self._id or self._options.salt}/{number}"
-            given = "call_" + sha256(seed.encode()).hexdigest()[:_ID_DIGITS]
+            given = made_id(f"{self._id or self._options.salt}/{number}", self._options.dialect)
             number += 1
         self._call_ids.add(given)
         return given

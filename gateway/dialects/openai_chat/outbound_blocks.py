@@ -7,19 +7,17 @@ Words are complete when something else comes; a call is when its arguments are o
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from typing import Final
 
 import msgspec
 
 from gateway import ir
 from gateway.dialects.content import arguments
-from gateway.dialects.gemini.names import call_ids, map_id
+from gateway.dialects.gemini.names import call_ids, made_id, map_id
 from gateway.sse import sound_escapes
 
 __all__ = ["Block", "Blocks", "CallBlock"]
 
-_ID_DIGITS: Final = 24
 _BLANKS: Final = " \t\r\n"  # of JSON
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -173,7 +171,12 @@ class CallBlock(Block):
 
 
 class Blocks:
-    """Gives out the blocks of one answer. `salt`: makes ids for calls that have none, or one of `turns` before."""
+    """Gives out the blocks of one answer.
+
+    `salt`: makes ids for calls that have none, or one of `turns` before, in the form of the caller's `dialect`.
+    """
+
+    dialect = ""
 
     def __init__(self, salt: str, turns: Sequence[ir.Turn] = ()) -> None:
         self.calls: list[CallBlock] = []
@@ -316,8 +319,7 @@ class Blocks:
         chosen = map_id(given) if given else ""
         number = len(self._ids)
         while not chosen or chosen in self._ids or chosen in self._before:
-            digits = sha256(f"{self._salt}/{number}".encode()).hexdigest()[:_ID_DIGITS]
-            chosen = f"call_{digits}"
+            chosen = made_id(f"{self._salt}/{number}", self.dialect)
             number += 1
         self._ids.add(chosen)
         return chosen

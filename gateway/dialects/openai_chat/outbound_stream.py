@@ -41,12 +41,14 @@ _LEGACY: Final = -1  # the index of the older function_call, of which there is o
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader must know of the request; see OpenAIWritten.
 
-    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far.
+    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far, in the form of the
+    caller's `dialect`.
     """
 
     names: NameMap
     salt: str = ""
     turns: Sequence[ir.Turn] = ()
+    dialect: str = ""
     choices: int = 1
 
 
@@ -64,6 +66,7 @@ class StreamReader(BlockReader):
 
     def __init__(self, options: ReadOptions, tally: Tally | None = None) -> None:
         super().__init__(options.salt, options.turns)
+        self._blocks.dialect = options.dialect
         self._options = options
         self._tally = Tally() if tally is None else tally
         self._started = tally is not None

@@ -49,12 +49,14 @@ _Known = TypeVar("_Known", Message, Reasoning, Call)
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader must know of the request; see OpenAIWritten.
 
-    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far.
+    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far, in the form of the
+    caller's `dialect`.
     """
 
     names: NameMap
     salt: str = ""
     turns: Sequence[ir.Turn] = ()
+    dialect: str = ""
     namespaces: Mapping[str, tuple[str, str]] = {}
 
 
@@ -101,6 +103,7 @@ class StreamReader(BlockReader):
 
     def __init__(self, options: ReadOptions) -> None:
         super().__init__(options.salt, options.turns)
+        self._blocks.dialect = options.dialect
         self._names = options.names
         self._within = {inner: name for name, inner in options.namespaces.items()}
         self._usage: ir.Usage | None = None

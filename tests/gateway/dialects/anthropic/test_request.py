@@ -38,6 +38,7 @@ def test_the_smallest_request() -> None:
         turns=(HI,),
         reasoning=ir.Reasoning(visible=False),
         include_usage=True,
+        dialect="anthropic",
         paths=PATHS,
     )
 

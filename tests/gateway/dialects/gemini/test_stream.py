@@ -1,6 +1,7 @@
 """What the parts of an answer become."""
 
 import base64
+import re
 from typing import Any
 
 import msgspec
@@ -185,6 +186,12 @@ def test_missing_ids_are_made_and_differ() -> None:
     first, second = ids(parts(function(), function()))
     assert first != second
     assert all(made.startswith("call_") and len(made) == 29 for made in (first, second))
+
+
+@pytest.mark.parametrize(("dialect", "prefix"), [("anthropic", "toolu"), ("openai-chat", "call")])
+def test_made_ids_have_the_form_of_the_callers_dialect(dialect: str, prefix: str) -> None:
+    (made,) = ids(blocks(read(chunk(function(), finish="STOP"), dialect=dialect)))
+    assert re.fullmatch(f"{prefix}_[a-z0-9]{{24}}", made)
 
 
 def test_made_ids_are_the_same_for_the_same_answer() -> None:
