@@ -88,7 +88,7 @@ def begun_apart(work: Callable[[], _T]) -> "asyncio.Future[_T]":
     done: Future[_T] = Future()
     done.set_running_or_notify_cancel()
     try:
-        Thread(target=copy_context().run, args=(_do, done, work), daemon=True).start()
+        Thread(None, copy_context().run, "gateway-apart", (_do, done, work), daemon=True).start()
     except RuntimeError as error:
         raise OSError(EAGAIN, str(error)) from None
     return asyncio.wrap_future(done)

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -97,16 +98,18 @@ async def test_what_a_process_without_room_for_a_thread_missed_is_known_later(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed: list[str] = []
+    start = threading.Thread.start
 
-    async def to_thread(*work: Any) -> Any:
-        if failed:
-            return await real(*work)
+    def starts(thread: threading.Thread) -> None:
+        if failed or thread.name != "gateway-apart":
+            start(thread)
+            return
         failed.append("once")
         raise RuntimeError("can't start new thread")
 
-    ring, real = keyring(place), asyncio.to_thread
+    ring = keyring(place)
     place.callers().add(ALICE)
-    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    monkeypatch.setattr(threading.Thread, "start", starts)
     async with started(ring):
         await until(lambda: knows(ring))
     assert failed

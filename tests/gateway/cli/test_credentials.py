@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +31,7 @@ from gateway.store.stored import StoreFailed
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Done, Run, antigravity
+from tests.patience import patient
 from tests.processes import gateway
 
 pytestmark = pytest.mark.anyio
@@ -271,6 +273,9 @@ def test_a_change_that_cannot_be_written_is_an_error(taken: Run, folder: Path) -
     store = CredentialStore(folder / "data" / "gateway.db")
     with store.database.writing():  # another one writes, and does not end
         done = taken("credentials", "disable", "one@example.org")
+        for thread in threading.enumerate():
+            if thread.name == "gateway-apart":  # which waits for the other one; it would end with the command's process
+                thread.join(patient(20))
     assert done.code == 2
     assert "was not changed: the store cannot be written" in done.err
     assert listed(taken)[id_of("1//one")]["state"] == "active"
