@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.clock import Clock
-from gateway.store.lane import heard
+from gateway.lending import heard
 
 __all__ = ["Leases", "Shared", "alone"]
 

@@ -24,6 +24,7 @@ from yarl import URL
 
 from gateway.coding import ASKED
 from gateway.forward import UnusableProxy
+from gateway.lending import heard
 from gateway.lively import lively
 from gateway.names import addresses
 
@@ -290,8 +291,7 @@ class _Guarded(_Names):
 
     def _answered(self, asked: "asyncio.Future[list[ResolveResult]]") -> None:
         self._places.release()
-        if not asked.cancelled():
-            asked.exception()  # perhaps nobody waits for it any more
+        heard(asked)
 
 
 def _host(address: tuple[Any, ...]) -> str:

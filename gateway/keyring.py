@@ -23,10 +23,11 @@ from gateway.enduring import endure
 from gateway.errors import StoreUnavailable
 from gateway.key_rows import KeyRow, config_rows, key_of, minted, row_of
 from gateway.keys import Key, Keys, id_of, keys_of
+from gateway.lending import heard
 from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.key_file import KeyFile
-from gateway.store.lane import Lanes, heard
+from gateway.store.lane import Lanes
 from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 from gateway.store.stored_keys import KeyExists, KeyNews, StoredKey
 from gateway.store.tally import Count, uncounted

@@ -20,7 +20,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from msgspec import Raw
 
-__all__ = ["LONG_BYTES", "apart", "at_once", "begun_apart", "in_thread", "is_long"]
+__all__ = ["LONG_BYTES", "apart", "at_once", "begun_apart", "heard", "in_thread", "is_long"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -92,6 +92,12 @@ def begun_apart(work: Callable[[], _T]) -> "asyncio.Future[_T]":
     except RuntimeError as error:
         raise OSError(EAGAIN, str(error)) from None
     return asyncio.wrap_future(done)
+
+
+def heard(task: "asyncio.Future[_T]") -> None:
+    """Take note of a failure that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _do(done: "Future[_T]", work: Callable[[], _T]) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakKeyDictionary
 
-from gateway.lending import begun_apart
+from gateway.lending import begun_apart, heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,5 +39,4 @@ async def addresses(host: str, port: int, family: int = socket.AF_UNSPEC, flags:
 
 def _answered(under_way: _UnderWay, asked: _Asked, answer: "asyncio.Future[Found]") -> None:
     del under_way[asked]
-    if not answer.cancelled():
-        answer.exception()  # perhaps nobody waits for it any more
+    heard(answer)

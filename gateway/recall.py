@@ -19,8 +19,8 @@ from structlog.typing import FilteringBoundLogger
 from gateway.clock import Clock
 from gateway.costs import BILLION
 from gateway.errors import GatewayError
+from gateway.lending import heard
 from gateway.plans import Plan
-from gateway.store.lane import heard
 from gateway.store.own_limits import OwnLimits
 from gateway.store.reports import Sums
 from gateway.store.windows import SECOND, Rule, Span, Taken, spans_of

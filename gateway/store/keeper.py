@@ -19,12 +19,11 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, System
 from gateway.enduring import endure
-from gateway.lending import in_thread
+from gateway.lending import heard, in_thread
 from gateway.store.board import Board
 from gateway.store.credentials import CredentialStore, StoredModels
 from gateway.store.hearsay import Hearsay
 from gateway.store.known import Change, StoredCredential, changed
-from gateway.store.lane import heard
 from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 from gateway.store.tally import Count, uncounted
 from gateway.store.troubles import is_back, is_first

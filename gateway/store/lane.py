@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from gateway.lending import in_thread
+from gateway.lending import heard, in_thread
 from gateway.store.stored import StoreFailed
 
-__all__ = ["Lanes", "heard"]
+__all__ = ["Lanes"]
 
 _T = TypeVar("_T")
 
@@ -66,9 +66,3 @@ class Lanes:
         self._working.discard(task)
         self._given_up.discard(task)
         heard(task)
-
-
-def heard(task: "asyncio.Task[_T]") -> None:
-    """Take note of a failure that nobody waits for any more."""
-    if not task.cancelled():
-        task.exception()
