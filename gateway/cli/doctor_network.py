@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +33,7 @@ _ODD_S: Final = 60.0
 _WRONG_S: Final = 300.0  # from here on Google refuses what a service account signs
 _MOMENT_S: Final = 1.0
 _REDIS_FIX: Final = "raise its maxmemory, use the primary server, or let its user run scripts on gateway:*"
+_KEEPS: Final = "noeviction"
 _POSTGRES_FIX: Final = "use the primary server, or turn off default_transaction_read_only"
 # what OpenSSL says of a chain that Python takes up to 3.12, such as those of proxies that look into TLS
 _STRICT: Final = ("missing authority key", "missing subject key", "not marked critical", "include key usage extension")
@@ -151,26 +153,26 @@ def _clock(answers: Sequence[_Answer]) -> Iterator[Finding]:
 async def shared(loaded: Loaded) -> list[Finding]:
     """Ask Redis and PostgreSQL for their versions, and whether they take what is written."""
     store = loaded.config.store
-    found: list[Finding] = []
+    asked: list[Awaitable[Sequence[Finding]]] = []
     if store.redis and is_installed("redis"):
-        found.append(await _told("redis", "store.redis", _redis(store.redis.reveal())))
+        asked.append(_told("redis", "store.redis", _redis(store.redis.reveal())))
     if store.database and is_installed("psycopg"):
         asking = asyncio.to_thread(_postgres, store.database.reveal())
-        found.append(await _told("postgres", "store.database", asking))
-    return found
+        asked.append(_told("postgres", "store.database", asking))
+    return [finding for found in await asyncio.gather(*asked) for finding in found]
 
 
-async def _told(check: str, key: str, asking: Awaitable[str]) -> Finding:
+async def _told(check: str, key: str, asking: Awaitable[Sequence[Finding]]) -> Sequence[Finding]:
     try:
         async with asyncio.timeout(_WAIT_S):
-            return ok(check, f"{key} responds{await asking}")
+            return await asking
     except _Unfit as unfit:
-        return problem(check, f"{key} cannot be used: {unfit}", unfit.fix)
+        return [problem(check, f"{key} cannot be used: {unfit}", unfit.fix)]
     except TimeoutError:
         why = f"no response within {_WAIT_S:.0f} s"
     except _Away as away:
         why = str(away)
-    return problem(check, f"{key} does not respond: {why}", f"start it, or correct {key}")
+    return [problem(check, f"{key} does not respond: {why}", f"start it, or correct {key}")]
 
 
 class _Away(Exception):
@@ -185,20 +187,24 @@ class _Unfit(Exception):
         self.fix = fix
 
 
-async def _redis(url: str) -> str:
+async def _redis(url: str) -> Sequence[Finding]:
     part = import_module("redis.asyncio")
     faults = import_module("redis.exceptions")
+    about: Mapping[str, object] = {}
     try:
         async with part.Redis.from_url(url, socket_connect_timeout=_WAIT_S / 2) as client:
             await client.ping()
-            try:
-                said = f": version {(await client.info('server'))['redis_version']}"
-            except faults.NoPermissionError:  # it is not needed
-                said = ""
+            with suppress(faults.NoPermissionError):  # it is not needed
+                about = await client.info()
     except (part.RedisError, OSError, ValueError) as error:
         raise _Away(why_away(error)) from None
     await _kept_by(url)
-    return said
+    version, policy = about.get("redis_version", ""), about.get("maxmemory_policy", _KEEPS)
+    found = [ok("redis", f"store.redis responds{version and ': version '}{version}")]
+    if policy != _KEEPS and about.get("maxmemory"):
+        said = f"store.redis forgets what is counted when its memory is full: its maxmemory-policy is {policy}"
+        found.append(warning("redis", said, f"set its maxmemory-policy to {_KEEPS}"))
+    return found
 
 
 async def _kept_by(url: str) -> None:
@@ -214,7 +220,7 @@ async def _kept_by(url: str) -> None:
         await shared.stop()
 
 
-def _postgres(url: str) -> str:
+def _postgres(url: str) -> Sequence[Finding]:
     try:
         engine = postgres(url)
         try:
@@ -222,7 +228,7 @@ def _postgres(url: str) -> str:
                 version = connection.scalar(text("SHOW server_version"))
                 if connection.scalar(text("SHOW transaction_read_only")) == "on":
                     raise _Unfit("it is read-only", _POSTGRES_FIX)
-                return f": version {version}"
+                return [ok("postgres", f"store.database responds: version {version}")]
         finally:
             engine.dispose()
     except (SQLAlchemyError, ValueError) as error:

@@ -57,14 +57,15 @@ async def _examine(loaded: Loaded, *, dotenv: bool) -> list[Finding]:
         disk = (*folder(loaded), *log(loaded), *recordings(loaded))
         found = [*python(), *settings(loaded, dotenv=dotenv), *disk, *clients(loaded)]
         found += await port(loaded, direct)  # no proxy leads back to this machine
-        found += await shared(loaded)
-        return [*found, *await _upstreams(loaded, transport)]
+        found += (stores := await shared(loaded))
+        away = any(one.check == "postgres" and one.level == "problem" for one in stores)
+        return [*found, *await _upstreams(loaded, transport, away=away)]
     finally:
         await asyncio.gather(transport.close(), direct.close())
 
 
-async def _upstreams(loaded: Loaded, transport: Transport) -> list[Finding]:
-    """Make the upstreams as `gateway run` does, and let them say what they lack."""
+async def _upstreams(loaded: Loaded, transport: Transport, *, away: bool) -> list[Finding]:
+    """Make the upstreams as `gateway run` does, and let them say what they lack; `away` = no database."""
     try:
         check_config(loaded)
         adapters = adapters_of(quiet(loaded), System())
@@ -76,8 +77,8 @@ async def _upstreams(loaded: Loaded, transport: Transport) -> list[Finding]:
         pools = {name: adapter for name, adapter in adapters.items() if isinstance(adapter, Pooling)}
         others = _others(adapters, pools)
         reached = await network(loaded, adapters, transport)
-        kept = [*_opened(loaded)] if pools or _is_kept(loaded) else []
-        if any(one.check == "store" and one.level == "problem" for one in kept):
+        kept = [*_opened(loaded)] if not away and (pools or _is_kept(loaded)) else []
+        if away or any(one.check == "store" and one.level == "problem" for one in kept):
             pools = {name: pool for name, pool in pools.items() if pool.views()}  # of the others nothing is known
         return [*others, *kept, *reached, *await credentials(loaded, pools)]
     finally:

@@ -242,6 +242,18 @@ def test_what_a_user_of_redis_may_do_is_tried(
     assert [found for found, _ in of(examine(), "redis")] == [level]
 
 
+def test_a_redis_that_forgets_when_it_is_full_is_warned_of(examine: Any, write: Write, redis: RedisServer) -> None:
+    write(f'[store]\nredis = "{redis.url}"\n')
+    redis.do("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
+    assert [level for level, _ in of(examine(), "redis")] == ["ok"]  # it never is, without an end
+    redis.do("CONFIG", "SET", "maxmemory", "1gb")
+    found = of(examine(), "redis")
+    redis.do("CONFIG", "SET", "maxmemory", "0")
+    redis.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert [level for level, _ in found] == ["ok", "warning"]
+    assert "its maxmemory-policy is volatile-lru" in found[1][1]
+
+
 def test_redis_away_is_a_problem(examine: Any, write: Write) -> None:
     write('[store]\nredis = "redis://:a-password@127.0.0.1:9/0"\n')
     findings = examine()
@@ -300,6 +312,7 @@ def test_postgresql_away_is_a_problem(
     findings = examine()
     ((level, said),) = of(findings, "postgres")
     assert (level, "does not respond" in said) == ("problem", True)
+    assert not of(findings, "store")  # which would only wait for it once more
     assert "a-password" not in json.dumps(findings)
 
 
