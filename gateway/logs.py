@@ -1,6 +1,7 @@
 """Make the app's logger: one line an event, JSON or console. Nothing is configured globally, nothing at import."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -73,7 +74,7 @@ def logger_of(
     else:
         processors.append(_line)
     lazy = structlog.wrap_logger(
-        _Lossy(_writer(console=console)),
+        (_Ranked if _read_by_journald() else _Lossy)(_writer(console=console)),
         processors=processors,
         wrapper_class=_wrapper(_LEVELS[config.level]),
     )
@@ -117,6 +118,35 @@ class _Lossy:
             return
 
     debug = info = warning = error = critical = msg
+
+
+class _Ranked(_Lossy):
+    """A sink that journald reads: of a line that begins with a priority it takes that away, and info is its own."""
+
+    def debug(self, message: str | bytes) -> None:
+        self.msg(_ranked("<7>", message))
+
+    def warning(self, message: str | bytes) -> None:
+        self.msg(_ranked("<4>", message))
+
+    def error(self, message: str | bytes) -> None:
+        self.msg(_ranked("<3>", message))
+
+    def critical(self, message: str | bytes) -> None:
+        self.msg(_ranked("<2>", message))
+
+
+def _ranked(rank: str, message: str | bytes) -> str | bytes:
+    return rank + message if isinstance(message, str) else rank.encode() + message
+
+
+def _read_by_journald() -> bool:
+    """Tell whether standard error is the stream that systemd has made for its journal (systemd.exec(5))."""
+    try:
+        about = os.fstat(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):  # there is none, or it has no descriptor
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{about.st_dev}:{about.st_ino}"
 
 
 class Newest:

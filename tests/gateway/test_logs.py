@@ -75,6 +75,24 @@ def test_without_a_standard_error_lines_are_lost_and_nothing_else(form: Any, mon
     logger_of(LogConfig(format=form)).info("request")
 
 
+@pytest.mark.parametrize("form", ["auto", "console"])
+@pytest.mark.parametrize("journal", ["the journal's", "another"])
+def test_a_line_in_the_journal_has_its_priority(form: Any, journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, writes = os.pipe()
+    with os.fdopen(reads) as reader, os.fdopen(writes, "w") as stream:
+        about = os.fstat(writes)
+        number = about.st_ino + (journal == "another")
+        monkeypatch.setenv("JOURNAL_STREAM", f"{about.st_dev}:{number}")
+        monkeypatch.setattr(sys, "stderr", stream)
+        logger = logger_of(LogConfig(format=form, level="debug"))
+        for level in LEVELS:
+            getattr(logger, level)("said")
+        stream.close()
+        ranks = [re.match(r"<\d>|", line) for line in reader]
+    expected = ["<7>", "", "<4>", "<3>", "<2>"] if journal == "the journal's" else [""] * len(LEVELS)
+    assert [rank and rank[0] for rank in ranks] == expected
+
+
 def undated(line: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+", "", line)
 
