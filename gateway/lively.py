@@ -8,8 +8,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["LIBPQ", "asking", "lively"]
+__all__ = ["LIBPQ", "UNREAD_S", "asking", "lively"]
 
+UNREAD_S: Final = 60  # that a caller may leave what it gets, whether it is there and reads nothing or has gone
 _SILENT_S: Final = 30  # how long the other host may say nothing, and leave what it gets unacknowledged
 _AGAIN_S: Final = 10
 _TIMES: Final = 3

@@ -22,6 +22,7 @@ from starlette.types import Receive, Send
 from gateway.arrival import SLOWEST
 from gateway.errors import GatewayError, InternalError
 from gateway.grace import Grace
+from gateway.lively import UNREAD_S
 
 __all__ = ["EVENT_STREAM", "JSON", "Client", "ClientGone"]
 
@@ -33,8 +34,6 @@ _STREAM_HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 
-
-_UNREAD_S: Final = 60.0  # that one piece may wait for the caller to read
 _LOOK_S: Final = 1.0  # between two looks at such a piece
 
 
@@ -68,7 +67,7 @@ class Client:
         keepalive: bytes = b"",
         keepalive_s: float = 0,
         media_type: bytes = EVENT_STREAM,
-        unread_s: float = _UNREAD_S,
+        unread_s: float = UNREAD_S,
     ) -> None:
         self._receive = receive
         self._send = send

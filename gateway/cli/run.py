@@ -14,7 +14,7 @@ from gateway.cli.options import configuration, loaded
 from gateway.cli.unfit import refused_bind, unfit
 from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, of_keys, refuses_bind
 from gateway.config.values import LEVELS, OLD_LEVELS
-from gateway.lively import asking
+from gateway.lively import UNREAD_S, asking
 from gateway.memory import begin
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_UNREAD_S = 60  # as with a caller who is there and reads nothing
 _LEVELS = click.Choice([*LEVELS, *OLD_LEVELS], case_sensitive=False)
 
 
@@ -131,7 +130,7 @@ def _listen(config: Loaded) -> socket.socket:
     try:
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        asking(listener, _UNREAD_S)
+        asking(listener, UNREAD_S)
         listener.bind((host.strip("[]"), port))
         listener.listen()
     except OSError as error:
