@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.config.problems import Problem, did_you_mean
 from gateway.config.sources import Draft, KeyPath, Source, Text
+from gateway.config.values import QUOTED, is_quoted
 from gateway.config.variables import Variables
 
 __all__ = ["SEEDS", "apply_seeds"]
@@ -140,6 +141,8 @@ def _put_models(draft: Draft, variables: Variables) -> None:
     if upstream == "anthropic":
         return
     for size, globs in _SIZES.items():
+        if is_quoted(variables.get(size)):
+            _report(draft, size, QUOTED, variables)
         chain = _chain(draft, upstream, size, variables)
         for glob in globs:
             by = variables.source(size) if variables.get(size) else source

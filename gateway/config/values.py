@@ -21,6 +21,7 @@ from gateway.redact import Secret
 __all__ = [
     "LEVELS",
     "OLD_LEVELS",
+    "QUOTED",
     "Amount",
     "Api",
     "Base",
@@ -45,6 +46,7 @@ __all__ = [
     "Some",
     "Url",
     "Words",
+    "is_quoted",
     "kind_of",
     "number",
     "read_choice",
@@ -65,7 +67,7 @@ _NAMED: Final = re.compile(
     r"|((?:AZURE_)?(?:OPENAI|ANTHROPIC|GEMINI|GOOGLE)_API_KEY)"  # others may be keys that somebody has made up
 )
 _QUOTES: Final = frozenset("\"'")
-_QUOTED: Final = "has quotes of its own, which `docker run --env-file` keeps: write it without"
+QUOTED: Final = "has quotes of its own, which `docker run --env-file` keeps: write it without"
 _UNSEEN: Final = "Cf"  # the category of Unicode
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -150,8 +152,15 @@ def _size(value: object) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper().replace("I", "")])
 
 
+def is_quoted(text: str) -> bool:
+    """Tell whether there are quotes around it."""
+    return len(text) > 1 and text[0] + text[-1] in ('""', "''")
+
+
 def text_of(value: str) -> str:
     """Accept what can name a file, a host or a header; raise ValueError."""
+    if isinstance(value, Text) and is_quoted(value):
+        raise ValueError(QUOTED)
     if "\0" in value:
         raise ValueError("contains a NUL character")
     return str(value)
@@ -241,8 +250,6 @@ def _line(value: object) -> str:
 def _secret(value: object) -> Secret:
     if isinstance(value, Secret):
         return value
-    if isinstance(value, Text) and len(value) > 1 and value[0] + value[-1] in ('""', "''"):
-        raise ValueError(_QUOTED)
     return Secret(_line(value))
 
 
@@ -252,7 +259,7 @@ def _key(value: object) -> Secret:
     if not key:
         raise ValueError("is empty")
     if {key[0], key[-1]} & _QUOTES:
-        raise ValueError(_QUOTED)
+        raise ValueError(QUOTED)
     if (named := _NAMED.fullmatch(key)) is not None:
         raise ValueError(f'is the name of a variable, not its value: write "env:{named[named.lastindex or 0]}"')
     unseen = next((one for one in key if category(one) == _UNSEEN), None)

@@ -201,6 +201,35 @@ def test_quotes_around_a_secret_are_a_mistake(name: str, quote: str) -> None:
     assert "something" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HOST",
+        "LOG_LEVEL",
+        "LOG_FILE",
+        "LOG_FILE_PATTERN",
+        "OPENAI_BASE_URL",
+        "AZURE_API_VERSION",
+        "VERTEX_PROJECT",
+        "BIG_MODEL",
+        "SMALL_MODEL",
+        "GATEWAY_MODELS__DEFAULT_UPSTREAM",
+    ],
+)
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_so_are_those_around_any_other_text(name: str, quote: str) -> None:
+    """The model was asked for with its quotes, and the log went into a folder whose name begins with one."""
+    given = {
+        "OPENAI_API_KEY": "sk-1",
+        "AZURE_OPENAI_ENDPOINT": "https://me.openai.azure.com",
+        "AZURE_OPENAI_API_KEY": "a",
+        "USE_VERTEX_AUTH": "true",
+        "VERTEX_PROJECT": "mine",
+    }
+    with pytest.raises(ConfigError, match=f"(?m)^environment: {name}: .*has quotes of its own"):
+        config(**given | {name: f"{quote}something{quote}"})
+
+
 def test_what_the_compilers_of_conda_call_the_machine_is_no_address() -> None:
     made_for = "x86_64-conda-linux-gnu"
     assert config(HOST=made_for, CONDA_TOOLCHAIN_HOST=made_for) == Config()
