@@ -16,6 +16,7 @@ from gateway.adapters.failures import Failure
 from gateway.adapters.pool import Pool
 from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.adapters.v1internal_control import Control, Tell
+from gateway.adapters.v1internal_errors import RULES
 from gateway.adapters.v1internal_projects import Projects
 from gateway.clock import Clock
 from gateway.config import OAuthConfig
@@ -69,7 +70,7 @@ class Joining:
         account = await self._kept(tokens, email, tell)
         self._logger.info("an account has logged in", upstream=self._pool.name, credential=account.label)
         await self._find_project(account, transport, tell)
-        if account.state != "needs_verification":
+        if account.state == "active":
             await self._look(account, tell)
         return account
 
@@ -128,7 +129,7 @@ class Joining:
             if failure.cause == "verification":
                 self._pool.need_verification(account, failure)
                 await tell(f"its owner must verify the account first: {failure.link or 'see its mail'}")
-            else:
+            elif not await self._is_banned(account, failure, tell):
                 await tell(f"no project yet: {failure.error.message}")
         except RefreshFailed as failed:
             await tell(f"no project yet: {failed.reason}")
@@ -140,8 +141,17 @@ class Joining:
         try:
             count = await self._survey(account)
         except Failure as failure:
-            await tell(f"no response about its models yet: {failure.error.message}")
+            if not await self._is_banned(account, failure, tell):
+                await tell(f"no response about its models yet: {failure.error.message}")
         except (RefreshFailed, ValueError) as error:
             await tell(f"no response about its models yet: {error}")
         else:
             await tell(f"{count} models are there")
+
+    async def _is_banned(self, account: Account, failure: Failure, tell: Tell) -> bool:
+        """Use an account no more that its new login cannot open, either: no request needs to find that out."""
+        if failure.cause != "banned":
+            return False
+        self._pool.disable(account, f"{RULES['banned'].words}: {failure.error.message}")
+        await tell(f"the account cannot be used: {failure.error.message}")
+        return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -276,6 +277,20 @@ async def test_an_account_that_must_be_verified_stays_with_its_link(desk: Desk) 
     assert (view.state, view.link) == ("needs_verification", link)
     assert desk.told[-1] == f"its owner must verify the account first: {link}"
     assert desk.fake.calls("fetchAvailableModels") == []
+
+
+@pytest.mark.parametrize(("method", "asked"), [("loadCodeAssist", []), ("fetchAvailableModels", ["asking"])])
+async def test_an_account_that_google_has_suspended_is_disabled_at_once(
+    desk: Desk, method: str, asked: list[str]
+) -> None:
+    """It was called active, and the first request that got it found out."""
+    await desk.open()
+    desk.fake.fail("403_tos_disabled", method=method, times=math.inf)
+    view = await desk.log_in()
+    assert (view.state, view.reason.partition(":")[0]) == ("disabled", "refused for good")
+    assert "violation of Terms of Service" in view.reason
+    assert desk.told[-1].startswith("the account cannot be used: ")
+    assert [step.split()[0] for step in desk.told if step.startswith("asking for its models")] == asked
 
 
 async def test_an_account_that_can_have_no_project_says_what_to_set(desk: Desk) -> None:

@@ -76,6 +76,23 @@ async def test_the_answer_is_traded_and_each_step_told(tmp_path: Path) -> None:
     assert "Max-Age=0" in done.headers["set-cookie"]
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "said"),
+    [
+        ("needs_verification", "the account must be verified", "needs verification: the account must be verified."),
+        ("disabled", "refused for good: it was suspended.", "is disabled: refused for good: it was suspended."),
+    ],
+)
+async def test_an_account_that_cannot_serve_is_not_called_well(
+    tmp_path: Path, state: str, reason: str, said: str
+) -> None:
+    upstream = Accounts()
+    upstream.outcome = account(9, state=state, reason=reason)
+    async with visiting(made(tmp_path, upstream)) as http:
+        done = await come_back(http, await begin(http))
+    assert f'<p class="note bad" role="status">person9@example.com {said}</p>' in done.text
+
+
 async def test_the_steps_are_seen_as_they_happen(tmp_path: Path) -> None:
     gate, upstream = anyio.Event(), Accounts()
     upstream.steps = ("The code was traded", gate.wait, "The project is there")
