@@ -28,6 +28,8 @@ from gateway.store.credentials import CredentialStore
 __all__ = ["Report", "Row", "take_over"]
 
 _KEY: Final = "GATEWAY_ENCRYPTION_KEY"
+_CLIENT: Final[KeyPath] = (*ANTIGRAVITY, "oauth", "client_id")
+_OTHER_CLIENT: Final = " with a different OAuth client: Google will reject the accounts of this one here"
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -166,7 +168,8 @@ def _row(fate: Fate, old: Old, path: KeyPath, fitted: Fitted, idle: Mapping[str,
         return Row(old=fate.old, word=fitted.dropped[str(said)])
     key = AUTH_KEYS if path[:2] == AUTH_KEYS else path
     if key == path and fitted.plain[path] != said:
-        return Row(old=fate.old, word="a later file overrides it")
+        word = _OTHER_CLIENT if path == _CLIENT and old.credentials else ""
+        return Row(old=fate.old, word=f"a later file overrides it{word}")
     name = dotted(_in(upstream, key))
     value = MASK if fitted.hides(said) else shown([said] if key == AUTH_KEYS else said)
     reason = idle.get(name, "")

@@ -138,6 +138,18 @@ def test_an_account_of_another_client_is_named(run: Run, folder: Path) -> None:
     assert "c@example.org  has a different OAuth client than the first: Google will reject it here" in done.out
 
 
+@pytest.mark.parametrize(("client", "differs"), [("another", True), ("a-client", False)])
+def test_accounts_whose_client_another_file_overrides_are_told(
+    run: Run, folder: Path, client: str, differs: bool
+) -> None:
+    """Those of two proxies, each with a client of its own: one upstream has one."""
+    (folder / "first.json").write_text(json.dumps(TOKENS))
+    (folder / "second.json").write_text(json.dumps({"c@example.org": {"refresh_token": "1//c", "client_id": client}}))
+    done = run("import", "first.json", "second.json")
+    said = "a later file overrides it with a different OAuth client: Google will reject the accounts of this one here"
+    assert (said in done.out) is differs
+
+
 def test_the_single_token_of_a_config_json(take: Any, folder: Path) -> None:
     said = take({"antigravity_refresh_token": "1//single", "antigravity_project_id": "p"}, name="config.json")
     assert accounts(folder)["1//single"].project_id == "p"
