@@ -19,6 +19,7 @@ from gateway.cli.exposed import closing, is_exposed, secret_files
 from gateway.cli.files import leave_output
 from gateway.cli.itself import is_own
 from gateway.cli.ready import tell_systemd
+from gateway.cli.unread import unread
 from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_and_port
 from gateway.fit import unwritable
 from gateway.generations import Generations
@@ -26,7 +27,7 @@ from gateway.limiter import NotAlone
 from gateway.logs import Forward
 from gateway.memory import settle, tidy
 from gateway.server import Server
-from gateway.upstream import Reaching
+from gateway.upstream import LoggingIn, Reaching
 
 __all__ = ["banner", "serve"]
 
@@ -140,6 +141,11 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     for file, what in secret_files(loaded):
         if is_exposed(file):
             lines.append(f"  warning: {file} holds {what}, and other users can read it: {closing(file)}")
+    accounts = any(one.views() for one in gateway.adapters.values() if isinstance(one, LoggingIn))
+    lines += [
+        f"  warning: {name} is not read: `gateway import {name}` makes a gateway.toml from it"
+        for name in unread(loaded, accounts=accounts)
+    ]
     if gateway.usable:
         lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keyed)}"]
     else:

@@ -204,6 +204,43 @@ def test_an_upstream_that_is_the_gateway_itself_is_told_at_the_start(folder: Pat
     assert program.output.count("would call itself") == 1
 
 
+TOKENS = '{"oauth_config": {"client_id": "c"}, "projects": [{"refresh_token": "1//a"}]}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '\ufeff{"antigravity_api_key": "sk-1"}'),
+        ("config.json", '{"server": {"port": 8888}, "auth_keys": []}'),
+        ("tokens.json", TOKENS),
+        ("data/tokens.json", TOKENS),
+    ],
+)
+def test_a_file_of_a_replaced_system_that_nothing_reads_is_named(folder: Path, name: str, text: str) -> None:
+    """Its program started from it without an argument: here the demo was served, and nothing said of the file."""
+    (folder / "data").mkdir(0o700)
+    (folder / name).write_text(text)
+    with gateway(folder) as program:
+        said = program.says("is not read").strip()
+        program.says("curl http")
+    assert said == f"warning: {name} is not read: `gateway import {name}` makes a gateway.toml from it"
+    done = subprocess.run([PROGRAMS / "gateway", "import", name], cwd=folder, env=environment(folder), check=False)
+    assert done.returncode == 0
+    with gateway(folder) as program:
+        program.says("page:")
+        program.says("usable")
+    assert "is not read" not in program.output
+
+
+@pytest.mark.parametrize("text", ['{"server": {"port": 1}, "projects": []}', "[1]", "no JSON", '["auth_keys"]'])
+def test_a_file_of_another_program_is_not(folder: Path, text: str) -> None:
+    for name in ("config.json", "tokens.json"):
+        (folder / name).write_text(text)
+    with gateway(folder) as program:
+        program.says("curl http")
+    assert "is not read" not in program.output
+
+
 def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
     with gateway(folder, toml="[upstream.antigravity]", **OAUTH) as program:
         url = program.url
