@@ -15,6 +15,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "cooling": "wait until then{or_more}",
     "needs_verification": "its owner must follow the link in `gateway credentials list`; then enable it",
 }
+_PERHAPS_OVER: Final = "if requests fail with this, too, correct it; else watch whether it happens again"
 _REVOKED: Final = "invalid_grant"
 
 
@@ -84,7 +85,7 @@ def _credential(check: str, view: CredentialView, or_more: str, *, accounts: boo
     elif view.state == "disabled":
         yield warning(check, f"{label}: {view.reason}", _remedy(view, accounts=accounts))
     elif view.last_error:
-        yield warning(check, f"{label}, but its last error was: {view.last_error}", "watch whether it happens again")
+        yield warning(check, f"{label}, but its last error was: {view.last_error}", _PERHAPS_OVER)
 
 
 def _why(view: CredentialView) -> str | None:

@@ -396,6 +396,17 @@ async def test_a_suspect_is_told_with_what_it_lacks_now(examine: Any, write: Wri
         assert (level, " is suspected: " in message, lacks in message) == ("warning", True, True), message
 
 
+async def test_an_address_without_its_version_is_to_be_corrected_and_not_only_watched(
+    examine: Any, write: Write, fake_openai: FakeOpenAI
+) -> None:
+    """No request would be answered; but a server may have no list of models, and answer all."""
+    write(f'[upstream.openai]\napi_key = "key-1"\nbase_url = "{fake_openai.url}"\n')
+    findings = await asyncio.to_thread(examine)
+    (found,) = [one for one in findings if one["check"] == "credentials openai" and one["level"] == "warning"]
+    assert "its last error was: models: Invalid URL (GET /models)" in found["message"]
+    assert found["fix"].startswith("if requests fail with this, too, correct it; ")
+
+
 def resting() -> Accounts:
     """Make a pool of two, of which one rests."""
     of: dict[str, Any] = {"upstream": "mine", "account": None}
