@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, ModelNotFound, PreviousNotFound
 from gateway.ir.estimate import estimate
 from gateway.lending import apart
 from gateway.making import Makings
-from gateway.middleware.model_map import may_use
+from gateway.middleware.model_map import may_ask
 from gateway.native import NativeCalls
 from gateway.refusal import dialect_of, refuse
 from gateway.relay import Relay
@@ -126,19 +126,14 @@ class Endpoints:
         return dialect.write_models(self._listed(context.principal), query)
 
     def _listed(self, principal: Principal) -> list[tuple[str, ModelInfo]]:
-        listing = self._services.resolver.listing()
-        return [(name, info) for name, info in listing.items() if self._may_ask(principal, name)]
+        resolver = self._services.resolver
+        return [(name, info) for name, info in resolver.listing().items() if may_ask(principal, name, resolver)]
 
     def _model(self, context: RequestContext) -> tuple[str, ModelInfo]:
         name = context.route.model.removeprefix(FOLDER)
-        info = self._services.resolver.describe(name)
-        if info is None or not self._may_ask(context.principal, name):
-            known = [listed for listed, _ in self._listed(context.principal)]
-            near = self._services.resolver.suggestion(name, known)
+        resolver = self._services.resolver
+        info = resolver.describe(name)
+        if info is None or not may_ask(context.principal, name, resolver):
+            near = resolver.suggestion(name, [listed for listed, _ in self._listed(context.principal)])
             raise ModelNotFound(f"the model {name[:100]!r} is not served here{near}", param="model")
         return name, info
-
-    def _may_ask(self, principal: Principal, name: str) -> bool:
-        """Tell whether a key may use a model, and an upstream that it leads to."""
-        upstreams = principal.upstreams
-        return may_use(principal, name) and (not upstreams or self._services.resolver.leads_to(name, upstreams))

@@ -49,7 +49,7 @@ from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
 from gateway.losses import of_variants, refuse_losses, tell_losses
-from gateway.middleware.model_map import hold, may_reach, misled
+from gateway.middleware.model_map import held, hold, may_reach, misled
 from gateway.relay import Relay
 from gateway.routes import EMBEDDINGS, as_gemini, native_of
 from gateway.services import Services
@@ -120,6 +120,8 @@ class NativeCalls:
             context.end = "done" if (context.status or 0) < 400 else "error"  # the upstream's own refusal went on
         except ClientGone:
             context.end = "client_closed"
+        except ModelNotFound as error:
+            raise held(context.principal, error) from None
 
     async def _answer(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])  # what stands around has taken out keys, and lengths that do not hold

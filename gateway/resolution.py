@@ -36,7 +36,7 @@ from gateway.errors import InvalidRequest, ModelNotFound, ModelsAwaited
 from gateway.listing import is_glob, is_name, listing, varied
 from gateway.upstream import Adapter, Awaited, Describing, ModelInfo, Renaming, Target
 
-__all__ = ["Decision", "Resolution", "Resolver"]
+__all__ = ["Decision", "NotServed", "Resolution", "Resolver"]
 
 Pick = Callable[[Sequence[str], Sequence[float]], str]
 Suffixes = tuple[str, ...]
@@ -91,9 +91,7 @@ class Resolver:
                 message = f"the model {unserved.name[:100]!r} is not known yet: {nobody}"
                 raise ModelsAwaited(message, param="model", retry_after=_ASKED_S) from None
             way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
-            suggestion = self.suggestion(unserved.name)
-            message = f"{way}the model {unserved.name[:100]!r} is not served here{suggestion}"
-            raise ModelNotFound(message, param="model") from None
+            raise NotServed(f"{way}the model {unserved.name[:100]!r} is not served here", unserved.name, self) from None
 
     def leads_to(self, name: str, among: Collection[str]) -> bool:
         """Tell whether a name leads to any of these upstreams."""
@@ -315,6 +313,23 @@ class _Rules:
             if fits(name):
                 return glob, self._rules[glob]
         return None
+
+
+class NotServed(ModelNotFound):
+    """No rule leads a name anywhere; names that are near it are suggested.
+
+    `said`: without the suggestion. `name`: what nobody knows.
+    """
+
+    def __init__(self, said: str, name: str, resolver: Resolver) -> None:
+        super().__init__(said + resolver.suggestion(name), param="model")
+        self._said = said
+        self._name = name
+        self.resolver = resolver
+
+    def of(self, known: Iterable[str]) -> ModelNotFound:
+        """Say the same with suggestions of these names only."""
+        return ModelNotFound(self._said + self.resolver.suggestion(self._name, known), param="model")
 
 
 class _Unserved(Exception):

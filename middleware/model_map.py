@@ -14,12 +14,12 @@ from gateway.dialects.others import others
 from gateway.errors import GatewayError, ModelNotFound, NotFound, PermissionDenied
 from gateway.lending import apart
 from gateway.refusal import refuse
-from gateway.resolution import Resolution
+from gateway.resolution import NotServed, Resolution, Resolver
 from gateway.routes import Operation
 from gateway.services import Services
 from gateway.upstream import Target
 
-__all__ = ["ModelMap", "hold", "may_reach", "may_use", "misled"]
+__all__ = ["ModelMap", "held", "hold", "may_ask", "may_reach", "misled"]
 
 
 class ModelMap:
@@ -60,7 +60,7 @@ class ModelMap:
                     await _hold(context.principal, context.request, context.route.operation)
                 self._map(context, context.request)
             except GatewayError as error:
-                await refuse(context, send, error)
+                await refuse(context, send, held(context.principal, error))
                 return
         await self.app(scope, receive, send)
 
@@ -94,6 +94,19 @@ class ModelMap:
 def may_reach(principal: Principal, upstream: str) -> bool:
     """Tell whether an upstream may answer this key."""
     return not principal.upstreams or upstream in principal.upstreams
+
+
+def may_ask(principal: Principal, name: str, resolver: Resolver) -> bool:
+    """Tell whether a key may use a model, and an upstream that it leads to."""
+    upstreams = principal.upstreams
+    return may_use(principal, name) and (not upstreams or resolver.leads_to(name, upstreams))
+
+
+def held(principal: Principal, error: GatewayError) -> GatewayError:
+    """Suggest to a key what it may use, and nothing else."""
+    if not isinstance(error, NotServed) or not (principal.models or principal.upstreams):
+        return error
+    return error.of(name for name in error.resolver.listing() if may_ask(principal, name, error.resolver))
 
 
 def misled(

@@ -96,3 +96,14 @@ async def test_where_nobody_of_the_own_can_nobody_else_is_named() -> None:
     async with held() as http:
         answer = await http.post("/v1/embeddings", json={"model": "b", "input": "x"})
     assert (answer.status_code, "'one'" in answer.text) == (404, False)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/v1beta/models/thers:embedContent"])
+async def test_no_model_of_another_upstream_is_suggested(path: str) -> None:
+    named = {}
+    for key in ("sk-held", "sk-free"):
+        async with held(key) as http:
+            answer = await http.post(path, json=chat("thers") | {"input": "x"} if "beta" not in path else {})
+        assert answer.status_code == 404
+        named[key] = "theirs" in answer.text
+    assert named == {"sk-held": False, "sk-free": True}

@@ -19,8 +19,8 @@ def resolver() -> Resolver:
     return Resolver(config, {"demo": Scripted([], models=["demo", "claude-sonnet-4-5"])})
 
 
-async def ask(inner: Inner, model: str, principal: Principal | None = None) -> Outcome:
-    app = Protocol(ModelMap(inner, resolve=resolver().resolve))
+async def ask(inner: Inner, model: str, principal: Principal | None = None, rules: Resolver | None = None) -> Outcome:
+    app = Protocol(ModelMap(inner, resolve=(rules or resolver()).resolve))
 
     async def outer(scope: Scope, receive: Receive, send: Send) -> None:
         context, send = attach(scope, send)
@@ -46,6 +46,25 @@ async def test_an_unknown_model_is_404_with_suggestions() -> None:
     outcome = await ask(Inner(reads=False), "claude-sonet-4-5")
     assert (outcome.status, outcome.json["error"]["code"]) == (404, "model_not_found")
     assert "did you mean claude-sonnet-4-5" in outcome.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("principal", "suggested"),
+    [
+        (Principal(name="a", id="a"), "; did you mean gpt-4o, gpt-4.1?"),
+        (Principal(name="a", id="a", models=("gpt-4.1*", "gpt-4")), "; did you mean gpt-4.1?"),
+        (Principal(name="a", id="a", models=("gpt-4",)), "; GET /v1/models lists the models"),
+        (Principal(name="a", id="a", upstreams=("two",)), "; did you mean gpt-4.1?"),
+    ],
+)
+async def test_only_what_the_key_may_use_is_suggested(principal: Principal, suggested: str) -> None:
+    upstream = {name: {"type": "demo"} for name in ("one", "two")}
+    config = load({"upstream": upstream, "models": {"unknown": "reject"}}, environ={}).config
+    served = {name: Scripted([], name=name, models=[model]) for name, model in (("one", "gpt-4o"), ("two", "gpt-4.1"))}
+    outcome = await ask(Inner(reads=False), "gpt-4", principal, Resolver(config, served))
+    error = outcome.json["error"]
+    assert (error["code"], error["param"]) == ("model_not_found", "model")
+    assert error["message"].endswith(suggested)
 
 
 @pytest.mark.parametrize(
