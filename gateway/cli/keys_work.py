@@ -74,14 +74,14 @@ def rows(loaded: Loaded) -> Sequence[KeyRow]:
 
 def revoke(loaded: Loaded, name: str) -> None:
     """Revoke a key; raise ConfigError when there is none, and for one that gateway.toml gives."""
-    there = [row.name for row in rows(loaded)]
     try:
         with _opened(loaded) as store:
             store.remove(name)
     except KeyError:
-        if name in there:
+        if any(row.name == name for row in config_rows(loaded)):
             raise _refused(f'gateway.toml defines the key "{name}"; remove it there') from None
-        raise _refused(f'no key is named "{name}"{did_you_mean(name, there)}') from None
+        others = [row.name for row in rows(loaded)]
+        raise _refused(f'no key is named "{name}"{did_you_mean(name, others)}') from None
 
 
 def stored(loaded: Loaded) -> Sequence[StoredKey]:

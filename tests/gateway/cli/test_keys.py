@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.store.keys import KeyStore
 from tests.gateway.cli.conftest import COMMAND_S, Run
 from tests.gateway.store.places import Place
 from tests.patience import patient
@@ -157,6 +158,19 @@ def test_what_is_not_in_the_store_cannot_be_revoked(run: Run, write: Write, name
     run("keys", "new", "alice")
     refused = run("keys", "revoke", name)
     assert (refused.code, refused.err) == (2, message)
+
+
+def test_a_key_that_another_command_revokes_first_is_said_to_be_gone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("keys", "new", "alice")
+    remove = KeyStore.remove
+
+    def second(store: KeyStore, name: str) -> None:
+        remove(store, name)
+        remove(store, name)
+
+    monkeypatch.setattr(KeyStore, "remove", second)
+    refused = run("keys", "revoke", "alice")
+    assert (refused.code, refused.err) == (2, 'keys: no key is named "alice"\n')
 
 
 def test_a_store_that_cannot_be_read_is_exit_2(run: Run) -> None:
