@@ -298,7 +298,7 @@ class Ledger:
         except _PROBLEMS as error:
             self._tell(error)
         else:
-            if self.problem:
+            if self.problem and (self._url or is_there(self._file)):  # else there was nothing to write, nor where
                 self.problem = ""
                 self._logger.info("the ledger can be written again")
 

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -530,6 +530,22 @@ async def test_what_a_journal_could_not_take_until_the_end_is_told_as_lost(tmp_p
         "requests": 3,
         "reason": f"{tmp_path / 'data' / 'journal'}: File exists",
     }
+
+
+async def test_a_ledger_that_never_had_a_folder_is_not_said_to_be_written_again(tmp_path: Path) -> None:
+    said = list[dict[str, Any]]()
+    (tmp_path / "data").write_text("in the way")
+    async with running(tmp_path, log={"level": "critical"}) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+        await ask(app)
+        with suppress(StoreUnavailable):
+            await ledger.report("key", None, None)
+        assert ledger.problem
+    assert [line["event"] for line in said] == [
+        "the journal cannot be written; its entries are kept in memory",
+        "the ledger cannot be written; the journals are kept until it can",
+        "requests that could not be written down are lost",
+    ]
 
 
 async def test_a_folder_that_was_moved_away_is_told_and_counts_again_when_it_is_back(tmp_path: Path) -> None:
