@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from gateway.config.problems import did_you_mean
 from gateway.config.schema import Config
 from gateway.config.sources import KeyPath, dotted
-from gateway.config.upstreams import DemoConfig, OpenAIConfig, UpstreamConfig
+from gateway.config.upstreams import AzureConfig, DemoConfig, OpenAIConfig, UpstreamConfig
 from gateway.config.values import ModelRule
 from gateway.config.variants import cut
 
@@ -43,6 +43,12 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
     rules = {(*path, name): rule for path, table in tables.items() for name, rule in table.items()}
     if "" in config.models.variant:
         yield ("models", "variant", ""), "an empty suffix would match every name"
+    if "" in config.models.family:
+        yield (
+            (*_FAMILY, ""),
+            "an empty word would be in every name",
+        )
+    yield from _empty(config)
     upstream = config.models.default_upstream
     if upstream and upstream not in names:
         hint = did_you_mean(upstream, names)
@@ -59,6 +65,19 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
                 hint = did_you_mean(head, names)
                 yield place, f'"{target}" refers to upstream "{head}", which is not configured{hint}'
     yield from _loops(config, names, tables, rules)
+
+
+def _empty(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Find names of upstreams' models that are none: a list would show them, and no request can ask for them."""
+    for name, upstream in config.upstream.items():
+        if not isinstance(upstream, DemoConfig):
+            for index, model in enumerate(upstream.models):
+                if not model:
+                    yield ("upstream", name, "models", index), "is empty"
+        if isinstance(upstream, AzureConfig):
+            for model, deployment in upstream.deployments.items():
+                if not (model and deployment):
+                    yield ("upstream", name, "deployments", model), "is empty"
 
 
 def targets_of(path: KeyPath, rule: ModelRule) -> Iterator[tuple[KeyPath, str]]:

@@ -113,6 +113,8 @@ def _keys(config: Config, draft: Draft) -> Findings:
         names.append(name)
         if as_list(table.get("scopes")) == []:
             yield (*path, "scopes"), NO_SCOPES
+        globs = as_list(table.get("models")) or []
+        yield from (((*path, "models", at), "matches no model") for at, glob in enumerate(globs) if glob == "")
         both, neither = {"sha256", "secret"} <= table.keys(), table.keys().isdisjoint({"sha256", "secret"})
         if both or (neither and draft.told.isdisjoint({(*path, "sha256"), (*path, "secret")})):
             unset = draft.unset.get((*path, "sha256"))

@@ -296,6 +296,7 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ('[[key]]\nname = "a"\nsecret = "s"\nexpires = "soon"', 'expires: "soon" is not a date'),
         ('[[key]]\nname = "a"\nsecret = "s"\nexpires = 12:00:00', "expires: expected a date such as"),
         ('[[key]]\nname = "a"\nsecret = "s"\nscopes = []', "gateway.toml:4: key[0].scopes: a key without scopes"),
+        ('[[key]]\nname = "a"\nsecret = "s"\nmodels = ["gpt-*", ""]', "key[0].models[1]: matches no model"),
         ('key = "x"', "key: expected a list, got a string; write [[key]]"),
         ('[key]\nname = "a"', "key: expected a list, got a table; write [[key]]"),
         ("[upstream.x]", "upstream.x: type is required: one of v1internal"),
@@ -309,6 +310,11 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ('[upstream.openai]\napi_key = ""', "upstream.openai.api_key: is empty"),
         ('[upstream.openai]\napi_key = ["a", ""]', "upstream.openai.api_key: is empty"),
         ('[upstream.azure]\nendpoint = ""', "upstream.azure.endpoint: is empty"),
+        ('[upstream.openai]\nmodels = ["m", ""]', "upstream.openai.models[1]: is empty"),
+        (
+            '[upstream.azure]\nendpoint = "https://a"\napi_key = "k"\ndeployments = { gpt-4o = "" }',
+            "upstream.azure.deployments.gpt-4o: is empty",
+        ),
         (
             '[upstream.openai]\napi_key = "a"\npool = { uses_per_turn = 1 }',
             "upstream.openai.pool: needs an api_key that is a list",

@@ -180,6 +180,11 @@ def test_a_variant_needs_a_suffix(problems: Problems) -> None:
     assert "an empty suffix" in problem
 
 
+def test_a_family_needs_a_word(problems: Problems) -> None:
+    [problem] = problems('[models.family]\n"" = "demo/demo"')
+    assert 'models.family."": an empty word would be in every name' in problem
+
+
 def test_a_hundred_aliases_in_a_row_are_followed_once(read: Load) -> None:
     chain = "\n".join(f'a{number} = ["a{number + 1}", "a{number + 2}"]' for number in range(100))
     assert len(read(f"[models.alias]\n{chain}").config.models.alias) == 100
