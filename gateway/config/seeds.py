@@ -108,7 +108,9 @@ def _split(name: str, draft: Draft, variables: Variables) -> list[str]:
         try:
             return msgspec.json.decode(text, type=list[str])
         except (ValueError, RecursionError):
-            _report(draft, name, "is not a JSON array of strings", variables)
+            _report(
+                draft, name, 'is not a JSON array of strings: write ["sk-one", "sk-two"] or sk-one,sk-two', variables
+            )
             return []
     words = text.split(",") if name == "API_KEYS" else [text]
     return [word.strip() for word in words if word.strip()]

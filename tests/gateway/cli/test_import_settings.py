@@ -327,7 +327,11 @@ def test_several_files_go_together(run: Run, old: Old, folder: Path) -> None:
         ("config.json", '{"log_level": "loud"}', 'old/config.json: log_level: log.level: "loud" is not one of'),
         ("config.json", '{"auth_keys": [5]}', "old/config.json: auth_keys: expected a string or a list of them"),
         ("config.json", "{", "old/config.json: is not JSON: "),
-        (".env", "API_KEYS=[1\n", "old/.env: API_KEYS: is not a JSON array of strings"),
+        (
+            ".env",
+            "API_KEYS=[1\n",
+            'old/.env: API_KEYS: is not a JSON array of strings: write ["sk-one", "sk-two"] or sk-one,sk-two',
+        ),
         (".env", "PREFERRED_PROVIDER=gogle\n", 'old/.env: PREFERRED_PROVIDER: "gogle" is not one of'),
         ("notes.txt", "nothing", "old/notes.txt: is not a config.json, tokens.json or .env"),
     ],

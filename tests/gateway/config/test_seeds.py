@@ -45,9 +45,10 @@ def test_both_key_variables_are_added_together() -> None:
     assert str(loaded.source(("auth", "keys", 2))) == "env ANTHROPIC_AUTH_TOKEN"
 
 
-def test_keys_that_are_no_json_array_are_refused() -> None:
-    with pytest.raises(ConfigError, match="environment: API_KEYS: is not a JSON array of strings"):
-        seeded(API_KEYS='["a"')
+@pytest.mark.parametrize("text", ['["a"', "['a', 'b']", "[a, b]", '["a", 1]'])
+def test_keys_that_are_no_json_array_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="environment: API_KEYS: is not a JSON array of strings: write "):
+        seeded(API_KEYS=text)
 
 
 def test_log_variables() -> None:
