@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path, PurePath
@@ -40,6 +40,7 @@ _SHAPES: Final = {
     "%%": "%",
 }
 _DAILY: Final = ".%Y-%m-%d"
+_DAY_OF: Final = ("Y", "m", "d")
 _MODE: Final = 0o600
 _DAY: Final = timedelta(days=1)
 _AGAIN: Final = timedelta(hours=1)
@@ -210,19 +211,20 @@ class LogFile:
         """Remove the oldest of the rotated files, those of processes that started on other days, too."""
         if not self._keep:
             return
-        here = _place(self.path)
-        found = [file for file in {*self._named_by(self._pattern), *self._named_by(self._any_start)} if file != here]
-        found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        for file in found[self._keep :]:
+        moments = dict([*self._named_by(self._any_start), *self._named_by(self._pattern)])
+        moments.pop(_place(self.path), None)
+        for file in sorted(moments, key=lambda file: moments[file], reverse=True)[self._keep :]:
             file.unlink(missing_ok=True)
 
-    def _named_by(self, pattern: str) -> Iterator[Path]:
+    def _named_by(self, pattern: str) -> Iterator[tuple[Path, tuple[float, float]]]:
+        """Give each file that a pattern can name, and of when it is: what was copied has the moment of the copy."""
         root, names = self._folder / _root(pattern), re.compile(_names(pattern))
         deep = "/".join("*" * (len((self._folder / pattern).parts) - len(root.parts)))
         for file in root.glob(deep):
             name = file if PurePath(pattern).is_absolute() else file.relative_to(self._folder)
-            if names.fullmatch(str(name)):
-                yield _place(file)
+            if (found := names.fullmatch(str(name))) is not None:
+                written = file.stat().st_mtime
+                yield _place(file), (_day_of(found.groupdict(), written), written)
 
 
 def _place(file: Path) -> Path:
@@ -239,8 +241,21 @@ def _root(pattern: str) -> Path:
     return Path(f"{literal}x").parent
 
 
+def _day_of(fields: Mapping[str, str], otherwise: float) -> float:
+    """Give the day that a name says."""
+    try:
+        year, month, day = (int(fields[field]) for field in _DAY_OF)
+        return datetime(year, month, day).timestamp()  # noqa: DTZ001 (local midnight)
+    except (KeyError, ValueError, OverflowError, OSError):  # a part is missing, or it is no day
+        return otherwise
+
+
 def _names(pattern: str) -> str:
-    """Make a regular expression of a strftime pattern."""
-    pieces = _FIELD.split(pattern)
-    fields = [_SHAPES.get(field, "[^/]+?") for field in _FIELD.findall(pattern)]
+    """Make a regular expression of a strftime pattern; year, month and day are groups where they come last."""
+    pieces, named = _FIELD.split(pattern), _FIELD.findall(pattern)
+    fields = [_SHAPES.get(field, "[^/]+?") for field in named]
+    for field in _DAY_OF:
+        if f"%{field}" in named:
+            last = len(named) - 1 - named[::-1].index(f"%{field}")
+            fields[last] = f"(?P<{field}>{fields[last]})"
     return "".join(re.escape(piece) + field for piece, field in zip(pieces, [*fields, ""], strict=True))

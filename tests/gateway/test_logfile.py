@@ -165,6 +165,23 @@ def test_those_of_earlier_starts_count_where_the_name_has_fields(
     assert rotated == ["gw-20261125.log.2026-11-25", "gw-20261127.log.2026-11-27"]
 
 
+@pytest.mark.parametrize("day", ["%Y-%m-%d", "%d.%m.%Y", "%Y%m/%d", "%Y/%m-%d_of_%Y"])
+def test_the_oldest_by_their_names_go_first(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path, day: str
+) -> None:
+    """Copied from another machine, or put back from a backup, all are of one moment, and in any order."""
+    for back in (3, 30, 2, 40, 1, 20):
+        old = tmp_path / "logs" / (NOON - back * DAY).strftime(day)
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.write_text(str(back))
+        os.utime(old, (NOON.timestamp() + back,) * 2)
+    file = opened("logs/now", f"logs/{day}", keep=4)
+    file.write(b"0")
+    clock.time += DAY
+    file.write(b"new")
+    assert sorted(texts(tmp_path).values()) == ["0\n", "1", "2", "3", "new\n"]
+
+
 def test_no_file_of_anybody_elses_is_removed(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
     """Only what the fields of the name can give is one of the gateway's, and only where it puts them."""
     logs = tmp_path / "logs"
