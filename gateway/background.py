@@ -35,6 +35,7 @@ from gateway.errors import (
 )
 from gateway.forwarding import NativeAnswer, Recalling
 from gateway.grace import Watchdog
+from gateway.losses import tell_upstream
 from gateway.middleware.model_map import may_reach
 from gateway.relay import Relay
 from gateway.services import Services
@@ -110,7 +111,7 @@ class Background:
                 f"this API key may not use upstream {adapter.name!r}, from which {kept.id[:100]!r} comes"
             )
         context.upstream = adapter.name
-        context.reply_headers.append((b"x-gateway-upstream", quote(adapter.name, safe="/:@").encode()))
+        tell_upstream(context, adapter.name)
         return adapter
 
     async def _recalled(self, adapter: Recalling, method: str, path: str, query: str = "") -> NativeAnswer:

@@ -9,7 +9,7 @@ from gateway.context import RequestContext
 from gateway.errors import InvalidRequest
 from gateway.upstream import Target
 
-__all__ = ["of_variants", "refuse_losses", "tell", "tell_losses"]
+__all__ = ["of_variants", "refuse_losses", "tell", "tell_losses", "tell_upstream"]
 
 _HIDDEN: Final = re.compile(rb"[^!-~]")
 _NAMED: Final = 20  # losses, in one refusal
@@ -21,6 +21,11 @@ def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -
     context.begins()
     context.reply_headers.append((b"x-gateway-upstream", _header(label)))
     tell_losses(context, losses)
+
+
+def tell_upstream(context: RequestContext, label: str) -> None:
+    """Note who answers, and no more."""
+    context.reply_headers.append((b"x-gateway-upstream", _header(label)))
 
 
 def tell_losses(context: RequestContext, losses: tuple[ir.Loss, ...]) -> None:
@@ -48,5 +53,5 @@ def refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
 
 @lru_cache(maxsize=256)
 def _header(text: str) -> bytes:
-    """Make a header value of a model name: visible ASCII only."""
-    return _HIDDEN.sub(b"?", text.encode("ascii", "replace"))
+    """Make a header value of a model name: what is no visible ASCII is percent-encoded, so that it can be read."""
+    return _HIDDEN.sub(lambda found: b"%%%02X" % ord(found[0]), text.encode(errors="replace"))

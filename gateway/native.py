@@ -48,7 +48,7 @@ from gateway.forwarding import Forwarding, ModelForwarding, NativeAnswer, Native
 from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
-from gateway.losses import of_variants, refuse_losses, tell_losses
+from gateway.losses import of_variants, refuse_losses, tell_losses, tell_upstream
 from gateway.middleware.model_map import held, hold, may_reach, misled
 from gateway.relay import Relay
 from gateway.routes import EMBEDDINGS, as_gemini, native_of
@@ -190,7 +190,7 @@ class NativeCalls:
             return await self._forward(way.adapter, call, body)
         finally:
             tell_losses(context, of_variants(way.target))
-            context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
+            tell_upstream(context, context.upstream)
 
     async def _forward(self, adapter: ModelForwarding, call: NativeCall, body: "_Body") -> NativeAnswer:
         """Pass a call on; what the caller takes to send its body is no silence of the upstream's."""

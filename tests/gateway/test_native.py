@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from tests.gateway.wire import upstream as wire
 from tests.middleware.asgi import scope_of
 from tests.patience import patient
 from tests.ports import free_port
-from tests.scripted import Scripted, app_of
+from tests.scripted import Scripted, app_of, say
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +94,22 @@ async def test_status_headers_and_body_come_back() -> None:
     assert (response.headers["content-type"], response.headers["x-goog-upload-status"]) == ("text/plain", "final")
     assert response.headers["x-gateway-upstream"] == "demo"
     assert upstream.ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("model", "named"), [("m", "demo/m"), ("a b", "demo/a%20b"), ("通义", "demo/%E9%80%9A%E4%B9%89"), ("m[1m]+x", None)]
+)
+async def test_who_answered_is_told_of_a_name_with_any_letters(model: str, named: str | None) -> None:
+    upstream = Speaking(b"{}")
+    upstream.plays = [say("Hello")]
+    body = {"model": f"demo/{model}", "messages": [{"role": "user", "content": "Hello"}]}
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        translated = await http.post("/v1/chat/completions", json=body)
+        passed = await http.post(f"/v1beta/models/demo/{quote(model)}:fooBar", json={})
+    assert (translated.status_code, passed.status_code) == (200, 200)
+    assert {translated.headers["x-gateway-upstream"], passed.headers["x-gateway-upstream"]} == {
+        named or f"demo/{model}"
+    }
 
 
 async def test_each_piece_comes_as_soon_as_it_is_there() -> None:
