@@ -20,7 +20,7 @@ __all__ = ["NOT_OURS", "SENTINEL", "Replay"]
 NOT_OURS: Final = "only the models that made thoughts and signatures accept them back"
 SENTINEL: Final = "skip_thought_signature_validator"
 
-_CLAUDE: Final = "R"  # base64 of base64, as this service hands out Claude's
+_CLAUDE: Final = "R"  # base64 of base64, as Code Assist hands out Claude's; it refuses those of other services
 
 
 class Replay(Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class Replay(Struct, frozen=True, kw_only=True):
             return False
         if not thought.text:  # empty words are none in what Google makes of it for Claude, who misses them
             return False
-        return signature.issuer == "claude" or (signature.issuer is None and signature.value.startswith(_CLAUDE))
+        return signature.issuer in ("claude", None) and signature.value.startswith(_CLAUDE)
 
     def _gemini(self, signature: ir.Signature) -> ir.Signature | None:
         if self.family != "gemini" or not self._trusts(signature):

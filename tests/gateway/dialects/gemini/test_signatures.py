@@ -157,6 +157,7 @@ UNUSABLE = [
     thought(signature=GEMINI_SIGNATURE, issuer="gemini"),
     thought(signature=GEMINI_SIGNATURE, issuer=None),
     thought(signature="claude#abc", issuer=None),
+    thought(signature="EqQBCkgIBxABGAIqQK3v"),  # Anthropic's own
     thought(""),
     ir.Thinking(text="", redacted="sealed"),
 ]
