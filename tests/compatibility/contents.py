@@ -259,6 +259,7 @@ THINKING: Final = (
 _ANY: Final = {
     "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
     "cachedContent": "cachedContents/1",
+    "continuationToken": "dG9r",
     "labels": {"team": "a"},
     "serviceTier": "flex",
     "store": True,

@@ -25,6 +25,10 @@ __all__ = ["read_request", "read_unread"]
 _WHOLE: Final = "generateContentRequest"
 _READ: Final = ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "sessionId")
 _MODEL: Final = "model"  # the path names it
+_KEPT: Final = {  # what stands for words that only Google has
+    "cachedContent": "content cached at Google cannot be used from here",
+    "continuationToken": "a response that Google has begun cannot go on from here; ask for all of it anew",
+}
 _PATHS: Final = {
     "modalities": "generationConfig.responseModalities",
     "max_tokens": "generationConfig.maxOutputTokens",
@@ -61,7 +65,7 @@ def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Req
     if options.detail is not None and not conversation.detailed:
         place.lose("generationConfig.mediaResolution", "there is nothing to look at")
     tools = read_tools(tools_given, place.at("tools"))
-    only = _cached(extras, place) or options.only or conversation.only
+    only = _kept(extras, place) or options.only or conversation.only
     return ir.Request(
         model=route.model,
         system=read_system(system, place.at("systemInstruction")),
@@ -101,9 +105,9 @@ def _paths(options: Options, place: Place) -> dict[str, str]:
     return paths | {"filename": "displayName"}
 
 
-def _cached(extras: dict[str, Raw], place: Place) -> ir.Loss | None:
-    """A cache holds the beginning of the conversation."""
-    if "cachedContent" not in extras:
-        return None
-    path = place.at("cachedContent").path
-    return ir.Loss(path, "content cached at Google cannot be used from here", "content")
+def _kept(extras: dict[str, Raw], place: Place) -> ir.Loss | None:
+    """Find what holds a part of the conversation: without it, an answer would be to other words, or begin anew."""
+    for name, reason in _KEPT.items():
+        if name in extras:
+            return ir.Loss(place.at(name).path, reason, "content")
+    return None

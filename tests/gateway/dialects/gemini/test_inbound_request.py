@@ -88,6 +88,7 @@ def test_null_is_absent_in_every_message_of_a_turn(turn: Any, with_null: Any) ->
     [
         ({"cachedContent": "cachedContents/c1"}, "cachedContent"),
         ({"cached_content": "cachedContents/c1"}, "cachedContent"),
+        ({"continuationToken": "dG9r"}, "continuationToken"),
         ({"generationConfig": {"responseModalities": ["AUDIO"]}}, "generationConfig.responseModalities"),
     ],
 )
