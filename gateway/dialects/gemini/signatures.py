@@ -20,7 +20,8 @@ __all__ = ["NOT_OURS", "SENTINEL", "Replay"]
 NOT_OURS: Final = "only the models that made thoughts and signatures accept them back"
 SENTINEL: Final = "skip_thought_signature_validator"
 
-_CLAUDE: Final = "R"  # base64 of base64, as Code Assist hands out Claude's; it refuses those of other services
+_CLAUDE: Final = "R"  # base64 of base64, as this service hands out Claude's
+_OTHERS: Final = ("E", "C")  # as other services do, whose this one refuses (v1internal.md §4.3)
 
 
 class Replay(Struct, frozen=True, kw_only=True):
@@ -75,7 +76,9 @@ class Replay(Struct, frozen=True, kw_only=True):
             return False
         if not thought.text:  # empty words are none in what Google makes of it for Claude, who misses them
             return False
-        return signature.issuer in ("claude", None) and signature.value.startswith(_CLAUDE)
+        if signature.issuer is None:
+            return signature.value.startswith(_CLAUDE)
+        return signature.issuer == "claude" and not signature.value.startswith(_OTHERS)
 
     def _gemini(self, signature: ir.Signature) -> ir.Signature | None:
         if self.family != "gemini" or not self._trusts(signature):
