@@ -56,7 +56,7 @@ def _config(loaded: Loaded) -> Iterator[Finding]:
         yield warning(
             "configuration",
             f"without effect: {', '.join(idle)}",
-            "remove them; `gateway check` says why each has no effect",
+            "`gateway check` says why each has no effect: remove them, or add what they need",
         )
 
 

@@ -60,7 +60,22 @@ def _why_not(config: Config, path: KeyPath) -> str:
         case ("upstream", name, "pool", key) if key in _OF_ACCOUNTS and config.upstream[str(name)].type != "v1internal":
             return "an API key has none"
         case _:
+            missing = _missing(config, path)
+            return f"{missing} is not in pipeline.order" if missing else ""
+
+
+def _missing(config: Config, path: KeyPath) -> str:
+    """Name the built-in middleware that alone asks for a key and that the pipeline lacks; "" when there is none."""
+    match path:
+        case ("limits", *_) | ("key", _, "limits", *_):
+            asks = "rate_limit"
+        case ("server", "max_body"):
+            asks = "body_limit"
+        case ("usage", key, *_) if key != "price":  # limits of money want to know it, too
+            asks = "usage"
+        case _:
             return ""
+    return "" if asks in config.pipeline.order else asks
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

@@ -1,5 +1,9 @@
 """`gateway check` shows every value with its source, hides secrets and says what has no effect."""
 
+from typing import Any
+
+import pytest
+
 from gateway.config import Config, Loaded, Row, load, report, schema_keys
 from tests.gateway.config.conftest import Load
 from tests.gateway.config.test_annotated import FILE, VARIABLES
@@ -83,6 +87,29 @@ def test_what_only_accounts_have_is_without_effect_on_api_keys() -> None:
     found = rows(load({"upstream": {"x": {"type": "gemini", "api_key": "k"}}}, environ={}))
     assert found["upstream.x.pool.refresh_tokens"].reason == "an API key has none"
     assert found["upstream.x.pool.uses_per_turn"].in_effect
+
+
+@pytest.mark.parametrize(
+    ("left_out", "keys"),
+    [
+        ("rate_limit", ["limits.requests_per_minute", "key[0].limits.concurrent"]),
+        ("body_limit", ["server.max_body"]),
+        ("usage", ["usage.keep_days", "usage.log_every"]),
+    ],
+)
+def test_what_a_middleware_reads_is_not_in_effect_without_it(left_out: str, keys: list[str]) -> None:
+    tables: dict[str, Any] = {
+        "limits": {"requests_per_minute": 5},
+        "key": [{"name": "a", "secret": "sk-a", "limits": {"concurrent": 1}}],
+        "usage": {"price": {"m": {"input": 1.0}}},
+    }
+    order = ["body_limit", "auth", "rate_limit", "protocol", "model_map", "usage"]
+    found = rows(load(tables | {"pipeline": {"order": order}}, environ={}))
+    assert [key for key in keys if not found[key].in_effect] == []
+    order.remove(left_out)
+    found = rows(load(tables | {"pipeline": {"order": order}}, environ={}))
+    assert {found[key].reason for key in keys} == {f"{left_out} is not in pipeline.order"}
+    assert found["usage.price.m.input"].in_effect  # it may be for the one, or for the other
 
 
 def test_the_report_needs_no_file() -> None:
