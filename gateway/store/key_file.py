@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.store.folder import address, bereft, explained
+from gateway.store.peek import peek
 from gateway.store.stored import StoreFailed
 from gateway.store.stored_keys import KeyNews, StoredKey, news_of, read_key
 
@@ -95,12 +96,14 @@ class KeyFile:
         # in a folder that cannot be written it is read as it stands
         for mode in ("mode=rw", "mode=ro", "immutable=1"):
             try:
-                self._connection = _connected(f"{address(self._file)}?{mode}")
+                connection = peek(f"{address(self._file)}?{mode}", _TABLE, wait_s=_WAIT_S, any_thread=True)
             except sqlite3.OperationalError as error:
                 reason = str(error)
             except sqlite3.Error as error:
                 raise StoreFailed(str(error)) from None
             else:
+                connection.row_factory = sqlite3.Row
+                self._connection = connection
                 return
         raise StoreFailed(explained(reason, self._file))
 
@@ -118,16 +121,3 @@ class KeyFile:
             return list(self._connection.execute(query, values).fetchall())
         except sqlite3.Error as error:
             raise StoreFailed(str(error)) from None
-
-
-def _connected(uri: str) -> sqlite3.Connection:
-    """Open a file that can be read; raise sqlite3.Error."""
-    connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, check_same_thread=False)
-    try:
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute(_TABLE).fetchall()
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

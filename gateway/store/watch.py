@@ -11,6 +11,7 @@ from typing import Final
 from gateway.store.cipher import Cipher
 from gateway.store.folder import address
 from gateway.store.known import StoredCredential
+from gateway.store.peek import peek
 from gateway.store.rows import read_row
 from gateway.store.stored import KeyProblem, StoreFailed
 
@@ -28,14 +29,12 @@ class Watch:
         self._cipher = cipher
         self._version = -1
         try:
-            self._connection = sqlite3.connect(f"{address(file)}?mode=rw", uri=True, timeout=0)
-            self._connection.execute("PRAGMA query_only = ON")
-            self._ask = self._connection.execute
-            self._ask(_VERSION).fetchone()
-            self._rows = self._connection.cursor()
-            self._rows.row_factory = sqlite3.Row
+            self._connection = peek(f"{address(file)}?mode=rw", _VERSION, wait_s=0)
         except sqlite3.Error as error:
             raise OSError(str(error)) from None
+        self._ask = self._connection.execute
+        self._rows = self._connection.cursor()
+        self._rows.row_factory = sqlite3.Row
 
     def look(self, number: int) -> Sequence[StoredCredential]:
         """Give what was written after a number, if anything was written since the last look."""
