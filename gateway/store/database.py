@@ -209,7 +209,8 @@ class Database:
                         sealing.check(connection, self.cipher)
                         undo.pop_all()
                         return
-                    _copy(connection, copied)
+                    if revision:  # else others may have made them since
+                        _copy(connection, copied)
                 self._engine.dispose()
             with copied.begin() as connection:
                 if revision:
@@ -248,9 +249,12 @@ def put(connection: Connection, where: Table, row: Mapping[str, object]) -> None
 
 def _revision(connection: Connection) -> str:
     """Say which migration the tables come from, "" = there are none."""
-    tables = inspect(connection)
-    is_ours = tables.has_table("settings")
-    if tables.has_table(alembic_version.name):
+
+    def is_there(name: str) -> bool:
+        return inspect(connection).has_table(name)
+
+    is_marked, is_ours = is_there(alembic_version.name), is_there("settings")
+    if is_marked or (is_ours and is_there(alembic_version.name)):  # PostgreSQL shows what others have made meanwhile
         revision = str(connection.scalar(select(alembic_version.c.version_num)) or "")
         if revision and not is_ours:
             raise NewerTables(_FOREIGN)

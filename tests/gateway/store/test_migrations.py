@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
-from sqlalchemy import Engine, MetaData, Table, event, text
+from sqlalchemy import Engine, Inspector, MetaData, Table, event, text
 
 from gateway.store import engines
 from gateway.store.credentials import KeyProblem, StoredModels, StoreFailed
@@ -232,6 +232,30 @@ def test_an_older_file_is_read_without_being_changed(old: Place) -> None:
         old.store(read_only=True).open()
     old.close()
     assert {f.name: (f.read_bytes(), f.stat().st_mtime_ns) for f in old.file.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_tables_that_another_makes_meanwhile_are_its_own(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool, looks: int
+) -> None:
+    place = Place(tmp_path, postgres_url)
+    asked: list[str] = []
+
+    def has_table(self: Inspector, name: str) -> bool:
+        found = real(self, name)
+        asked.append(name)
+        if len(asked) == looks:
+            place.opened()
+        return found
+
+    real = Inspector.has_table
+    monkeypatch.setattr(Inspector, "has_table", has_table)
+    store = place.store(read_only=read_only)
+    store.open()
+    assert store.load("google") == {}
+    place.close()
+    assert len(asked) > looks
 
 
 def test_an_older_database_of_postgres_is_read_without_being_changed(postgres_url: str, tmp_path: Path) -> None:
