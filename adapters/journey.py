@@ -93,7 +93,7 @@ class Backend(Struct, Generic[_C], kw_only=True):
 
     def disable(self, credential: _C, failure: Failure) -> None:
         """Use a credential no more that the upstream refuses."""
-        self.pool.disable(credential, f"{self.rules[failure.cause].words}: {failure.error.message}")
+        self.pool.refuse(credential, self.rules[failure.cause], failure)
 
     @contextmanager
     def learning(self, credential: _C) -> Generator[None]:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.credential import SERVING, Credential
-from gateway.adapters.failures import Failure
+from gateway.adapters.failures import Failure, Rule
 from gateway.adapters.shortage import all_spent, counted, number, out_of_use, said, told
 from gateway.adapters.strategies import Session, no_session, strategy_of
 from gateway.adapters.tokens import RefreshFailed, Tokens
@@ -357,6 +357,10 @@ class Pool(Generic[_C]):
     def disable(self, credential: _C, reason: str) -> None:
         """Use a credential no more."""
         self.happen(credential, "refused", reason)
+
+    def refuse(self, credential: _C, rule: Rule, failure: Failure) -> None:
+        """Use a credential no more that the upstream refuses."""
+        self.disable(credential, f"{rule.words}: {failure.error.message}")
 
     def need_verification(self, credential: _C, failure: Failure) -> None:
         """Use a credential no more until its owner has acted."""

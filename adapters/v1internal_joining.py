@@ -129,7 +129,7 @@ class Joining:
             if failure.cause == "verification":
                 self._pool.need_verification(account, failure)
                 await tell(f"its owner must verify the account first: {failure.link or 'see its mail'}")
-            elif not await self._is_banned(account, failure, tell):
+            elif not await self._suspended(account, failure, tell):
                 await tell(f"no project yet: {failure.error.message}")
         except RefreshFailed as failed:
             await tell(f"no project yet: {failed.reason}")
@@ -141,17 +141,17 @@ class Joining:
         try:
             count = await self._survey(account)
         except Failure as failure:
-            if not await self._is_banned(account, failure, tell):
+            if not await self._suspended(account, failure, tell):
                 await tell(f"no response about its models yet: {failure.error.message}")
         except (RefreshFailed, ValueError) as error:
             await tell(f"no response about its models yet: {error}")
         else:
             await tell(f"{count} models are there")
 
-    async def _is_banned(self, account: Account, failure: Failure, tell: Tell) -> bool:
-        """Use an account no more that its new login cannot open, either: no request needs to find that out."""
+    async def _suspended(self, account: Account, failure: Failure, tell: Tell) -> bool:
+        """Use an account no more that Google has suspended, so that no request finds out; tell whether it has."""
         if failure.cause != "banned":
             return False
-        self._pool.disable(account, f"{RULES['banned'].words}: {failure.error.message}")
+        self._pool.refuse(account, RULES[failure.cause], failure)
         await tell(f"the account cannot be used: {failure.error.message}")
         return True

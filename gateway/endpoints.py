@@ -11,14 +11,15 @@ from gateway import ir
 from gateway.background import BACKGROUND, Background
 from gateway.config import FOLDER
 from gateway.context import Principal, RequestContext, attach
-from gateway.errors import GatewayError, ModelNotFound, PreviousNotFound
+from gateway.errors import GatewayError, PreviousNotFound
 from gateway.ir.estimate import estimate
 from gateway.lending import apart
 from gateway.making import Makings
-from gateway.middleware.model_map import may_ask
+from gateway.middleware.model_map import held, may_ask
 from gateway.native import NativeCalls
 from gateway.refusal import dialect_of, refuse
 from gateway.relay import Relay
+from gateway.resolution import NotServed
 from gateway.routes import MAKING
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
@@ -134,6 +135,5 @@ class Endpoints:
         resolver = self._services.resolver
         info = resolver.describe(name)
         if info is None or not may_ask(context.principal, name, resolver):
-            near = resolver.suggestion(name, [listed for listed, _ in self._listed(context.principal)])
-            raise ModelNotFound(f"the model {name[:100]!r} is not served here{near}", param="model")
+            raise held(context.principal, NotServed(name, resolver))
         return name, info

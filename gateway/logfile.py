@@ -254,8 +254,8 @@ def _names(pattern: str) -> str:
     """Make a regular expression of a strftime pattern; year, month and day are groups where they come last."""
     pieces, named = _FIELD.split(pattern), _FIELD.findall(pattern)
     fields = [_SHAPES.get(field, "[^/]+?") for field in named]
+    last = {field: place for place, field in enumerate(named)}
     for field in _DAY_OF:
-        if f"%{field}" in named:
-            last = len(named) - 1 - named[::-1].index(f"%{field}")
-            fields[last] = f"(?P<{field}>{fields[last]})"
+        if (place := last.get(f"%{field}")) is not None:
+            fields[place] = f"(?P<{field}>{fields[place]})"
     return "".join(re.escape(piece) + field for piece, field in zip(pieces, [*fields, ""], strict=True))

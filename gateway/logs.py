@@ -28,6 +28,7 @@ _LINES = frozenset({"exception"})  # which has several
 _DELETE = b"\x7f"
 # C1 controls, of which a terminal takes some for the beginning of an order; ends of lines; what turns the reading about
 _STEERING = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_RANKS = {"debug": "<7>", "warning": "<4>", "error": "<3>", "critical": "<2>"}  # of a line without one: info
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
@@ -73,8 +74,10 @@ def logger_of(
         processors += [stamp, _legible, structlog.dev.ConsoleRenderer(colors=colors)]
     else:
         processors.append(_line)
+    if _read_by_journald():
+        processors.append(_ranked)
     lazy = structlog.wrap_logger(
-        (_Ranked if _read_by_journald() else _Lossy)(_writer(console=console)),
+        _Lossy(_writer(console=console)),
         processors=processors,
         wrapper_class=_wrapper(_LEVELS[config.level]),
     )
@@ -118,26 +121,6 @@ class _Lossy:
             return
 
     debug = info = warning = error = critical = msg
-
-
-class _Ranked(_Lossy):
-    """A sink that journald reads: of a line that begins with a priority it takes that away, and info is its own."""
-
-    def debug(self, message: str | bytes) -> None:
-        self.msg(_ranked("<7>", message))
-
-    def warning(self, message: str | bytes) -> None:
-        self.msg(_ranked("<4>", message))
-
-    def error(self, message: str | bytes) -> None:
-        self.msg(_ranked("<3>", message))
-
-    def critical(self, message: str | bytes) -> None:
-        self.msg(_ranked("<2>", message))
-
-
-def _ranked(rank: str, message: str | bytes) -> str | bytes:
-    return rank + message if isinstance(message, str) else rank.encode() + message
 
 
 def _read_by_journald() -> bool:
@@ -205,6 +188,12 @@ def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     if line.isascii() and _DELETE not in line:
         return line
     return _STEERING.sub(_escaped, line.decode()).encode()
+
+
+def _ranked(_: WrappedLogger, method: str, line: Any) -> str | bytes:
+    """Put the priority before a line, where journald takes it from."""
+    rank = _RANKS.get(method, "")
+    return rank + line if isinstance(line, str) else rank.encode() + line
 
 
 def _legible(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -91,7 +91,7 @@ class Resolver:
                 message = f"the model {unserved.name[:100]!r} is not known yet: {nobody}"
                 raise ModelsAwaited(message, param="model", retry_after=_ASKED_S) from None
             way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
-            raise NotServed(f"{way}the model {unserved.name[:100]!r} is not served here", unserved.name, self) from None
+            raise NotServed(unserved.name, self, way) from None
 
     def leads_to(self, name: str, among: Collection[str]) -> bool:
         """Tell whether a name leads to any of these upstreams."""
@@ -316,15 +316,12 @@ class _Rules:
 
 
 class NotServed(ModelNotFound):
-    """No rule leads a name anywhere; names that are near it are suggested.
+    """No rule leads a name anywhere; names that are near it are suggested. `way`: how it was come to."""
 
-    `said`: without the suggestion. `name`: what nobody knows.
-    """
-
-    def __init__(self, said: str, name: str, resolver: Resolver) -> None:
-        super().__init__(said + resolver.suggestion(name), param="model")
-        self._said = said
+    def __init__(self, name: str, resolver: Resolver, way: str = "") -> None:
+        self._said = f"{way}the model {name[:100]!r} is not served here"
         self._name = name
+        super().__init__(self._said + resolver.suggestion(name), param="model")
         self.resolver = resolver
 
     def of(self, known: Iterable[str]) -> ModelNotFound:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway import __version__
 from gateway.admin.series import columns_of
-from gateway.admin.wording import amount, held, iso, money, percent, seconds, span, utc, words
+from gateway.admin.wording import amount, held, iso, money, percent, seconds, span, standing, utc, words
 
 __all__ = ["Pages"]
 
@@ -32,6 +32,7 @@ _WORDS: Final[Mapping[str, object]] = {
     "pages": _PAGES,
     "percent": percent,
     "span": span,
+    "standing": standing,
     "utc": utc,
     "version": __version__,
     "words": words,

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.periods import whole_minute
 
-__all__ = ["amount", "held", "iso", "iso_or_none", "money", "percent", "seconds", "span", "utc", "words"]
+__all__ = ["amount", "held", "iso", "iso_or_none", "money", "percent", "seconds", "span", "standing", "utc", "words"]
 
 _LEAST_USD: Final = 0.000001  # what few tokens of a cheap model cost
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -76,6 +76,11 @@ def seconds(duration: float | None) -> str:
     if duration < 1:
         return f"{max(1, round(duration * 1000))} ms"
     return f"{duration:.1f} s" if duration < 100 else f"{duration:.0f} s"
+
+
+def standing(state: str) -> str:
+    """Say how a credential stands."""
+    return "needs verification" if state == "needs_verification" else f"is {state}"
 
 
 def held(limit: str, number: float) -> str:

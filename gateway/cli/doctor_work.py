@@ -58,7 +58,7 @@ async def _examine(loaded: Loaded, *, dotenv: bool) -> list[Finding]:
         found = [*python(), *settings(loaded, dotenv=dotenv), *disk, *clients(loaded)]
         found += await port(loaded, direct)  # no proxy leads back to this machine
         found += (stores := await shared(loaded))
-        away = any(one.check == "postgres" and one.level == "problem" for one in stores)
+        away = _fails("postgres", stores)
         return [*found, *await _upstreams(loaded, transport, away=away)]
     finally:
         await asyncio.gather(transport.close(), direct.close())
@@ -78,12 +78,16 @@ async def _upstreams(loaded: Loaded, transport: Transport, *, away: bool) -> lis
         others = _others(adapters, pools)
         reached = await network(loaded, adapters, transport)
         kept = [*_opened(loaded)] if not away and (pools or _is_kept(loaded)) else []
-        if away or any(one.check == "store" and one.level == "problem" for one in kept):
+        if away or _fails("store", kept):
             pools = {name: pool for name, pool in pools.items() if pool.views()}  # of the others nothing is known
         return [*others, *kept, *reached, *await credentials(loaded, pools)]
     finally:
         for adapter in adapters.values():
             await adapter.stop()
+
+
+def _fails(check: str, found: Sequence[Finding]) -> bool:
+    return any(one.check == check and one.level == "problem" for one in found)
 
 
 def _others(adapters: Mapping[str, Adapter], pools: Mapping[str, Pooling]) -> Iterator[Finding]:

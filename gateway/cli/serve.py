@@ -27,7 +27,7 @@ from gateway.limiter import NotAlone
 from gateway.logs import Forward
 from gateway.memory import settle, tidy
 from gateway.server import Server
-from gateway.upstream import LoggingIn, Reaching
+from gateway.upstream import Reaching
 
 __all__ = ["banner", "serve"]
 
@@ -141,10 +141,9 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     for file, what in secret_files(loaded):
         if is_exposed(file):
             lines.append(f"  warning: {file} holds {what}, and other users can read it: {closing(file)}")
-    accounts = any(one.views() for one in gateway.adapters.values() if isinstance(one, LoggingIn))
     lines += [
         f"  warning: {name} is not read: `gateway import {name}` makes a gateway.toml from it"
-        for name in unread(loaded, accounts=accounts)
+        for name in unread(loaded, gateway.adapters.values())
     ]
     if gateway.usable:
         lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keyed)}"]

@@ -1,7 +1,7 @@
 """Files of the replaced systems, where those read them: here they are imported once, and lie unread without that."""
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.config import Loaded
 from gateway.config.sources import as_tree
+from gateway.upstream import Adapter, LoggingIn
 
 __all__ = ["unread"]
 
@@ -19,15 +20,17 @@ _SETTINGS: Final = frozenset(  # those that no other program is likely to have
 _ACCOUNTS: Final = frozenset({"oauth_config"})
 
 
-def unread(loaded: Loaded, *, accounts: bool) -> Iterator[str]:
-    """Name those that nothing has imported: no gateway.toml is in use. `accounts`: the store has some."""
+def unread(loaded: Loaded, upstreams: Iterable[Adapter]) -> Iterator[str]:
+    """Name those that nothing has imported: no gateway.toml is in use, and of accounts none is in the store."""
     if loaded.file is not None:
         return
     folder, data = loaded.folder, loaded.resolve(loaded.config.server.data_dir)
     if _has(folder / "config.json", _SETTINGS):
         yield "config.json"
+    if any(one.views() for one in upstreams if isinstance(one, LoggingIn)):
+        return
     for file in (folder / "tokens.json", data / "tokens.json"):
-        if not accounts and _has(file, _ACCOUNTS):
+        if _has(file, _ACCOUNTS):
             yield str(file.relative_to(folder) if file.is_relative_to(folder) else file)
 
 

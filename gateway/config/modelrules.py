@@ -44,10 +44,7 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
     if "" in config.models.variant:
         yield ("models", "variant", ""), "an empty suffix would match every name"
     if "" in config.models.family:
-        yield (
-            (*_FAMILY, ""),
-            "an empty word would be in every name",
-        )
+        yield (*_FAMILY, ""), "an empty word would be in every name"
     yield from _empty(config)
     upstream = config.models.default_upstream
     if upstream and upstream not in names:

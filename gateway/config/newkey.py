@@ -12,8 +12,9 @@ from gateway.config.limits import Limits
 from gateway.config.problems import did_you_mean
 from gateway.config.values import Expires
 
-__all__ = ["NO_SCOPES", "NewKey", "numbered", "own_name", "read_new_key"]
+__all__ = ["NO_MODEL", "NO_SCOPES", "NewKey", "numbered", "own_name", "read_new_key"]
 
+NO_MODEL: Final = "matches no model"
 NO_SCOPES: Final = "a key without scopes cannot do anything"
 
 _T = TypeVar("_T")
@@ -73,7 +74,7 @@ def _problems(new: NewKey, upstreams: Collection[str], now: datetime, *, scoped:
         found.append(f"scopes: {NO_SCOPES}")
     if new.expires is not None and new.expires <= now:
         found.append(f"expires: {new.expires:%Y-%m-%d %H:%M} UTC is in the past")
-    found += [f"models: {glob!r} matches no model" for glob in new.models if not glob or not glob.isprintable()]
+    found += [f"models: {glob!r} {NO_MODEL}" for glob in new.models if not glob or not glob.isprintable()]
     found += [
         f"upstreams: {name[:100]!r} is not configured{did_you_mean(name, upstreams)}"
         for name in new.upstreams

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.config.modelrules import check_models
-from gateway.config.newkey import NO_SCOPES, numbered, own_name
+from gateway.config.newkey import NO_MODEL, NO_SCOPES, numbered, own_name
 from gateway.config.problems import did_you_mean
 from gateway.config.schema import Config, PipelineConfig
 from gateway.config.sources import Draft, KeyPath, as_list, as_tree
@@ -114,7 +114,7 @@ def _keys(config: Config, draft: Draft) -> Findings:
         if as_list(table.get("scopes")) == []:
             yield (*path, "scopes"), NO_SCOPES
         globs = as_list(table.get("models")) or []
-        yield from (((*path, "models", at), "matches no model") for at, glob in enumerate(globs) if glob == "")
+        yield from (((*path, "models", at), NO_MODEL) for at, glob in enumerate(globs) if glob == "")
         both, neither = {"sha256", "secret"} <= table.keys(), table.keys().isdisjoint({"sha256", "secret"})
         if both or (neither and draft.told.isdisjoint({(*path, "sha256"), (*path, "secret")})):
             unset = draft.unset.get((*path, "sha256"))
