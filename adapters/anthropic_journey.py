@@ -13,7 +13,7 @@ from copy import copy
 from typing import Final, Generic, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gateway import ir
@@ -148,10 +148,10 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         missing = set(self.request.betas) - set(self._betas())
         return (*lost, ir.Loss(_BETAS, f"{_NOT_TAKEN}: {', '.join(sorted(missing))}", "hint")) if missing else lost
 
-    def body(self) -> Raw:
+    def body(self) -> bytes:
         """Give the body of the next call."""
         written = self._draft.written
-        return written.native if written.native is not None else Raw(_encode(self._backend.door.body(written.body)))
+        return bytes(written.native) if written.native is not None else _encode(self._backend.door.body(written.body))
 
     def _url(self) -> str:
         return self._backend.door.url(self._backend.bases[self._base], self._model)
@@ -200,7 +200,7 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         secret, door = await backend.pool.token(credential), backend.door
         headers = {**self._headers(secret), **self._idempotent()}
         try:
-            response = await backend.send(self._url(), headers, bytes(self.body()))
+            response = await backend.send(self._url(), headers, self.body())
         except Failure as failure:
             response = await self._again(failure, door, secret)
         options = ReadOptions(
@@ -224,7 +224,7 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
         """Make the call through another door where that may help; raise the refusal."""
 
         def send() -> Awaitable[Response]:
-            return self._backend.send(self._url(), self._headers(secret), bytes(self.body()))
+            return self._backend.send(self._url(), self._headers(secret), self.body())
 
         return await self._backend.otherwise(failure, used, secret, send)
 

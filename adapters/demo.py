@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Raw
 
 from gateway import ir
 from gateway.clock import Clock
@@ -111,9 +110,9 @@ class _Journey:
         found = _DIRECTIVE.search(self._said)
         self._directive, self._operand = (found[1], found[2].strip()) if found else ("", "")
 
-    def body(self) -> Raw:
+    def body(self) -> bytes:
         """Show what it would be told."""
-        return Raw(msgspec.json.encode({"model": self.request.model, "text": self._said}))
+        return msgspec.json.encode({"model": self.request.model, "text": self._said})
 
     async def go(self) -> Answer:
         """Begin the answer, after the silence or with the error that was asked for."""

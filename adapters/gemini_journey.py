@@ -50,16 +50,16 @@ class GeminiJourney(PoolJourney[Credential, Written]):
     async def _call(self, credential: Credential) -> Answer:
         backend = self._backend
         headers = self._headers(backend.pool.ready(credential) or await backend.pool.token(credential))
-        response = await backend.send(self._url(), headers, bytes(self.body()), self._read_failure)
+        response = await backend.send(self._url(), headers, self.body(), self._read_failure)
         if self._tries and self._counts["tries", "resource"]:  # this key has what another one had not
-            for name in referred_to(bytes(self.body())):
+            for name in referred_to(self.body()):
                 backend.owners.note(name, credential)
         reader = reader_of(self._draft.written, "gemini", self._salt, self.request, chunks=not self._whole)
         now = backend.clock.time()
         return GoogleAnswer(response, reader, self._note, self._read_failure, now, whole=self._whole)
 
     def _read_failure(self, status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
-        named = self._model.startswith(_TUNED) or refers(bytes(self.body()))
+        named = self._model.startswith(_TUNED) or refers(self.body())
         failure = (of_named if named else self._backend.read_failure)(status, body, headers, now)
         return astray(oversized(failure, body, partial(estimate, self.request)), body)
 

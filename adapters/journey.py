@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Struct, field
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
@@ -151,10 +151,10 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     # calling
 
-    def body(self) -> Raw:
+    def body(self) -> bytes:
         """Give the body of the next call."""
         written = self._draft.written
-        return written.native if written.native is not None else Raw(_encode(written.body))
+        return bytes(written.native) if written.native is not None else _encode(written.body)
 
     @abstractmethod
     def _url(self) -> str:

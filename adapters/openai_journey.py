@@ -93,7 +93,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         secret = await backend.pool.token(credential)
         headers = {**self._headers(secret), **self._idempotent()}
         try:
-            response = await backend.send(self._url(), headers, bytes(self.body()))
+            response = await backend.send(self._url(), headers, self.body())
         except Failure as failure:
             if failure.cause == "filtered" and self._streams is None:
                 return _Withheld(failure.error.message)

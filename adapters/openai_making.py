@@ -59,7 +59,7 @@ class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
         backend = self._backend
         secret = await backend.pool.token(credential)
         try:
-            response = await backend.send(self._url(), self._headers(secret), bytes(self.body()), backend.read_made)
+            response = await backend.send(self._url(), self._headers(secret), self.body(), backend.read_made)
             try:
                 return await self._begun(response)
             except BaseException:

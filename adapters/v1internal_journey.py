@@ -4,8 +4,6 @@ import asyncio
 from abc import abstractmethod
 from typing import ClassVar, Final, TypeVar
 
-from msgspec import Raw
-
 from gateway import ir
 from gateway.adapters.account import Account
 from gateway.adapters.amendments import Draft, Write
@@ -149,9 +147,9 @@ class V1InternalJourney(V1InternalCalls[Written, Answer]):
         self._session = session_id(call)
         self._salt = call.request_id
 
-    def body(self) -> Raw:
+    def body(self) -> bytes:
         """Give the body of the next call; the project is known once a credential has been used."""
-        return Raw(self._body(self._known_project()))
+        return self._body(self._known_project())
 
     def _headers(self, secret: str) -> dict[str, str]:
         return {**super()._headers(secret), "accept": "text/event-stream"}

@@ -3,7 +3,6 @@
 All calls of a request are made by one account; when one of them fails, the request is made again from the start.
 """
 
-from msgspec import Raw
 from msgspec.structs import replace
 
 from gateway.adapters.amendments import Draft
@@ -35,9 +34,9 @@ class V1InternalMaking(V1InternalCalls[Plan, Made]):
         super().__init__(call, Draft(call.request, always(plan), backend.lacks, strict=False), backend)
         self._session = session_id(replace(call, session=call.request_id))  # nothing goes on from a picture
 
-    def body(self) -> Raw:
+    def body(self) -> bytes:
         """Give the body of the next call; the project is known once a credential has been used."""
-        return Raw(self._body(self._draft.written.steps[0], self._known_project()))
+        return self._body(self._draft.written.steps[0], self._known_project())
 
     async def _ask(self, token: str, project: str) -> Made:
         backend, plan = self._backend, self._draft.written

@@ -130,13 +130,13 @@ class ClaudeJourney(AnthropicJourney[DefaultCredential]):
     def _url(self) -> str:
         return self._place.model_url(self._model, "rawPredict") if self._streams is False else super()._url()
 
-    def body(self) -> Raw:
+    def body(self) -> bytes:
         """Give the body of the next call, which names its betas itself."""
         written = self._draft.written
         given = written.body if written.native is None else FIELDS.decode(written.native)
         betas = self._betas()
         named = {"anthropic_beta": betas} if betas else {}
-        return Raw(_encode({**self._backend.door.body(given), **named}))
+        return _encode({**self._backend.door.body(given), **named})
 
     def _headers(self, secret: str) -> dict[str, str]:
         return {**self._backend.headers, **self._backend.door.headers(secret)}

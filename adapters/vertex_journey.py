@@ -47,7 +47,7 @@ class VertexJourney(PoolJourney[DefaultCredential, Written]):
         backend = self._backend
         try:
             self._token = await token_of(backend, credential)
-            response = await backend.send(self._url(), self._headers(self._token), bytes(self.body()))
+            response = await backend.send(self._url(), self._headers(self._token), self.body())
         except Failure as failure:
             tell_operator(backend, failure)
             raise

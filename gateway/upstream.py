@@ -130,7 +130,7 @@ class Journey(Protocol):
         """What this upstream cannot carry of the request."""
         ...
 
-    def body(self) -> Raw:
+    def body(self) -> bytes | Raw:
         """Give the exact upstream body of the next call, without network."""
         ...
 

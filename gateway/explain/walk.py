@@ -107,7 +107,7 @@ class Walk:
     def _sent(self, member: Member, target: Target, journey: Journey) -> Member:
         """Add what would go out, and where to if the upstream tells it."""
         outgoing = journey.outgoing() if isinstance(journey, Telling) else None
-        body, passed_on = journey.body(), journey.request.native is not None
+        body, passed_on = Raw(bytes(journey.body())), journey.request.native is not None
         came, goes = msgspec.json.decode(self._came), msgspec.json.decode(body)
         member = replace(
             member,

@@ -6,8 +6,10 @@
     images              by width and height, never by the length of their base64
     PDF, sound          by page, by second
 
-More words, turns or tools never lower the number. Signatures, sealed thoughts and cache marks count nothing. What no
-reader could read is counted by the words, names and payloads in it.
+Of a long text the first 2,048 characters are counted, and of what follows one in eight: 32 MB of words took a third of
+a second, of which the loop's other callers had to wait. More words at the end of a text, more turns or tools never
+lower the number. Signatures, sealed thoughts and cache marks count nothing. What no reader could read is counted by the
+words, names and payloads in it.
 """
 
 import json
@@ -24,6 +26,10 @@ from .measure import dimensions, pages, seconds
 from .request import Media, Part, Request, Text, Thinking, Tool, ToolCall, ToolResult
 
 __all__ = ["estimate", "estimate_body", "estimate_text"]
+
+_COUNTED: Final = 2048  # characters of a text
+_BLOCK: Final = 2048  # of the rest, by its first
+_HEAD: Final = 256
 
 _MESSAGE: Final = 4
 _SYSTEM: Final = 4
@@ -96,12 +102,24 @@ def _whole(total: int) -> int:
 
 def estimate_text(text: str) -> int:
     """Give the tokens of plain text."""
+    if len(text) <= _COUNTED:
+        return -(-_thirds(text) // 3)
+    whole = len(text) - (len(text) - _COUNTED) % _BLOCK
+    heads = " ".join([text[start : start + _HEAD] for start in range(_COUNTED, whole, _BLOCK)])
+    total = _thirds(text[:_COUNTED]) + _thirds(heads) * (_BLOCK // _HEAD)
+    if rest := len(text) - whole:
+        total += _thirds(text[whole : whole + _HEAD]) * rest // min(rest, _HEAD)
+    return -(-total // 3)
+
+
+def _thirds(text: str) -> int:
+    """Give three times the tokens of a text, which is a whole number."""
     if text.isascii():
-        return _words(text.encode())
+        return _words(text.encode()) * 3
     data = text.encode("utf-8", "surrogatepass")
     wide = "".join(_WIDE.findall(text))
     other = len(data.translate(None, _ASCII)) - len(wide.encode())
-    return _words(data) + len(wide) + -(-other // 3)
+    return (_words(data) + len(wide)) * 3 + other
 
 
 def _words(data: bytes) -> int:

@@ -3,6 +3,7 @@
 import re
 import struct
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,31 @@ def test_ascii_text_by_the_letter(text: str) -> None:
 @given(st.text(), st.text())
 def test_more_text_never_costs_less(first: str, second: str) -> None:
     assert estimate_text(first + second) >= max(estimate_text(first), estimate_text(second))
+
+
+# long enough that a part of them stands for the rest
+LONG = st.tuples(
+    st.sampled_from(["word ", "a.b(c)\n", "漢字 ", "é!", "x" * 300 + " ", "   "]), st.integers(0, 6000)
+).map(lambda drawn: drawn[0] * drawn[1])
+
+
+@given(st.lists(LONG, max_size=4), LONG | st.text())
+def test_more_at_the_end_of_a_long_text_never_costs_less(first: list[str], more: str) -> None:
+    text = "".join(first)
+    assert estimate_text(text + more) >= estimate_text(text)
+
+
+def words(folder: str, kind: str) -> list[str]:
+    return [file.read_text() for file in sorted((Path(__file__).parents[3] / folder).rglob(f"*.{kind}"))]
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("gateway", "py"), ("docs", "md"), ("deploy", "json")])
+def test_a_long_text_costs_about_what_each_of_its_words_does(folder: str, kind: str) -> None:
+    texts = words(folder, kind)
+    each = sum(estimate_text(line) for text in texts for line in text.splitlines())
+    assert len("".join(texts)) > 20_000
+    assert estimate_text("\n".join(texts)) == pytest.approx(each, rel=0.05)
+    assert sum(map(estimate_text, texts)) == pytest.approx(each, rel=0.02)
 
 
 def test_a_message_costs_four_more() -> None:
