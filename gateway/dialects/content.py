@@ -23,6 +23,7 @@ __all__ = [
     "decode",
     "is_address",
     "is_whole",
+    "limit_depth",
     "media",
     "pictured",
     "without_halves",
@@ -35,6 +36,7 @@ IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"}
 _T = TypeVar("_T")
 
 _LOOKS: Final = 8  # a text within the answer of a Gemini tool stands that deep
+_SHORT: Final = 4096  # bytes; what is short has more brackets in it, such as a tool's schema
 _RAW: Final = msgspec.json.Decoder(Raw)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -63,8 +65,11 @@ _SCHEMES: Final = ("https://", "http://", "gs://")
 DOCUMENT: Final = "application/pdf"
 
 
-def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgspec uses)
-    """Decode a request body; raise InvalidRequest, with the field as `param`, for whatever is wrong with it."""
+def decode(body: bytes, type: type[_T], *, flat: bool = False) -> _T:  # noqa: A002 (the name that msgspec uses)
+    """Decode a request body; raise InvalidRequest, with the field as `param`, for whatever is wrong with it.
+
+    `flat`: whoever reads what stays `Raw` asks `limit_depth` of it, which spares another look at all the words.
+    """
     try:
         try:
             value = msgspec.json.decode(body, type=type)
@@ -72,7 +77,7 @@ def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgs
             value = _numbered(body, type, error)
         if not body.isascii():
             body.decode()  # what stays Raw is not checked by msgspec
-        deep = _deeper(body, MAX_DEPTH)
+        deep = not flat and _deeper(body, MAX_DEPTH)
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -118,6 +123,12 @@ def _too_deep() -> InvalidRequest:
     return InvalidRequest(f"the request body is nested deeper than {MAX_DEPTH} levels")
 
 
+def limit_depth(raw: bytes | Raw) -> None:
+    """Raise InvalidRequest for a part of a body that is too deep for one level more, the body itself."""
+    if len(memoryview(raw)) > 2 * (MAX_DEPTH - 1) and _deeper(bytes(raw), MAX_DEPTH - 1):
+        raise _too_deep()
+
+
 def _deeper(value: bytes, levels: int, looks: int = _LOOKS) -> bool:
     """Tell whether valid JSON is nested deeper than that.
 
@@ -139,6 +150,8 @@ def _deeper(value: bytes, levels: int, looks: int = _LOOKS) -> bool:
 
 def _has_brackets(value: bytes, more_than: int) -> bool:
     """Tell whether there are so many opening ones; find() skips what is none a word at a time, count() does not."""
+    if len(value) < _SHORT:
+        return value.count(b"{") + value.count(b"[") > more_than
     count = 0
     for bracket in (b"{", b"["):
         at = value.find(bracket)

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, inspect
 from msgspec.json import Decoder
 
 from gateway import ir
-from gateway.dialects.content import decode
+from gateway.dialects.content import decode, limit_depth
 from gateway.dialects.place import Place, is_null
 from gateway.dialects.raw import FIELDS, RAWS
 from gateway.errors import InvalidRequest
@@ -40,10 +40,10 @@ class _Plan(Struct, frozen=True):
     items: "_Plan | None" = None
 
 
-def decode_known(body: bytes, type: type[_T], place: Place) -> _T:  # noqa: A002 (as `decode` calls it)
-    """Decode a whole body; lose what is not known within it."""
+def decode_known(body: bytes, type: type[_T], place: Place, *, flat: bool = False) -> _T:  # noqa: A002 (as `decode` calls it)
+    """Decode a whole body; lose what is not known within it. `flat`: see `decode`."""
     try:
-        return decode(body, type)
+        return decode(body, type, flat=flat)
     except InvalidRequest as error:
         if _STOPPED not in error.message:
             raise
@@ -51,11 +51,21 @@ def decode_known(body: bytes, type: type[_T], place: Place) -> _T:  # noqa: A002
     return decode(bytes(_known(Raw(body.strip()), type, place)), type)
 
 
-def decode_open(body: bytes, type: type[_S], others: tuple[str, ...], place: Place) -> tuple[_S, dict[str, Raw]]:  # noqa: A002
-    """Decode a whole body; give with it the members that its struct does not have, those of `others` at no cost."""
+def decode_open(
+    body: bytes,
+    type: type[_S],  # noqa: A002 (as `decode` calls it)
+    others: tuple[str, ...],
+    place: Place,
+    *,
+    flat: bool = False,
+) -> tuple[_S, dict[str, Raw]]:
+    """Decode a whole body; give with it the members that its struct does not have, those of `others` at no cost.
+
+    `flat`: see `decode`.
+    """
     widened, given, absent = _widened(type, others)
     try:
-        value = decode(body, widened)
+        value = decode(body, widened, flat=flat)
     except InvalidRequest as error:
         if _STOPPED not in error.message:
             raise
@@ -96,11 +106,13 @@ def read_known(raw: Raw, decoder: Decoder[_T], place: Place) -> _T:
     except InvalidRequest as error:
         if _STOPPED not in error.message:
             raise
+    limit_depth(raw)
     return place.read(_known(raw, decoder.type, place), decoder)
 
 
 def understood(raw: Raw, decoder: Decoder[_T], place: Place, severity: ir.Severity = "hint") -> _T | None:
     """Read an option that an answer can do without; None and a loss for one that is of no known form."""
+    limit_depth(raw)
     try:
         return read_known(raw, decoder, place)
     except InvalidRequest:

@@ -7,7 +7,7 @@ from msgspec import Raw, ValidationError
 from msgspec.json import Decoder
 
 from gateway import ir
-from gateway.dialects.content import decode
+from gateway.dialects.content import decode, limit_depth
 from gateway.dialects.raw import FIELDS, NULL, Fields
 from gateway.errors import InvalidRequest
 
@@ -51,7 +51,8 @@ class Place:
         return error(f"{path}: {what}", param=path)
 
     def fields(self, raw: Raw) -> Fields:
-        """Read an object's members, undecoded."""
+        """Read an object's members, undecoded; raise InvalidRequest where they are too deep."""
+        limit_depth(raw)
         return self.read(raw, FIELDS)
 
     def read(self, raw: Raw, decoder: Decoder[_T], key: str = "") -> _T:

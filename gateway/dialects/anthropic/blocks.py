@@ -3,15 +3,15 @@
 Which kinds may stand where is a table; server tool blocks stay whole, as `ir.Opaque`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
-from msgspec import Raw, Struct
-from msgspec.json import Decoder
+from msgspec import Raw, ValidationError
+from msgspec.json import Decoder, Encoder
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.content import arguments, media
+from gateway.dialects.content import arguments, limit_depth, media
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.marks import CONTROL, marked, read_control
 from gateway.dialects.place import Place, is_null
@@ -30,7 +30,7 @@ _TEXT: Final = "text/plain"
 _SAYING: Final = {"base64": ("media_type", "data"), "text": ("data",), "content": ("content",), "url": ("url",)}
 
 
-class Text(Struct, tag="text"):
+class Text(Closed, tag="text"):
     text: str
 
     def parts(self, _: Place) -> Iterator[ir.Part]:
@@ -55,7 +55,7 @@ class Source(Closed):
                 place.lose(field, f"ignored in a source of type {self.type}")
 
 
-class Image(Struct, tag="image"):
+class Image(Closed, tag="image"):
     source: Source
 
     def parts(self, place: Place) -> Iterator[ir.Part]:
@@ -64,7 +64,7 @@ class Image(Struct, tag="image"):
         yield _media(self.source, at)
 
 
-class Document(Struct, tag="document"):
+class Document(Closed, tag="document"):
     source: Source
     title: str | None = None
     context: str | None = None
@@ -81,7 +81,7 @@ class Document(Struct, tag="document"):
             yield _media(source, at, _PDF)
 
 
-class SearchResult(Struct, tag="search_result"):
+class SearchResult(Closed, tag="search_result"):
     source: str
     title: str
     content: list[Raw]
@@ -91,7 +91,7 @@ class SearchResult(Struct, tag="search_result"):
         yield ir.Text(text="\n".join((self.title, self.source, *(p.text for p in inner if isinstance(p, ir.Text)))))
 
 
-class Thinking(Struct, tag="thinking"):
+class Thinking(Closed, tag="thinking"):
     thinking: str = ""  # LangChain leaves an empty one out
     signature: str | None = None
 
@@ -105,23 +105,24 @@ class Thinking(Struct, tag="thinking"):
             yield ir.Thinking(text=self.thinking or unseen, signature=signature)
 
 
-class RedactedThinking(Struct, tag="redacted_thinking"):
+class RedactedThinking(Closed, tag="redacted_thinking"):
     data: str
 
     def parts(self, _: Place) -> Iterator[ir.Part]:
         yield ir.Thinking(text="", redacted=self.data)
 
 
-class ToolUse(Struct, tag="tool_use"):
+class ToolUse(Closed, tag="tool_use"):
     id: str
     name: str
     input: Raw = NO_FIELDS
 
     def parts(self, _: Place) -> Iterator[ir.Part]:
+        limit_depth(self.input)
         yield ir.ToolCall(id=self.id, name=self.name, arguments=arguments(bytes(self.input)))
 
 
-class ToolResult(Struct, tag="tool_result"):
+class ToolResult(Closed, tag="tool_result"):
     tool_use_id: str
     content: Content = None
     is_error: bool | None = None
@@ -136,7 +137,7 @@ class ToolResult(Struct, tag="tool_result"):
         )
 
 
-class ToolReference(Struct, tag="tool_reference"):
+class ToolReference(Closed, tag="tool_reference"):
     tool_name: str
 
     def parts(self, _: Place) -> Iterator[ir.Part]:
@@ -145,8 +146,8 @@ class ToolReference(Struct, tag="tool_reference"):
 
 _Block = Text | Image | Document | SearchResult | Thinking | RedactedThinking | ToolUse | ToolResult | ToolReference
 _BLOCK: Final = Decoder(_Block)
-_KNOWN: Final = {kind.__struct_config__.tag: frozenset(("type", *kind.__struct_fields__)) for kind in _Block.__args__}
-_MARKED: Final = frozenset(_KNOWN) - {"thinking", "redacted_thinking"}
+_MARKED: Final = frozenset(kind.__struct_config__.tag for kind in _Block.__args__) - {"thinking", "redacted_thinking"}
+_encode: Final = Encoder().encode
 
 # What Anthropic's own servers put into an answer, and want back in the next request
 _SERVER: Final = frozenset(
@@ -243,23 +244,32 @@ def _words(text: str | None) -> tuple[ir.Part, ...]:
 
 
 def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.Part]:
+    try:
+        block = _BLOCK.decode(raw)
+    except ValidationError:
+        return iter(_read_other(raw, place, allowed))
+    _allow(block.__struct_config__.tag, place, allowed)
+    return block.parts(place)
+
+
+def _read_other(raw: Raw, place: Place, allowed: frozenset[str]) -> Sequence[ir.Part]:
+    """Read a block with more to it than words and calls have, or none."""
     fields = place.fields(raw)
     if "type" not in fields:
         raise place.refuse("required, but missing", "type")
     kind = place.read(fields["type"], TEXT, "type")
+    _allow(kind, place, allowed)
+    if kind in _SERVER:
+        return (ir.Opaque(dialect="anthropic", kind=kind, value=raw, path=place.path),)
+    mark = fields.pop(CONTROL, NULL) if kind in _MARKED else NULL
+    given = raw if is_null(mark) else Raw(_encode(fields))
+    parts = (*read_known(given, _BLOCK, place).parts(place),)
+    return parts if is_null(mark) else marked(parts, read_control(mark, place.at(CONTROL)), place.losses)
+
+
+def _allow(kind: object, place: Place, allowed: frozenset[str]) -> None:
     if kind not in allowed:
         raise place.refuse(f"block type {kind!r} is not allowed here", "type")
-    if kind in _SERVER:
-        yield ir.Opaque(dialect="anthropic", kind=kind, value=raw, path=place.path)
-        return
-    known = _KNOWN[kind]
-    if fields.keys() <= known:  # nearly all
-        yield from read_known(raw, _BLOCK, place).parts(place)
-        return
-    mark = fields.pop(CONTROL, NULL) if kind in _MARKED else NULL
-    place.lose_unknown(fields, known)
-    parts = (*read_known(raw, _BLOCK, place).parts(place),)
-    yield from parts if is_null(mark) else marked(parts, read_control(mark, place.at(CONTROL)), place.losses)
 
 
 def _media(source: Source, place: Place, media_type: str | None = None) -> ir.Media:

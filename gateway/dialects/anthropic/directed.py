@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
+from gateway.dialects.content import limit_depth
 from gateway.dialects.place import Place
 from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 
@@ -85,6 +86,7 @@ class _Reader:
         at = self._place.at(f"messages[{number}].content")
         left: list[Raw] = []
         for index, raw in enumerate(given):
+            limit_depth(raw)
             fields = read(raw, FIELDS) or {}
             kind = read(fields.get("type", NULL), TEXT) or ""
             if kind in _CHANGES:

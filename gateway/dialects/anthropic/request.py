@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.content import limit_depth
 from gateway.dialects.known import decode_open, read_outline
 from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
@@ -63,7 +64,7 @@ _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value brea
 def read_request(body: bytes) -> ir.Request:
     """Read a request; raise InvalidRequest with the path of what is wrong."""
     place = Place()
-    request, others = decode_open(body, wire.Request, _HINTS, place)
+    request, others = decode_open(body, wire.Request, _HINTS, place, flat=True)
     extras = _extras(others, place) if others else others
     said, changes = _said(request, place)
     system, turns, effort = said
@@ -127,6 +128,7 @@ def read_unread(body: bytes, refusal: InvalidRequest) -> ir.Request:
 def _extras(others: dict[str, Raw], place: Place) -> dict[str, Raw]:
     extras: dict[str, Raw] = {}
     for name, raw in others.items():
+        limit_depth(raw)
         if name in _HINTS:
             place.lose(name, "only Anthropic's own servers support it")
         elif name not in _REFUSED:
@@ -167,6 +169,7 @@ def _conversation(messages: Iterable[Placed], request: wire.Request, place: Plac
                 last_of_user = _last_of_user(request.messages) if last_of_user is None else last_of_user
                 cleared = index < last_of_user
             if cleared or (not content and message.output_config is not None):
+                _pass_over(content)
                 continue
         elif message.clear_at is not None or message.output_config is not None:
             name = "output_config" if message.clear_at is None else "clear_at"
@@ -182,6 +185,11 @@ def _conversation(messages: Iterable[Placed], request: wire.Request, place: Plac
     if not turns:
         raise place.refuse("has nothing but system messages", "messages")
     return tuple(system), tuple(turns), effort
+
+
+def _pass_over(content: wire.Content) -> None:
+    for raw in content if isinstance(content, list) else ():
+        limit_depth(raw)
 
 
 def _last_of_user(messages: list[wire.Message]) -> int:
@@ -231,6 +239,7 @@ def _output(request: wire.Request, place: Place) -> ir.Output:
     if not bytes(form.schema).startswith(b"{"):
         at = place.at("output_format" if form is older else "output_config.format")
         raise at.refuse("must be a JSON Schema, an object", "schema")
+    limit_depth(form.schema)
     return ir.Output(kind="schema", schema=form.schema)
 
 

@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.content import arguments, media
+from gateway.dialects.content import arguments, limit_depth, media
 from gateway.dialects.place import ANY, Place
 from gateway.dialects.raw import TEXT, Fields
 
@@ -37,9 +37,10 @@ _ROLES: Final[dict[str, _Role]] = {
     "tool": "user",
     "model": "assistant",
 }
+_OF_THOUGHTS: Final = ("claude", "openai")  # who signs nothing else, wherever it stands: Gemini signs words and calls
 _Words = ir.Text | ir.Thinking
 _Signed = ir.Text | ir.Media | ir.ToolCall
-_SPEAKERS: Final[dict[type, _Role]] = {ir.ToolCall: "assistant", ir.ToolResult: "user"}
+_OTHERS_SAY: Final[dict[_Role, type[ir.ToolCall | ir.ToolResult]]] = {"user": ir.ToolCall, "assistant": ir.ToolResult}
 _READ: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 _OPAQUE: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 _DATA: Final = _READ + _OPAQUE
@@ -74,9 +75,11 @@ _PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result 
 
 
 class _Waiting(Struct):
-    """A call of the model."""
+    """A call of the model. `ours`: its id is its place here, for it came without one."""
 
     id: str
+    name: str
+    ours: bool
     answered: bool = False
 
 
@@ -84,25 +87,25 @@ class _Calls:
     """The calls of the model's last turn that wait for their results."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str | None], deque[_Waiting]] = {}  # by what a result may call it
-        self._made: list[_Waiting | None] = []  # in their order; None has an id of its own
+        self._made: list[_Waiting] = []  # in their order
         self._taken = 0
+        self._named: dict[tuple[str, str | None], deque[_Waiting]] | None = None  # by what a result may call it
         self._model = False
 
     def turn(self, *, model: bool) -> None:
         """Begin a turn: what an earlier one of the model left waiting has got no result."""
         if model and not self._model:
-            self._waiting.clear()
             self._made.clear()
             self._taken = 0
+            self._named = None
         self._model = model
 
     def add(self, call_id: str, name: str, *, ours: bool) -> None:
         """Note a call."""
-        call = _Waiting(call_id)
-        self._made.append(call if ours else None)
-        for key in (("id", call_id), ("named", name), ("without id", name))[: 3 if ours else 2]:
-            self._waiting.setdefault(key, deque()).append(call)
+        call = _Waiting(call_id, name, ours)
+        self._made.append(call)
+        if self._named is not None:
+            _note(self._named, call)
 
     def take(self, call_id: str | None, name: str | None) -> str | None:
         """Give the id of the call that a result belongs to: by its id, else by its name, a call without one first.
@@ -111,17 +114,36 @@ class _Calls:
         """
         beside = self._made[self._taken] if self._taken < len(self._made) else None
         self._taken += 1
+        if self._named is None and beside is not None and _is(beside, call_id, name):  # as nearly all come, in order
+            beside.answered = True
+            return beside.id
+        if self._named is None:
+            self._named = {}
+            for call in self._made:
+                _note(self._named, call)
         for key in (("id", call_id), ("without id", name), ("named", name))[: 2 if call_id else 3]:
-            calls = self._waiting.get(key)
+            calls = self._named.get(key)
             while calls:
                 call = calls.popleft()
                 if not call.answered:
                     call.answered = True
                     return call.id
-        if call_id or not name or ("named", name) in self._waiting or beside is None or beside.answered:
+        if call_id or not name or ("named", name) in self._named or beside is None:
+            return None
+        if not beside.ours or beside.answered:
             return None
         beside.answered = True
         return beside.id
+
+
+def _is(call: _Waiting, call_id: str | None, name: str | None) -> bool:
+    """Tell whether a result belongs to a call, whatever others there are behind it."""
+    return call.id == call_id if call_id else call.ours and call.name == name
+
+
+def _note(named: dict[tuple[str, str | None], deque[_Waiting]], call: _Waiting) -> None:
+    for key in (("id", call.id), ("named", call.name), ("without id", call.name))[: 3 if call.ours else 2]:
+        named.setdefault(key, deque()).append(call)
 
 
 class _Said:
@@ -134,18 +156,19 @@ class _Said:
 
     def add(self, part: ir.Part, place: Place) -> None:
         """Add a part; what a model streams comes back in pieces, and what signs them behind the last one."""
-        if isinstance(part, ir.Text) and self.role == "assistant" and _of_thought(part.signature):
-            part = self._told_apart(part, place)
-        elif isinstance(part, ir.ToolCall) and _of_thought(part.signature):
-            part = self._unsigned(part, place)
+        if isinstance(part, _Signed) and part.signature is not None and part.signature.issuer in _OF_THOUGHTS:
+            if isinstance(part, ir.ToolCall):
+                part = self._unsigned(part, place)
+            elif isinstance(part, ir.Text) and self.role == "assistant":
+                part = self._told_apart(part, place)
         where = _marked(part, place)
-        whole = self._continued(part)
-        if whole is not None:
-            self.parts[-1] = whole
-            self._places[-1] += where
-        else:
+        whole = self._continued(part) if self.role == "assistant" and self.parts else None
+        if whole is None:
             self.parts.append(part)
             self._places.append(where)
+        else:
+            self.parts[-1] = whole
+            self._places[-1] += where
 
     def _told_apart(self, words: ir.Text, place: Place) -> ir.Text | ir.Thinking:
         """Tell thoughts that litellm sends as text from text to which it moves what signs the thoughts before it."""
@@ -174,23 +197,23 @@ class _Said:
 
     def _continued(self, part: ir.Part) -> ir.Part | None:
         """Give the last part of the model's with what is a piece of it, too."""
-        last = self.parts[-1] if self.parts and self.role == "assistant" else None
+        last = self.parts[-1]
         if not isinstance(last, _Words) or not isinstance(part, _Words) or type(last) is not type(part):
             return None
         return replace(part, text=last.text + part.text) if last.signature is None else None
 
     def turn(self) -> ir.Turn:
         """Give the turn."""
-        places = tuple(self._places) if any(self._places) else ()
-        return ir.Turn(role=self.role, parts=tuple(self.parts), places=places)
+        if any(self._places):
+            return ir.Turn(role=self.role, parts=tuple(self.parts), places=tuple(self._places))
+        return ir.Turn(role=self.role, parts=tuple(self.parts))
 
 
 def _marked(part: ir.Part, place: Place) -> tuple[str, ...]:
     """Tell where its thoughts or its signature stood."""
-    if isinstance(part, ir.Thinking):
-        return (place.path,)
-    signed = isinstance(part, _Signed) and part.signature is not None
-    return (f"{place.path}.thoughtSignature",) if signed else ()
+    if isinstance(part, _Signed):
+        return (f"{place.path}.thoughtSignature",) if part.signature is not None else ()
+    return (place.path,) if isinstance(part, ir.Thinking) else ()
 
 
 class Conversation:
@@ -225,25 +248,29 @@ class Conversation:
         if role is None:
             raise place.refuse(f"{named!r} is neither user nor model", "role")
         self._calls.turn(model=role == "assistant")
-        parts: list[tuple[ir.Part, Place]] = []
-        speakers = {role}
+        other, misplaced = _OTHERS_SAY[role], False
+        turn = turns[-1] if role == "assistant" and turns and turns[-1].role == role else None
         for at, fields in said:
             part = self._part(fields, at, role)
-            if part is not None:
-                parts.append((part, at))
-                speakers.add(_SPEAKERS.get(type(part), role))
-        if len(speakers) > 1:
+            if part is None:
+                continue
+            if turn is None:
+                turn = _Said(role)
+                turns.append(turn)
+            misplaced = misplaced or isinstance(part, other)
+            turn.add(part, at)
+        if misplaced:
             place.lose("role", "calls belong to the model and results to the user, whatever the role")
-        if parts and not (turns and turns[-1].role == role == "assistant"):
-            turns.append(_Said(role))
-        for part, at in parts:
-            turns[-1].add(part, at)
         return role
 
     def _part(self, fields: Fields, place: Place, role: _Role) -> ir.Part | None:
         """Read a part; None where it says nothing."""
+        if len(fields) == 1 and "text" in fields:  # most
+            return _words(fields, place, None, thought=False)
         kind = self._kind(fields, place)
         if kind not in _READ:
+            for given in fields.values():
+                limit_depth(given)
             return ir.Opaque(dialect="gemini", kind=kind, value=Raw(_encode(fields)), path=place.path)
         _lose_beside(fields, kind, place)
         thought = "thought" in fields and place.read(fields["thought"], wire.FLAG, "thought")
@@ -286,6 +313,8 @@ class Conversation:
         call = wire.known(raw, wire.FUNCTION_CALL, place)
         call_id = call.id or _place_id(place)
         self._calls.add(call_id, call.name, ours=not call.id)
+        if call.args is not UNSET:
+            limit_depth(call.args)
         given = arguments(bytes(call.args) if call.args is not UNSET else None)
         return ir.ToolCall(id=call_id, name=call.name, arguments=given, signature=signature)
 
@@ -363,15 +392,11 @@ def _signature(fields: Fields, kind: str, place: Place) -> ir.Signature | None:
     return read_signature(value, place, call=kind == "functionCall")
 
 
-def _of_thought(signature: ir.Signature | None) -> bool:
-    """Tell what signs a thought, wherever it stands: only Gemini signs words and calls."""
-    return signature is not None and signature.issuer in ("claude", "openai")
-
-
 def _lose_beside(fields: Fields, kind: str, place: Place) -> None:
     if len(fields) == 1:
         return
     for name in fields.keys() - _CARRIED - {kind}:
+        limit_depth(fields[name])
         place.lose(name, "not carried", _BESIDE.get(name, "hint"))
 
 
@@ -398,10 +423,14 @@ def _said(response: wire.Maybe, place: Place) -> tuple[str, bool]:
     if response is UNSET:
         return "", False
     value = place.read(response, ANY, "response")
-    if is_object(value) and len(value) == 1 and value.keys() <= _PLAIN:
-        ((name, said),) = value.items()
-        return said if isinstance(said, str) else msgspec.json.encode(said).decode(), name == "error"
-    return bytes(response).decode(), False
+    if not is_object(value) or len(value) != 1 or not value.keys() <= _PLAIN:
+        limit_depth(response)
+        return bytes(response).decode(), False
+    ((name, said),) = value.items()
+    if not isinstance(said, str):
+        limit_depth(response)
+        said = msgspec.json.encode(said).decode()
+    return said, name == "error"
 
 
 def _place_id(place: Place) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import UNSET, Raw
 
 from gateway import ir
-from gateway.dialects.content import decode
+from gateway.dialects.content import decode, limit_depth
 from gateway.dialects.known import read_outline
 from gateway.dialects.place import Place
 from gateway.dialects.raw import FIELDS, TEXT, Fields
@@ -52,7 +52,10 @@ _PATHS: Final = {
 def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Request:
     """Read a request; raise InvalidRequest with the path of what is wrong."""
     raw, place = Raw(body.strip()), Place()
-    extras = wire.camels(decode(body, Fields))  # its depth and its encoding, too
+    extras = wire.camels(decode(body, Fields, flat=True))  # its encoding, too
+    for name, given in extras.items():
+        if name != "contents":  # by far the longest, and read part by part
+            limit_depth(given)
     if counting and _WHOLE in extras:  # else the body itself is counted
         raw, place = extras[_WHOLE], place.at(_WHOLE)
         extras = wire.fields_of(raw, place)

@@ -264,7 +264,8 @@ def contents_of(raw: Raw, place: Place) -> Iterator[tuple[Place, str | None, Ite
         return
     for index, said in enumerate(plain):
         at = place.item(index)
-        yield at, said.role, [(at.at(f"parts[{nth}]"), camels(part)) for nth, part in enumerate(said.parts)]
+        path = f"{at.path}.parts"
+        yield at, said.role, [(Place(f"{path}[{nth}]", at.losses), camels(one)) for nth, one in enumerate(said.parts)]
 
 
 def named(value: Named, names: Sequence[str]) -> str | None:

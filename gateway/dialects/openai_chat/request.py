@@ -8,10 +8,12 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, structs
 
 from gateway import ir
+from gateway.dialects.content import limit_depth
 from gateway.dialects.gemini.safety import SAFETY
 from gateway.dialects.known import decode_open, read_outline, understood
 from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
+from gateway.dialects.raw import raws_in
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -47,13 +49,18 @@ _drawn: Final = attrgetter(*ir.Sampling.__struct_fields__, "max_completion_token
 _NO_FOREIGN, _NO_TOOLS, _UNDRAWN = (get(wire.Body(messages=[])) for get in (_foreign, _of_tools, _drawn))
 _NOT_DRAWN: Final = ir.Sampling()
 _USAGE: Final = msgspec.json.Decoder(wire.Usage)
+_LONG: Final = 8192  # bytes, from where it takes longer to look at all of them
 _ALWAYS: Final = "a response that is not streamed always has it"
 
 
 def read_request(body: bytes, model: str = "") -> ir.Request:
     """Read a body; raise InvalidRequest that names the field. `model`: from the path, in place of the body's."""
     place = Place()
-    given, others = decode_open(body, wire.Body, _OTHERS, place)
+    long = len(body) > _LONG
+    given, others = decode_open(body, wire.Body, _OTHERS, place, flat=long)
+    if long:
+        for raw in (*others.values(), *raws_in(given)):
+            limit_depth(raw)
     model = model or given.model or ""
     if not model:
         raise InvalidRequest("model: required, but missing", param="model")

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from gateway import ir
-from gateway.dialects.content import IMAGES, arguments, media, wrapped
+from gateway.dialects.content import IMAGES, arguments, limit_depth, media, wrapped
 from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
@@ -52,6 +52,7 @@ _HOSTED: Final[dict[str, _Speaker]] = {
     "tool_search_call": "assistant",
     "web_search_call": "assistant",
 }
+_WORDS: Final = ("message", "function_call_output", "custom_tool_call_output")  # whose parts are looked at one by one
 _REFUSED: Final = {
     "compaction": "only OpenAI can read what it has compacted; send the items themselves",
     "compaction_trigger": "compaction is not available here; ask for a summary",
@@ -82,6 +83,8 @@ class Conversation:
         for index, raw in enumerate(items):
             at = place.item(index)
             kind = _kind(raw, at)
+            if kind not in _WORDS:
+                limit_depth(raw)
             if kind in _HOSTED:
                 self._keep(kind, raw, at, _HOSTED[kind])
             else:

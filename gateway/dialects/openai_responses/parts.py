@@ -1,16 +1,17 @@
 """The contents of messages and of results."""
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from msgspec import Raw, UnsetType
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.content import DOCUMENT, media
+from gateway.dialects.content import DOCUMENT, limit_depth, media
 from gateway.dialects.marks import with_mark
 from gateway.dialects.openai_chat.parts import audio_part, image_of, own_files_only, refusal_part, text_part
-from gateway.dialects.openai_chat.wire import AudioPart, Marked, RefusalPart, TextPart, given
+from gateway.dialects.openai_chat.wire import MARKS, AudioPart, Marked, RefusalPart, TextPart, given
 from gateway.dialects.place import Place
 from gateway.dialects.raw import NO_LIST, NULL
 
@@ -21,6 +22,7 @@ __all__ = ["Given", "read_content"]
 Given = ir.Text | ir.Media
 
 _EMPTY: Final = (NULL, NO_LIST)
+_marks: Final = attrgetter(*MARKS)
 _SEAL: Final = "gAAAA"  # how all begins that OpenAI has sealed
 _UNREADABLE: Final = ir.Text(text="[encrypted: only OpenAI's models can read this]")
 
@@ -33,7 +35,9 @@ def read_content(content: str | Sequence[wire.Part], place: Place) -> Iterator[G
         return
     for index, part in enumerate(content):
         at = place.item(index)
-        read = with_mark(_PARTS[type(part)](part, at), part.mark(at.path, at.losses), at.losses)
+        read = _PARTS[type(part)](part, at)
+        if any(_marks(part)):
+            read = with_mark(read, part.mark(at.path, at.losses), at.losses)
         if not isinstance(read, ir.Text) or read.text:
             yield read
 
@@ -46,6 +50,7 @@ def _output_text(part: wire.OutputText, place: Place) -> ir.Text:
     for field in ("annotations", "logprobs"):
         value: Raw | UnsetType = getattr(part, field)
         if given(value) and value not in _EMPTY:
+            limit_depth(value)
             place.lose(field, "of an earlier response only the text is carried")
     return ir.Text(text=part.text)
 

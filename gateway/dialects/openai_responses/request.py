@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.content import limit_depth
 from gateway.dialects.known import decode_known, read_outline
 from gateway.dialects.logprobs import INCLUDE
 from gateway.dialects.marks import marks_of
@@ -70,11 +71,14 @@ _encode: Final = msgspec.json.Encoder().encode
 def read_request(body: bytes) -> ir.Request:
     """Read a body; raise InvalidRequest that names the field."""
     place = Place()
-    asked = decode_known(body, wire.Body, place)
+    asked = decode_known(body, wire.Body, place, flat=True)
     if not asked.model:
         raise place.refuse("required, but missing", "model")
     _refuse(asked, place)
     fields = FIELDS.decode(body)
+    for name, value in fields.items():
+        if name != "input":  # by far the longest, and read item by item
+            limit_depth(value)
     cached = read(fields.get("prompt_cache_options", UNSET), wire.CACHED)
     items = _items(asked, place)
     said = Conversation(distinct(read_tools(asked.tools or (), place.at("tools"))))

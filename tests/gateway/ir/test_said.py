@@ -123,5 +123,6 @@ def test_the_words_of_a_long_answer_are_not_kept() -> None:
     tracemalloc.stop()
     assert kept < len(text)
     found = said.usage(None, ASKED, whole=False)
+    assert found is not None
     assert found == ir.Usage(input=6, output=found.output, estimated=True)
     assert found.output == pytest.approx(estimate_text(text), rel=0.005)  # of a long text not every word is counted
