@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from gateway.store.database import Database, put
+from gateway.store.rows import storable
 from gateway.store.stored_keys import KeyExists, KeyNews, StoredKey, news_of, read_key, write_key
 from gateway.store.tables import keys, numbers
 
@@ -79,7 +80,7 @@ class KeyStore:
 
     def remove(self, name: str) -> None:
         """Revoke a key; raise KeyError when there is none."""
-        mine = update(keys).where(keys.c.name == name, keys.c.removed.is_(False))
+        mine = update(keys).where(keys.c.name == storable(name), keys.c.removed.is_(False))
         with self._database.writing() as connection:
             if not connection.execute(mine.values(removed=True, number=_next(connection))).rowcount:
                 raise KeyError(name)

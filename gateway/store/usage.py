@@ -29,6 +29,7 @@ from gateway.store.database import Database, put
 from gateway.store.filling import KILLED, Filling
 from gateway.store.journal import Ended
 from gateway.store.reports import Grouping, Only, Point, Report, Sums, rounded, total
+from gateway.store.rows import storable
 from gateway.store.tables import credentials, leases, usage
 
 __all__ = ["UsageStore"]
@@ -167,7 +168,7 @@ class UsageStore:
         """Give the newest requests of a time, newest first; `after`: (started_at, id) of the last one that is known."""
         where = _began(since, until, "", only)
         if after is not None:
-            at, id_ = after
+            at, id_ = after[0], storable(after[1])
             where.append(or_(usage.c.started_at < at, and_(usage.c.started_at == at, usage.c.id > id_)))
         query = select(usage).where(*where).order_by(usage.c.started_at.desc(), usage.c.id)
         with self._database.reading() as connection:
@@ -184,7 +185,7 @@ class UsageStore:
 def _began(since: float | None, until: float | None, key_id: str, only: Only = _NO_FILTER) -> list[ColumnElement[bool]]:
     found = [usage.c.started_at >= since] if since is not None else []
     found += [usage.c.started_at < until] if until is not None else []
-    found += [usage.c[name] == value for name, value in only.items()]
+    found += [usage.c[name] == storable(value) for name, value in only.items()]
     return found + ([usage.c.key_id == key_id] if key_id else [])
 
 

@@ -76,6 +76,11 @@ def test_what_is_not_there_cannot_be_revoked(place: Place, before: list[str]) ->
     assert store.latest() == 2 * len(before)  # no number was taken
 
 
+def test_a_name_that_no_database_can_hold_is_that_of_no_key(place: Place) -> None:
+    with pytest.raises(KeyError):
+        place.callers().remove("a\0")
+
+
 def test_numbers_are_those_of_all_rows(place: Place) -> None:
     place.opened().add("google", ROW)
     place.callers().add(ALICE)

@@ -54,6 +54,16 @@ def test_only_those_that_are_meant_count(store: UsageStore, only: Any, requests:
     assert len(store.rows(None, None, 10, only)) == requests
 
 
+@pytest.mark.parametrize("name", ["key", "model", "upstream"])
+def test_no_request_has_a_name_that_no_database_can_hold(store: UsageStore, name: str) -> None:
+    """An operator's misspelt address is no failure of the ledger."""
+    only: Any = {name: "a\0"}
+    assert store.series(NOW - 3 * 3600, NOW, 3600, only) == []
+    assert store.report("key", None, None, only=only).rows == []
+    assert store.rows(None, None, 10, only) == []
+    assert [row.id for row in store.rows(None, None, 1, after=(NOW - 60, "\0"))] == ["2"]
+
+
 def test_rows_that_began_together_come_once_each_in_parts(store: UsageStore) -> None:
     seen: list[str] = []
     after: tuple[float, str] | None = None
