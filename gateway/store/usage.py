@@ -166,10 +166,12 @@ class UsageStore:
         after: tuple[float, str] | None = None,
     ) -> list[Ended]:
         """Give the newest requests of a time, newest first; `after`: (started_at, id) of the last one that is known."""
-        where = _began(since, until, "", only)
+        where = []
         if after is not None:
             at, id_ = after[0], storable(after[1])
-            where.append(or_(usage.c.started_at < at, and_(usage.c.started_at == at, usage.c.id > id_)))
+            where = [usage.c.started_at <= at, or_(usage.c.started_at < at, usage.c.id > id_)]
+            until = until if until is not None and until <= at else None  # with both, SQLite would begin at this one
+        where += _began(since, until, "", only)
         query = select(usage).where(*where).order_by(usage.c.started_at.desc(), usage.c.id)
         with self._database.reading() as connection:
             found = connection.execute(query.limit(limit)).mappings().all()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from gateway.store.tables import usage
 from gateway.store.usage import UsageStore
@@ -71,3 +72,25 @@ def test_rows_that_began_together_come_once_each_in_parts(store: UsageStore) -> 
         seen += [row.id for row in rows]
         after = rows[-1].started_at, rows[-1].id
     assert seen == ["1", "2", "3", "4"]
+    assert [row.id for row in store.rows(None, NOW - 3600, 10, after=(NOW, "1"))] == ["4"]
+
+
+def test_the_last_part_of_many_rows_takes_no_longer_than_the_first(on_disk: Place) -> None:
+    """Else a CSV takes four times as long for twice as many requests: of a year's, hours."""
+    store = UsageStore(on_disk.file, on_disk.folder / "journal", keep_days=400)
+    store.open()
+    with store._database.writing(None) as connection:
+        connection.execute(insert(usage), [{**ROW, "id": f"{n:05}", "started_at": NOW - n} for n in range(3000)])
+    steps: list[None] = []
+
+    def counted(connection: sqlite3.Connection, *_: object) -> None:
+        connection.set_progress_handler(lambda: steps.append(None), 10)
+
+    event.listen(store._database._engine, "checkout", counted)
+    assert len(store.rows(NOW - 9000, NOW, 10)) == 10
+    first = len(steps)
+    assert [row.id for row in store.rows(NOW - 9000, NOW, 10, after=(NOW - 2989, "02989"))] == [
+        f"{n:05}" for n in range(2990, 3000)
+    ]
+    assert len(steps) - first < 2 * first
+    store.close()
