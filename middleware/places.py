@@ -64,15 +64,19 @@ class Places:
         )
 
     def _label(self, upstream: str, model: str, *, served: bool) -> str:
-        """Say how a model is called here: those that no list has by their names only when they have served, and few."""
-        adapter = self._adapters.get(upstream)
-        listed = not model or (adapter is not None and model in adapter.models())
-        if listed or (upstream, model) in self._unlisted:
+        """Say how a model is called here: those that no list has by their names only when they have served, and few.
+
+        Others that are new have theirs as long as there is room, which what they all have in common needs, too.
+        """
+        if not model or (upstream, model) in self._unlisted or self._tally.holds("request_seconds", upstream, model):
             return model
+        adapter = self._adapters.get(upstream)
+        listed = adapter is not None and model in adapter.models()
         is_name = len(model) <= _LONGEST and model.isprintable()  # Prometheus reads no page with a NUL in it
-        if not (served and is_name) or len(self._unlisted) >= _UNLISTED or not self._tally.has_room:
+        if not self._tally.has_room or not (listed or (served and is_name and len(self._unlisted) < _UNLISTED)):
             return OTHER
-        self._unlisted.add((upstream, model))
+        if not listed:
+            self._unlisted.add((upstream, model))
         return model
 
     def now(self) -> "Now":

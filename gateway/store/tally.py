@@ -97,6 +97,10 @@ class Tally:
         """Whether keys that are not needed may still be added."""
         return self._end < _ROOM
 
+    def holds(self, name: str, *labels: str) -> bool:
+        """Tell whether a metric with these labels is counted."""
+        return msgspec.json.encode((name, *labels)) in self._cells
+
     def count(self, name: str, *labels: str) -> None:
         """Count one more of what seldom happens, from the event loop's thread; before `open` nothing is counted."""
         if self.is_open:

@@ -271,6 +271,15 @@ async def test_a_model_that_nobody_lists_and_that_fails_makes_no_label() -> None
     assert found.labels("requests_total", "model") == {OTHER}
 
 
+async def test_no_request_is_lost_where_there_are_more_models_than_room() -> None:
+    models = [f"listed-{number}-{'x' * 180}" for number in range(600)]
+    said = [{"upstream": f"up/{model}"} for model in (*models, models[0], models[-1])]
+    found = await after(Answers(*said), times=602, adapters=upstream(*models))
+    assert found.total("requests_total", upstream="up") == found.total("request_seconds_count", upstream="up") == 602
+    assert found.total("requests_total", model=models[0]) == 2
+    assert found.total("requests_total", model=OTHER) > 100
+
+
 async def test_models_that_nobody_lists_have_few_labels() -> None:
     said = [{"upstream": f"up/unlisted-{number}"} for number in range(120)]
     found = await after(Answers(*said, {"upstream": "up/m"}), times=121, adapters=upstream("m"))
