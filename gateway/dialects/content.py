@@ -125,7 +125,11 @@ def _too_deep() -> InvalidRequest:
 
 def limit_depth(raw: bytes | Raw) -> None:
     """Raise InvalidRequest for a part of a body that is too deep for one level more, the body itself."""
-    if len(memoryview(raw)) > 2 * (MAX_DEPTH - 1) and _deeper(bytes(raw), MAX_DEPTH - 1):
+    try:
+        deep = len(memoryview(raw)) > 2 * (MAX_DEPTH - 1) and _deeper(bytes(raw), MAX_DEPTH - 1)
+    except RecursionError:  # there is less room for it here than where the body was decoded
+        raise _too_deep() from None
+    if deep:
         raise _too_deep()
 
 
