@@ -25,7 +25,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TransportError
+from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TransportError, told
 
 __all__ = [
     "AMENDED",
@@ -457,17 +457,10 @@ def own_words(body: bytes) -> dict[str, object]:
 def unreachable(error: TransportError) -> Failure:
     """Say what a failure below HTTP means."""
     if isinstance(error, FirstByteTimeout):
-        return Failure(UpstreamTimeout(f"the upstream stayed silent: {error}"), "server", status=504)
+        return Failure(told(error), "server", status=504)
     if isinstance(error, ConnectFailed):
-        return Failure(
-            UpstreamUnavailable(f"the upstream cannot be reached: {error}; check its base_url and the network"),
-            "unreachable",
-        )
-    if isinstance(error, Broken) and error.before_response:
-        return Failure(UpstreamUnavailable(f"the upstream closed the connection: {error}"), "broken")
-    if isinstance(error, Broken):
-        return Failure(StreamBroken(f"the upstream's response broke off: {error}"), "broken")
-    return Failure(UpstreamMalformed(f"the upstream's response cannot be used: {error}"), "final")
+        return Failure(told(error), "unreachable")
+    return Failure(told(error), "broken" if isinstance(error, Broken) else "final")
 
 
 def cause_of(error: GatewayError) -> Failure:

@@ -33,6 +33,7 @@ from gateway.errors import (
 from gateway.frames import bare
 from gateway.grace import Grace, Watchdog
 from gateway.lending import apart
+from gateway.transport import TransportError, told
 from gateway.upstream import Answer, Journey, Step, Target, credential_of
 
 __all__ = ["ENDS", "Begun", "Policy", "Tried", "begin", "walk"]
@@ -319,6 +320,8 @@ class _Member(Generic[_W, _T]):
             raise UpstreamTimeout(
                 f"{self._target.label} sent nothing for {self._policy.first_byte:g} s (timeouts.first_byte)"
             ) from None
+        except TransportError as error:  # an adapter of somebody else's need not translate it
+            raise told(error) from error
 
 
 async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Begun:

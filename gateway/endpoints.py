@@ -24,6 +24,7 @@ from gateway.routes import MAKING
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
 from gateway.threads import Threads
+from gateway.transport import TransportError
 from gateway.upstream import Call, ModelInfo
 
 __all__ = ["Endpoints"]
@@ -116,7 +117,7 @@ class Endpoints:
             )
             async with asyncio.timeout(_COUNT_S):
                 counted = await target.adapter.count(call)
-        except (GatewayError, TimeoutError):
+        except (GatewayError, TransportError, TimeoutError):
             return None
         return counted if counted is not None and counted > 0 else None
 

@@ -31,6 +31,7 @@ from gateway.policy import prepare, refusal, takes
 from gateway.sessions import named
 from gateway.signatures import Shared, SignatureMemory, Watch
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
+from gateway.transport import TransportError, told
 from gateway.upstream import TRAIL_S, Call, Describing, Fetching, Journey, ModelInfo, Target, credential_of
 
 __all__ = ["Keep", "Relay"]
@@ -353,6 +354,8 @@ class _Exchange:
             raise UpstreamTimeout(
                 f"{begun.target.label} fell silent for {self._relay.idle:g} s (timeouts.idle)"
             ) from None
+        except TransportError as error:
+            raise told(error) from error
         finally:
             begun.answer.close()
             usage, request = begun.answer.usage, begun.journey.request
@@ -378,7 +381,7 @@ class _Exchange:
 
     async def _trail(self, begun: Begun, take: _Take) -> None:
         """Pass on what still comes after the end of an answer; that nothing does is well, too."""
-        with suppress(TimeoutError, GatewayError):
+        with suppress(TimeoutError, GatewayError, TransportError):
             async with asyncio.timeout(TRAIL_S):
                 while (events := await begun.answer.read()) is not None:
                     if events:

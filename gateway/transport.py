@@ -38,6 +38,7 @@ from gateway.connections import (
     reason,
     refused,
 )
+from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
 from gateway.forward import proxies, proxy_of
 from gateway.frames import bare
 from gateway.redact import conceal, credentials_in
@@ -53,6 +54,7 @@ __all__ = [
     "Transport",
     "TransportError",
     "Whole",
+    "told",
 ]
 
 MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
@@ -99,6 +101,19 @@ class Broken(TransportError):
 
 class TooLarge(TransportError):
     """The answer is larger than allowed, or inflates out of proportion."""
+
+
+def told(error: TransportError) -> GatewayError:
+    """Say what a failure below HTTP means to a caller."""
+    if isinstance(error, FirstByteTimeout):
+        return UpstreamTimeout(f"the upstream stayed silent: {error}")
+    if isinstance(error, ConnectFailed):
+        return UpstreamUnavailable(f"the upstream cannot be reached: {error}; check its base_url and the network")
+    if not isinstance(error, Broken):
+        return UpstreamMalformed(f"the upstream's response cannot be used: {error}")
+    if error.before_response:
+        return UpstreamUnavailable(f"the upstream closed the connection: {error}")
+    return StreamBroken(f"the upstream's response broke off: {error}")
 
 
 class Whole(NamedTuple):

@@ -23,7 +23,7 @@ __all__ = ["Play", "Scripted", "app_of", "say"]
 FOLDER = TemporaryDirectory(prefix="gateway-")
 _number = count()  # a data_dir for each app: what has limits keeps others out, and remembers what was used
 
-Play = Sequence[list[ir.Event] | GatewayError | float | Callable[[], Awaitable[None]]]
+Play = Sequence[list[ir.Event] | Exception | float | Callable[[], Awaitable[None]]]
 After = Callable[[GatewayError], "Step | GatewayError"]
 
 
@@ -96,7 +96,7 @@ class _Journey:
         script = self._script
         script.calls.append(self._call)
         play = script.plays.pop(0) if len(script.plays) > 1 else script.plays[0]
-        if play and isinstance(play[0], GatewayError):
+        if play and isinstance(play[0], Exception):
             raise play[0]
         return _Answer(script, play)
 
@@ -122,7 +122,7 @@ class _Answer:
         if isinstance(item, float | int):
             await anyio.sleep(item)
             return await self.read()
-        if isinstance(item, GatewayError):
+        if isinstance(item, Exception):
             raise item
         if callable(item):
             await item()

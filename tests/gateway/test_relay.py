@@ -16,6 +16,7 @@ from starlette.types import Message
 from gateway import ir
 from gateway.app import Gateway
 from gateway.errors import UpstreamUnavailable
+from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TooLarge, TransportError
 from gateway.upstream import Call
 from tests.middleware.asgi import scope_of
 from tests.patience import patient
@@ -366,3 +367,47 @@ async def test_what_a_caller_drops_of_signatures_is_remembered_for_its_own_key()
             sent = [part for turn in upstream.calls[-1].request.turns for part in turn.parts]
             found += [part.signature for part in sent if isinstance(part, ir.ToolCall)]
     assert found == [signature, None]
+
+
+UNTRANSLATED = pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConnectFailed("nobody is there"), 502),
+        (FirstByteTimeout("nothing came"), 504),
+        (Broken("reset", before_response=True), 502),
+        (Broken("reset"), 502),
+        (TooLarge("no end"), 502),
+    ],
+    ids=str,
+)
+
+
+@DIALECTS
+@UNTRANSLATED
+async def test_an_adapter_may_leave_an_error_of_its_transport_as_it_is(
+    dialect: str, error: TransportError, status: int
+) -> None:
+    upstream = Scripted([error])
+    async with running(app_of(upstream)) as client:
+        answer = await client.post(PATHS[dialect], json=body(stream=False))
+    assert (answer.status_code, str(error) in answer.text, upstream.lent) == (status, True, 0), answer.text
+
+
+@DIALECTS
+async def test_an_error_of_the_transport_behind_the_first_text_ends_the_stream_as_a_broken_one(dialect: str) -> None:
+    upstream = Scripted([*say("Hello")[:2], Broken("reset")])
+    async with running(app_of(upstream)) as client:
+        status, got = await lines(client, dialect)
+    assert (status, any(line.startswith(ERRORS[dialect]) for line in got)) == (200, True)
+    assert any("the upstream's response broke off: reset" in line for line in got)
+
+
+class Uncounted(Scripted):
+    async def count(self, call: Call) -> int | None:
+        raise ConnectFailed("nobody is there")
+
+
+async def test_a_count_that_cannot_be_asked_for_is_estimated() -> None:
+    async with running(app_of(Uncounted(say("Hello")))) as client:
+        answer = await client.post("/v1/messages/count_tokens", json=body())
+    assert (answer.status_code, answer.headers.get("x-gateway-token-count")) == (200, "estimate")
