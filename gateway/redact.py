@@ -51,13 +51,18 @@ class Secret:
 # Group 1 is kept. A quote may stand escaped, as in JSON inside JSON; a header may stand in a tuple of bytes.
 _Q: Final = r"\\{0,2}[\"']"
 _IS: Final = rf"(?:{_Q})?\s*+[:=]\s*+(?:b?{_Q})?|{_Q},\s*+b?{_Q}"
-_FIELDS: Final = "access_token|refresh_token|id_token|client_secret|code_verifier|api_key|encryption_key|password"
+_FIELDS: Final = (
+    "access_token|refresh_token|id_token|client_secret|code_verifier|api_key|encryption_key|password"
+    "|authorization_token|api_key_string|apikeystring"  # of Anthropic's mcp_servers, and of Vertex AI's tools
+)
 # each with words, in lower case, without any of which it is nowhere: to look for them costs a tenth
 _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("authorization",), rf"((?:proxy-)?authorization(?:{_IS}))[^\r\n\"',;}}\\]++"),
     (("api-key",), rf"((?<![\w-])(?:x-goog-api-key|x-api-key|api-key)(?:{_IS}))[^\s\"',;}}\\]++"),
     # "client_secret": "…" and client_secret=…, but not the prose "api_key: it is missing"
     (tuple(_FIELDS.split("|")), rf"((?<![a-z0-9])(?:{_FIELDS})(?:=|(?:{_Q})?\s*+[:=]\s*+b?{_Q}))[^\s\"',;&}}\\]++"),
+    # of Azure's data_sources; "key" alone may be anything
+    (("api_key",), rf"(api_key{_Q}\s*+,\s*+{_Q}key{_Q}\s*+:\s*+{_Q})[^\s\"',;}}\\]++"),
     # what a browser keeps, in a header or alone
     (("cookie",), rf"((?<![\w-])(?:set-)?cookie(?:{_IS}))[^\r\n\"']++"),
     (("gateway_",), r"((?<![\w-])gateway_(?:session|session_\d++|login_[0-9a-f]++)=)[\w.-]++"),
