@@ -127,9 +127,11 @@ def undo(settings: Settings) -> str:
         return ""
     now, same = _read(settings.file), True
     if now is not None:
-        old = _parsed(settings, before, backup)
-        restored = _edited(settings, now, {path: _at(old, path) for path in settings.values})
-        same = _meaning(settings, restored, settings.file) == _meaning(settings, before, backup)
+        parsed = _parsed(settings, before, backup)
+        old = {path: _at(parsed, path) for path in settings.values}
+        restored = _edited(settings, now, old)
+        unchanged = _edited(settings, before, old)  # it loses the tables that were empty, as `restored` did
+        same = _meaning(settings, restored, settings.file) == _meaning(settings, unchanged, backup)
         _put_back(settings.file, before if same else restored)
     _take_away(backup)
     return "is as it was before" if same else "keeps later changes, without the gateway's values"

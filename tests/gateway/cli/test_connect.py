@@ -213,6 +213,25 @@ def test_half_a_character_in_claude_codes_history_stays(run: Run, home: Path) ->
     assert files(home) == {".claude.json": before}
 
 
+@pytest.mark.parametrize(
+    ("client", "name", "before"),
+    [
+        ("claude-code", ".claude/settings.json", '{"env": {}}'),
+        ("claude-code", ".claude/settings.json", '{\r\n\t"model": "opus",\r\n\t"env": {}\r\n}\r\n'),
+        ("codex", ".codex/config.toml", 'model = "gpt-5"  # the best\n\n[model_providers]\n'),
+        ("gemini-cli", ".gemini/settings.json", '{"security": {"auth": {}}, "theme": "x"}'),
+        ("opencode", ".config/opencode/opencode.json", '{"provider": {}, "theme": "x"}'),
+    ],
+)
+def test_undo_leaves_an_empty_table_where_it_was(run: Run, home: Path, client: str, name: str, before: str) -> None:
+    file = home / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(before.encode())
+    run("connect", client, "--apply")
+    assert f"{file} is as it was before" in run("connect", client, "--undo").out
+    assert [(found, found.read_bytes().decode()) for found in home.rglob("*") if found.is_file()] == [(file, before)]
+
+
 def test_undo_keeps_what_was_changed_since(run: Run, home: Path) -> None:
     config = home / ".codex" / "config.toml"
     config.parent.mkdir()
