@@ -26,6 +26,7 @@ __all__ = [
     "limit_depth",
     "media",
     "pictured",
+    "too_deep",
     "without_halves",
     "wrapped",
 ]
@@ -83,9 +84,9 @@ def decode(body: bytes, type: type[_T], *, flat: bool = False) -> _T:  # noqa: A
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the request body is not valid JSON: {_fault(body, str(error))}") from None
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     if deep:
-        raise _too_deep()
+        raise too_deep()
     return value
 
 
@@ -119,18 +120,15 @@ def _fault(body: bytes, text: str) -> str:
     return text.removeprefix("JSON is malformed: ")
 
 
-def _too_deep() -> InvalidRequest:
+def too_deep() -> InvalidRequest:
+    """Make the refusal of what is nested too deep, also for a reader that comes near the interpreter's own limit."""
     return InvalidRequest(f"the request body is nested deeper than {MAX_DEPTH} levels")
 
 
 def limit_depth(raw: bytes | Raw) -> None:
     """Raise InvalidRequest for a part of a body that is too deep for one level more, the body itself."""
-    try:
-        deep = len(memoryview(raw)) > 2 * (MAX_DEPTH - 1) and _deeper(bytes(raw), MAX_DEPTH - 1)
-    except RecursionError:  # there is less room for it here than where the body was decoded
-        raise _too_deep() from None
-    if deep:
-        raise _too_deep()
+    if len(memoryview(raw)) > 2 * (MAX_DEPTH - 1) and _deeper(bytes(raw), MAX_DEPTH - 1):
+        raise too_deep()
 
 
 def _deeper(value: bytes, levels: int, looks: int = _LOOKS) -> bool:

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
+from gateway.dialects.content import too_deep
 from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
@@ -31,7 +32,10 @@ class Anthropic:
 
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request for an answer or for its token count, which have the same fields."""
-        return read_request(body)
+        try:
+            return read_request(body)
+        except RecursionError:
+            raise too_deep() from None
 
     def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
         """Read of a request what the way upstream needs."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
+from gateway.dialects.content import too_deep
 from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
@@ -31,7 +32,10 @@ class Gemini:
 
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request for an answer, or one whose tokens are to be counted."""
-        return read_request(body, route or _NOWHERE, counting=counting)
+        try:
+            return read_request(body, route or _NOWHERE, counting=counting)
+        except RecursionError:
+            raise too_deep() from None
 
     def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
         """Read of a request what the way upstream needs."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
+from gateway.dialects.content import too_deep
 from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
@@ -31,9 +32,12 @@ class OpenAIChat:
         """Read a request, whatever its form if it is one that clients send here."""
         model = route.model if route is not None else ""
         try:
-            return read_request(body, model)
-        except InvalidRequest as refusal:
-            return read_mixed(body, model, refusal)
+            try:
+                return read_request(body, model)
+            except InvalidRequest as refusal:
+                return read_mixed(body, model, refusal)
+        except RecursionError:
+            raise too_deep() from None
 
     def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
         """Read of a request what the way upstream needs."""

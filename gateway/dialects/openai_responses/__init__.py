@@ -8,6 +8,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects import StreamWriter as Writer
+from gateway.dialects.content import too_deep
 from gateway.dialects.openai_chat.errors import write_error
 from gateway.dialects.openai_chat.models import write_count, write_model, write_models
 from gateway.dialects.passage import Passage
@@ -32,7 +33,10 @@ class OpenAIResponses:
 
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request."""
-        return read_request(body)
+        try:
+            return read_request(body)
+        except RecursionError:
+            raise too_deep() from None
 
     def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
         """Read of a request what the way upstream needs."""
