@@ -115,7 +115,8 @@ class Ledger:
             self._heard()
         if not self.keeps and self._is_there:
             with self._telling():
-                await self._work(lambda store: store.drop(self._clock.time()))
+                if not await self._dropped():
+                    self._tasks += (asyncio.get_running_loop().create_task(self._empty()),)
 
     async def stop(self) -> None:
         """Write down what waits; where the database is in use, take it in."""
@@ -267,7 +268,16 @@ class Ledger:
         elif done.sums:
             self._logger.info("usage", **summary(done.sums, done.seconds))
             self._unsaid = self._unsaid or bool(self._url)  # of the last seconds other hosts may tell still
-        return done is not None
+        return done is not None and done.is_clean
+
+    async def _empty(self) -> None:
+        with self._telling():
+            while not await self._dropped():
+                pass
+
+    async def _dropped(self) -> bool:
+        """Drop some of what is kept no more; tell whether that was all."""
+        return await self._work(lambda store: store.drop(self._clock.time()))
 
     # the store
 

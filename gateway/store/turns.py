@@ -24,7 +24,7 @@ _NAME: Final = "turn"
 
 class _Store(Protocol):
     def fill(self) -> int: ...
-    def drop(self, now: float) -> None: ...
+    def drop(self, now: float) -> bool: ...
     def may_say(self, since: float, now: float, every_s: float) -> tuple[float, float] | None: ...
     def ended(self, since: float, until: float) -> list[Sums]: ...
 
@@ -40,10 +40,14 @@ _TURN: Final = msgspec.json.Decoder(_Turn)
 
 
 class Done(Struct, frozen=True):
-    """What was done. `sums`: what has ended in `seconds`, by upstream, None = another process has just said it."""
+    """What was done. `sums`: what has ended in `seconds`, by upstream, None = another process has just said it.
+
+    `is_clean`: nothing of what is to be dropped is left for the next turn.
+    """
 
     sums: list[Sums] | None = None
     seconds: float = 0.0
+    is_clean: bool = True
 
 
 def take_turn(store: _Store, folder: Path, now: float, *, say_since: float = 0.0, every_s: float = 0.0) -> Done | None:
@@ -57,11 +61,12 @@ def take_turn(store: _Store, folder: Path, now: float, *, say_since: float = 0.0
             return None
         store.fill()
         turn.filled = now
-        if abs(now - turn.dropped) >= DROP_S:
-            store.drop(now)
-            turn.dropped = now
+        is_clean = abs(now - turn.dropped) < DROP_S
+        if not is_clean and store.drop(now):
+            turn.dropped, is_clean = now, True
         window = store.may_say(say_since, now, every_s) if say_since else None
-        return Done(store.ended(*window), window[1] - window[0]) if window else Done()
+        sums, seconds = (store.ended(*window), window[1] - window[0]) if window else (None, 0.0)
+        return Done(sums, seconds, is_clean)
 
 
 @contextmanager

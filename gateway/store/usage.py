@@ -36,6 +36,7 @@ __all__ = ["UsageStore"]
 
 _DAY_S: Final = 86_400
 _BATCH: Final = 500  # rows that are dropped in one transaction
+_DROPPING_S: Final = 0.5  # at a time: who asks for the usage meanwhile waits for that
 _SAID: Final = "usage said"  # a lease that is over: when somebody has summed up
 _LATE_S: Final = 5.0  # until when other hosts have taken their rows in
 _ID: Final = 8  # letters of a credential's id, where it has no e-mail
@@ -110,14 +111,20 @@ class UsageStore:
         """Give the names of the journals of which something could not be read since the last call."""
         return self._filling.take_damaged()
 
-    def drop(self, now: float) -> None:
-        """Drop what is too old, in transactions for which others can wait. Hosts of one PostgreSQL have its clock."""
-        dropped = _BATCH
-        while dropped == _BATCH:
+    def drop(self, now: float) -> bool:
+        """Drop what is too old, in transactions for which others can wait; False where a next call has more to do.
+
+        Hosts of one PostgreSQL have its clock.
+        """
+        until = time.monotonic() + _DROPPING_S
+        while True:
             with self._database.writing(None) as connection:
                 then = (self._database.now(connection) if self._database.url else now) - self._keep_s
                 oldest = select(usage.c.id).where(usage.c.started_at < then).limit(_BATCH)
-                dropped = connection.execute(delete(usage).where(usage.c.id.in_(oldest))).rowcount
+                if connection.execute(delete(usage).where(usage.c.id.in_(oldest))).rowcount < _BATCH:
+                    return True
+            if time.monotonic() >= until:
+                return False
 
     def report(
         self, by: Grouping, since: float | None, until: float | None, key_id: str = "", only: Only = _NO_FILTER

@@ -352,9 +352,28 @@ async def test_keep_days_0_drops_what_another_time_has_kept(tmp_path: Path) -> N
         assert await ledger.rows(None, None, 10) == []
 
 
-async def test_what_is_old_is_dropped_where_nothing_is_asked_any_more(tmp_path: Path) -> None:
+async def test_keep_days_0_drops_much_while_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path) as (app, ledger):
+        for _ in range(3):
+            await ask(app)
+        await ledger.report("key", None, None)
+    monkeypatch.setattr("gateway.store.usage._DROPPING_S", 0.0)
+    monkeypatch.setattr("gateway.store.usage._BATCH", 1)
+    async with running(tmp_path, usage={"keep_days": 0}) as (app, _):
+        with closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as connection, anyio.fail_after(patient(10)):
+            while connection.execute("SELECT count(*) FROM usage").fetchone() != (0,):
+                await ask(app)
+                await anyio.sleep(0.01)
+
+
+async def test_what_is_old_is_dropped_where_nothing_is_asked_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.usage._DROPPING_S", 0.0)
+    monkeypatch.setattr("gateway.store.usage._BATCH", 1)  # it takes several turns
     clock, data = FakeClock(), tmp_path / "data"
     async with running(tmp_path, clock=clock, usage={"keep_days": 1, "log_every": 0}) as (app, _):
+        await ask(app)
         await ask(app)
         with anyio.fail_after(patient(10)):
             while not ((data / "journal" / "turn").exists() and (data / "journal" / "turn").read_bytes()):

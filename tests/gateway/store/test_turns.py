@@ -95,3 +95,16 @@ def test_a_clock_that_was_set_back_holds_up_neither_lines_nor_what_is_dropped(
     assert done.sums is not None
     assert ([row.requests for row in done.sums], done.seconds) == ([1], EVERY_S)
     assert [row.id for row in store.rows(None, None, 10)] == ["0"]
+
+
+def test_much_that_is_old_is_dropped_in_several_turns(
+    store: UsageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After keep_days was lowered it took minutes, in which nobody could ask for the usage."""
+    monkeypatch.setattr("gateway.store.usage._DROPPING_S", 0.0)
+    now = time.time()
+    old = now - 31 * DAY_S
+    fill(store, tmp_path, {"started_at": now}, *({"started_at": old - number} for number in range(700)))
+    done = [take(store, tmp_path, now + second) for second in range(3)]
+    assert [turn and turn.is_clean for turn in done] == [False, True, True]
+    assert [row.id for row in store.rows(None, None, 10)] == ["0"]
