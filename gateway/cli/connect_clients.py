@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gateway.cli.connect_files import Settings, Values
+from gateway.cli.connect_files import Settings, Values, backup_of
 from gateway.config import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ def _opencode(place: Place) -> tuple[Settings, ...]:
         ("model",): f"gateway/{place.model}",
         ("small_model",): f"gateway/{place.small}",
     }
-    return (Settings(file=home / "opencode" / "opencode.json", form="json", values=values),)
+    settings = Settings(file=home / "opencode" / "opencode.json", form="json", values=values)
+    last = settings.file.with_suffix(".jsonc")  # opencode makes it at its first start, and what it says wins
+    return (replace(settings, file=last) if last.exists() and not backup_of(settings).exists() else settings,)
 
 
 def _opencode_model(info: "ModelInfo | None") -> Mapping[str, object]:

@@ -232,6 +232,26 @@ def test_undo_leaves_an_empty_table_where_it_was(run: Run, home: Path, client: s
     assert [(found, found.read_bytes().decode()) for found in home.rglob("*") if found.is_file()] == [(file, before)]
 
 
+def test_opencode_is_connected_in_the_file_that_wins(run: Run, home: Path) -> None:
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    before = '{"$schema": "https://opencode.ai/config.json", "model": "other/model"}'
+    (folder / "opencode.jsonc").write_text(before)
+    run("connect", "opencode", "--apply")
+    assert json.loads((folder / "opencode.jsonc").read_text())["model"].startswith("gateway/")
+    assert not (folder / "opencode.json").exists()
+    run("connect", "opencode", "--undo")
+    assert files(home) == {".config/opencode/opencode.jsonc": before}
+
+
+def test_opencode_is_undone_where_it_was_connected(run: Run, home: Path) -> None:
+    run("connect", "opencode", "--apply")
+    later = home / ".config" / "opencode" / "opencode.jsonc"
+    later.write_text("{}")
+    run("connect", "opencode", "--undo")
+    assert files(home) == {".config/opencode/opencode.jsonc": "{}"}
+
+
 def test_undo_keeps_what_was_changed_since(run: Run, home: Path) -> None:
     config = home / ".codex" / "config.toml"
     config.parent.mkdir()
