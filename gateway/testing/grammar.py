@@ -78,7 +78,7 @@ def walks(walk: Callable[_P, _T]) -> Callable[_P, _T]:
             return walk(*args, **kwargs)
         except KeyError as error:
             raise Broken(f"the field {error} is missing") from error
-        except (TypeError, ValueError, IndexError, AttributeError) as error:
+        except (TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
             raise Broken(f"cannot be read: {error}") from error
 
     return told
@@ -88,7 +88,7 @@ def read_object(text: str | bytes, what: str) -> Json:
     """Read a JSON object."""
     try:
         read = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # nested without end
         shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
         raise Broken(f"{what} is not JSON ({error}): {shown[:_SHOWN]!r}") from None
     rule(isinstance(read, dict), f"{what} is not a JSON object: {str(read)[:_SHOWN]}")

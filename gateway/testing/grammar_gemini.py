@@ -87,7 +87,7 @@ def gemini_array(data: bytes) -> list[Json]:
     """Read a stream that is one JSON array."""
     try:
         chunks = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Broken(f"the array is not JSON: {error}") from None
     rule(isinstance(chunks, list), "the stream is not an array")
     found: list[Json] = chunks

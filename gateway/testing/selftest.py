@@ -146,5 +146,5 @@ async def _first_model(http: httpx.AsyncClient, key: str, within_s: float) -> st
         headers = {"authorization": f"Bearer {key}"} if key else {}
         reply = await exchange(http, "GET", _LIST, headers, None, within_s)
         return str(msgspec.json.decode(reply.body)["data"][0]["id"])
-    except (Broken, httpx.HTTPError, ValueError, KeyError, IndexError, TypeError):
+    except (Broken, httpx.HTTPError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return ""

@@ -96,3 +96,19 @@ async def test_it_ends_and_says_what_is_wrong(says: Says) -> None:
     assert not report.ok
     assert {one.verdict for one in report.findings} == {"failed"}
     assert all(SERVERS[says] in one.problem for one in report.findings), report.findings
+
+
+async def nests(writer: asyncio.StreamWriter) -> None:
+    writer.write(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n" + b"[" * 200_000
+    )
+    await writer.drain()
+
+
+@pytest.mark.parametrize("model", ["", "any"], ids=["the list, too", "answers"])
+async def test_what_is_nested_too_deep_is_a_failed_check(model: str) -> None:
+    async with serving(nests) as url:
+        report = await selftest(url, "simple", model=model, timeout_s=20.0)
+    assert {one.verdict for one in report.findings} == {"failed"}
+    found = [one.dialect for one in report.findings if "recursion depth" in one.problem]
+    assert set(found) == {"openai-chat", "openai-responses", "anthropic", "gemini"}, report.findings
