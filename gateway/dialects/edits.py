@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, Struct
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.content import too_deep
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NULL, TEXT, Fields, read
 from gateway.upstream import Edit
@@ -161,8 +162,11 @@ class Edited(Struct, frozen=True):
 
 
 def edited(request: ir.Request, body: Raw, target: _Target, table: Sequence[RequestEdit[_Target]]) -> Edited:
-    """Take a caller's own words for one upstream."""
-    words = Words(FIELDS.decode(body), request, target)
+    """Take a caller's own words for one upstream; raise InvalidRequest where they are too deep."""
+    try:
+        words = Words(FIELDS.decode(body), request, target)
+    except RecursionError:  # in a member whose name stands there again: only the last has been looked at
+        raise too_deep() from None
     applied: list[Edit] = [ONCE] if repeats(body, words.fields) else []
     for edit in table:
         words.changed = False

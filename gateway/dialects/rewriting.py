@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.content import too_deep
 from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.errors import InvalidRequest
@@ -74,6 +75,8 @@ def decoded(schema: bytes) -> object:
         return msgspec.json.decode(schema)
     except msgspec.ValidationError:  # such as 1e400
         raise InvalidRequest("a number in a JSON Schema is out of range") from None
+    except RecursionError:  # in a member whose name stands there again: only the last has been looked at
+        raise too_deep() from None
 
 
 def is_of_objects(schema: bytes) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 import pytest
 
 from bench.decode import FORMS
+from gateway import ir
 from gateway.dialects.content import MAX_DEPTH
+from gateway.dialects.edits import edited
+from gateway.dialects.rewriting import decoded
 from gateway.errors import InvalidRequest
 from gateway.routes import DialectName
 from tests.compatibility.page import DIALECTS
@@ -25,6 +28,7 @@ DEEP: Final = {
     "objects": b'{"a":' * LEVELS + b"1" + b"}" * LEVELS,
     "both": b'[{"a":' * (LEVELS // 2) + b"1" + b"}]" * (LEVELS // 2),
 }
+ASKED: Final = ir.Request(model="m", turns=())
 NAMES: Final = {"openai-chat": "chat", "openai-responses": "responses"}
 
 
@@ -70,3 +74,12 @@ def test_what_nearly_exhausts_the_interpreter_is_refused_as_what_does(dialect: D
         for levels in range(limit - 120 + place % 17, limit + 10, 17):  # it is looked at again a few calls further
             with pytest.raises(InvalidRequest):
                 codec.read_request(body.replace(hole, b'{"a":' * levels + b"1" + b"}" * levels) + LONG, route=route)
+
+
+@pytest.mark.parametrize("read", [decoded, lambda data: edited(ASKED, msgspec.Raw(data), None, ())])
+def test_what_exhausts_the_interpreter_is_refused_under_a_name_that_stands_there_again(
+    read: Callable[[bytes], object],
+) -> None:
+    levels = 100_000
+    with pytest.raises(InvalidRequest, match="nested deeper than 200 levels"):
+        read(b'{"a":%b%b,"a":1}' % (b"[" * levels, b"]" * levels))
