@@ -23,6 +23,7 @@ _BLANK: Final = BOM_UTF8 + b" \t\r\n"
 _PAYLOAD: Final = msgspec.json.Decoder()
 _LAST: Final = (ir.Finished, ir.Failed)
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
+_NOTHING: Final = "the upstream's response is empty"
 _ARRAY: Final = b"["  # is read, as Google's streams are, and what is in it is no answer as callers wait for it
 _EVENTS: Final = (b"data:", b"event:", b"id:", b":")  # and no document so
 _ENDS: Final = re.compile(
@@ -249,6 +250,8 @@ class UpstreamAnswer:
         self._passes = self._passes and not document.startswith(_ARRAY)
         events = self._reader.feed_whole(document)
         if isinstance(events[-1], ir.Failed):
+            if not document:
+                events[-1] = ir.Failed(UpstreamMalformed(_NOTHING))
             body = self._response.concealed(body)
             told = self._explain(events[-1], [body.lstrip(_BLANK)])
             if self._passes and self._overlooks and not told:

@@ -54,6 +54,15 @@ async def test_row_09_a_page_is_malformed_and_shown_in_short(site: Site, kind: s
         assert is_short_and_hides_keys(message)
 
 
+@KIND
+@pytest.mark.parametrize("pieces", [[], [b"\n \n"]], ids=["nothing", "blank"])
+async def test_row_09_a_document_of_nothing_is_said_to_be_empty(site: Site, kind: str, pieces: list[bytes]) -> None:
+    at = site.at(kind)
+    at.server.always = body(*pieces, headers=[JSON])
+    for dialect in DIALECTS:
+        assert await refused(at, dialect, stream=False) == "the upstream's response is empty"
+
+
 @pytest.mark.parametrize("label", [EVENTS, JSON], ids=["events", "json"])
 @pytest.mark.parametrize("kind", OTHERS)
 async def test_row_09_an_array_in_the_place_of_a_stream_is_malformed(site: Site, kind: str, label: bytes) -> None:
