@@ -370,8 +370,9 @@ def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
         fields = wire.fields_of(one, at)
         if "text" not in fields:
             raise at.refuse("an instruction may contain text only")
-        for name in fields.keys() - {"text"}:
-            at.lose(name, "an instruction is text only", _BESIDE.get(name, "hint"))
+        for name in fields:
+            if name != "text":
+                at.lose(name, "an instruction is text only", _BESIDE.get(name, "hint"))
         part = _words(fields, at, None, thought=False)
         if isinstance(part, ir.Text):
             texts.append(part)
@@ -395,9 +396,10 @@ def _signature(fields: Fields, kind: str, place: Place) -> ir.Signature | None:
 def _lose_beside(fields: Fields, kind: str, place: Place) -> None:
     if len(fields) == 1:
         return
-    for name in fields.keys() - _CARRIED - {kind}:
-        limit_depth(fields[name])
-        place.lose(name, "not carried", _BESIDE.get(name, "hint"))
+    for name, value in fields.items():  # as they stand: a set has another order in each process
+        if name != kind and name not in _CARRIED:
+            limit_depth(value)
+            place.lose(name, "not carried", _BESIDE.get(name, "hint"))
 
 
 def _inline(raw: Raw, place: Place) -> ir.Media:

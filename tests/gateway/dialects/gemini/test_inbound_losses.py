@@ -139,3 +139,11 @@ def test_the_callers_own_names_go_along(fields: Json, path: str) -> None:
 def test_they_lead_into_a_request_that_is_to_be_counted() -> None:
     paths = ask({"generateContentRequest": {"contents": [HI]}}, counting=True).paths
     assert paths["seed"] == "generateContentRequest.generationConfig.seed"
+
+
+def test_what_stands_beside_a_part_is_told_in_its_order() -> None:
+    beside = ("videoMetadata", "audioMetadata", "documentMetadata", "speechMetadata", "xOne", "xTwo", "partMetadata")
+    part: Json = {"text": "a"} | {name: {} for name in beside}
+
+    assert said(part, role="user") == [f"contents[1].parts[0].{name}" for name in beside]
+    assert lost(systemInstruction={"parts": [part]}) == [f"systemInstruction.parts[0].{name}" for name in beside]
