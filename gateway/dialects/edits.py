@@ -169,9 +169,9 @@ def edited(request: ir.Request, body: Raw, target: _Target, table: Sequence[Requ
         raise too_deep() from None
     applied: list[Edit] = [ONCE] if repeats(body, words.fields) else []
     for edit in table:
-        words.changed = False
         edit.apply(words)
         if words.changed:
+            words.changed = False
             applied += table_of((edit,))
     return Edited(Raw(_encode(words.fields)) if applied else body, tuple(applied), tuple(words.losses))
 

@@ -32,10 +32,9 @@ class OpenAIChat:
         """Read a request, whatever its form if it is one that clients send here."""
         model = route.model if route is not None else ""
         try:
-            try:
-                return read_request(body, model)
-            except InvalidRequest as refusal:
-                return read_mixed(body, model, refusal)
+            return read_request(body, model)
+        except InvalidRequest as refusal:
+            return read_mixed(body, model, refusal)
         except RecursionError:
             raise too_deep() from None
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.anthropic.request import read_request as read_messages
+from gateway.dialects.content import too_deep
 from gateway.dialects.openai_responses.request import read_request as read_responses
 from gateway.dialects.raw import read
 from gateway.errors import InvalidRequest
@@ -45,15 +46,23 @@ def read_mixed(body: bytes, model: str, refusal: InvalidRequest) -> ir.Request:
         raise refusal
     if model:
         fields["model"] = model
-    if "messages" not in fields and "input" in fields:
-        request = _whole(read_responses(_encode(fields)))
-    elif any(map(_has_blocks, _objects(fields.get("messages")))):
-        request = read_messages(_encode(_of_anthropic(fields)))
-    elif any(map(_is_flat, [*_objects(fields.get("tools")), _object(fields.get("tool_choice"))])):
-        request = read_request(_encode(_nested(fields)))
-    else:
+    try:
+        request = _read(fields)
+    except RecursionError:
+        raise too_deep() from None
+    if request is None:
         raise refusal
     return replace(request, thread=None, mixed=True)
+
+
+def _read(fields: Fields) -> ir.Request | None:
+    if "messages" not in fields and "input" in fields:
+        return _whole(read_responses(_encode(fields)))
+    if any(map(_has_blocks, _objects(fields.get("messages")))):
+        return read_messages(_encode(_of_anthropic(fields)))
+    if any(map(_is_flat, [*_objects(fields.get("tools")), _object(fields.get("tool_choice"))])):
+        return read_request(_encode(_nested(fields)))
+    return None
 
 
 def _whole(request: ir.Request) -> ir.Request:
