@@ -70,7 +70,7 @@ def rewriting(rewrite: Callable[[object], object]) -> Callable[[Raw], Raw]:
 
 
 def decoded(schema: bytes) -> object:
-    """Decode a schema that was taken as it came; raise InvalidRequest for one with a number that nothing here holds."""
+    """Decode a schema that was taken as it came; raise InvalidRequest for a number out of range, and for its depth."""
     try:
         return msgspec.json.decode(schema)
     except msgspec.ValidationError:  # such as 1e400

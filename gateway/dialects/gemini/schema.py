@@ -137,5 +137,5 @@ def _clean(schema: object, rules: Rules) -> Cleaned:
 def _decode(raw: bytes) -> object:
     try:
         return decoded(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError):
         return None
