@@ -33,12 +33,16 @@ def test_what_it_lacks_is_escaped(command: Run, folder: Path, words: tuple[str, 
 WORD = os.fsdecode(b"caf\xe9")
 
 
-@pytest.mark.parametrize(
-    "words", [("explain", WORD), ("keys", "revoke", WORD), ("connect", "codex", "--key", WORD, "--apply")]
-)
+@pytest.mark.parametrize("words", [("explain", WORD), ("connect", "codex", "--key", WORD, "--apply")])
 def test_a_word_that_is_no_text_is_bad_usage(command: Run, folder: Path, words: tuple[str, ...]) -> None:
     done = command(*words, HOME=str(folder))
     assert (done.code, done.err) == (2, "caf\\udce9: is not UTF-8 text\n")
+
+
+def test_a_name_that_is_no_text_names_no_key(command: Run) -> None:
+    made = command("keys", "new", "caf\N{REPLACEMENT CHARACTER}")
+    done = command("keys", "revoke", WORD)
+    assert (made.code, done.code, done.err) == (2, 2, 'keys: no key is named "caf\\udce9"\n')
 
 
 def test_a_key_that_is_no_text_names_its_variable(command: Run) -> None:
