@@ -1,8 +1,8 @@
 """The ledger of one app: what each request took, who asked for it, and what it cost.
 
     a request ─► Book ─► the journal of this process ─┐
-    a second later, and before each report            ├─► fill, in a worker thread ─► the database ─► report
-    other processes of this host ─► their journals ───┘
+    a second later, and before each report            ├─► fill, in a worker thread ─► the database
+    other processes of this host ─► their journals ───┘                                    └─► report, in another
 
 One process of a host at a time fills: a lock file says when that was done last. One of all hosts says the summary line:
 the database says when. It is loaded with the first fill.
@@ -30,7 +30,7 @@ from gateway.routes import COUNTED
 from gateway.store import FILE
 from gateway.store.folder import is_there
 from gateway.store.journal import Ended, Journal
-from gateway.store.lane import Lanes
+from gateway.store.lane import Lanes, Silent
 from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
 from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 from gateway.store.tally import Count, uncounted
@@ -46,8 +46,9 @@ _T = TypeVar("_T")
 
 _STORE: Final = "gateway.store.usage:UsageStore"  # loads SQLAlchemy
 _NO_FILTER: Final[Only] = {}
-_PATIENCE_S: Final = 15.0  # with a database that does not answer; a long report takes less
+_PATIENCE_S: Final = 15.0  # with a database that does not answer, and with a report
 _UNREAD: Final = "the ledger cannot be read; the gateway's log says why"
+_TOO_LONG: Final = "summing up the usage takes too long; ask for a shorter time"
 DAMAGED: Final = "a journal has parts that cannot be read; their requests are missing in the usage"
 _JOURNALS: Final = "journal"  # below server.data_dir
 _PROBLEMS: Final = (StoreFailed, KeyProblem, OSError)
@@ -79,7 +80,7 @@ class Ledger:
         self.book = Book(self.journal, prices, self._clock, self._heard)
         self._since = self._clock.time()
         self._store: UsageStore | None = None
-        self._lanes = Lanes(1, _PATIENCE_S)
+        self._lanes, self._reports = Lanes(1, _PATIENCE_S), Lanes(1, _PATIENCE_S)
         self._news = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._unsaid = self._due = False
@@ -131,6 +132,7 @@ class Ledger:
         if self._store is not None:
             with self._telling():
                 await self._work(lambda _: None)
+            await self._reports.free()
             await asyncio.to_thread(self._store.close)
 
     def refuse(self, context: RequestContext) -> None:
@@ -186,26 +188,24 @@ class Ledger:
             raise StoreUnavailable(_UNREAD) from None
 
     async def _asked(self, what: "Callable[[UsageStore], _T]") -> _T:
-        """Fill, and ask in the same worker thread; what takes nothing, such as a replica, may still be read."""
-
-        def work() -> tuple[_T, Exception | None]:
-            store, problem = self._opened(), None
-            try:
-                store.fill()
-            except _PROBLEMS as error:
-                problem = error
-            return what(store), problem
-
+        """Fill, and ask apart from that; what takes nothing, such as a replica, may still be read."""
         self.journal.settle()
         try:
-            found, problem = await self._lanes.ask(work)
+            await self._work(lambda _: None)
+        except _PROBLEMS as error:
+            self._tell(error)
+            if isinstance(error, Silent) or self._store is None:
+                raise StoreUnavailable(_UNREAD) from None
+        self._tell_damage()
+        store = self._opened()
+        try:
+            return await self._reports.ask(lambda: what(store))
+        except Silent as error:
+            self._logger.warning("a report of the usage was given up", reason=reason_of(error), after=_PATIENCE_S)
+            raise StoreUnavailable(_TOO_LONG) from None
         except _PROBLEMS as error:
             self._tell(error)
             raise StoreUnavailable(_UNREAD) from None
-        if problem is not None:
-            self._tell(problem)
-        self._tell_damage()
-        return found
 
     # filling
 

@@ -86,7 +86,12 @@ def _keys(loaded: Loaded) -> Iterator[Finding]:
     if not count and ever and config.auth.allow_anonymous != "always":
         yield warning("keys", "none is valid: the last one was revoked", "gateway keys new NAME")
     else:
-        yield ok("keys", f"{count} keys" if count else f"no keys, anonymous access: {config.auth.allow_anonymous}")
+        yield ok(
+            "keys",
+            ("1 key" if count == 1 else f"{count} keys")
+            if count
+            else f"no keys, anonymous access: {config.auth.allow_anonymous}",
+        )
 
 
 def _bind(loaded: Loaded) -> Iterator[Finding]:

@@ -43,7 +43,9 @@ _CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _REDIS: Final = ("redis://", "rediss://", "unix://")
 _REDIS_NUMBER: Final = re.compile(r"/?(\d+/?)?")
-_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")
+_ORIGIN: Final = re.compile(
+    r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?"
+)
 _UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HOST: Final = re.compile(r"\w[\w.-]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -261,7 +263,7 @@ def _proxies(config: Config, _: Draft) -> Findings:
 def _origins(config: Config, _: Draft) -> Findings:
     for index, origin in enumerate(config.cors.origins):
         if origin != "*" and not _ORIGIN.fullmatch(origin):
-            message = 'is not an origin as browsers send it, such as "https://app.example" (lower case, no path)'
+            message = 'is not an origin as browsers send it: "https://app.example" (lower case, no path, no usual port)'
             yield ("cors", "origins", index), f'"{origin}" {message}'
 
 

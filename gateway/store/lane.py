@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from gateway.lending import heard, in_thread
 from gateway.store.stored import StoreFailed
 
-__all__ = ["Lanes"]
+__all__ = ["Lanes", "Silent"]
 
 _T = TypeVar("_T")
 
-_SILENT: Final = "it does not respond"
+
+class Silent(StoreFailed):
+    """Nothing was heard in time."""
+
+    def __init__(self) -> None:
+        super().__init__("it does not respond")
 
 
 class Lanes:
@@ -38,18 +43,18 @@ class Lanes:
             await asyncio.wait(self._working, timeout=self._patience_s)
 
     async def ask(self, work: Callable[[], _T], *, ends: bool = True) -> _T:
-        """Do it in a worker thread; raise what it raises, and StoreFailed where nothing is heard.
+        """Do it in a worker thread; raise what it raises, and Silent where nothing is heard.
 
         `ends` false: it may take as long as it does.
         """
         if self._given_up:
-            raise StoreFailed(_SILENT)
+            raise Silent
         patience_s = self._patience_s if ends else None
         try:
             async with asyncio.timeout(patience_s):
                 await self._places.acquire()
         except TimeoutError:
-            raise StoreFailed(_SILENT) from None
+            raise Silent from None
         task = asyncio.get_running_loop().create_task(in_thread(work))
         self._working.add(task)
         task.add_done_callback(self._ended)
@@ -59,7 +64,7 @@ class Lanes:
         except TimeoutError:
             if not task.done():
                 self._given_up.add(task)
-            raise StoreFailed(_SILENT) from None
+            raise Silent from None
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._places.release()

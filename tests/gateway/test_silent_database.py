@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.store.reports import Grouping, Report
+from gateway.store.usage import UsageStore
 from tests.gateway.admin.accounts import ADMIN, made, visiting
 from tests.patience import patient
 from tests.postgres_server import PostgresServer
@@ -74,3 +78,35 @@ async def test_one_answer_waits_for_it_and_no_other(
                 kept = (await http.post("/v1/responses", json=ASKED)).json()["id"]
                 if (await http.get(f"/v1/responses/{kept}")).status_code == 200:
                     break
+
+
+async def test_a_report_that_takes_too_long_is_told_so_and_holds_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends, summed = threading.Event(), UsageStore.report
+
+    def slowly(store: UsageStore, by: Grouping, *given: Any) -> Report:
+        if by == "model":
+            assert ends.wait(patient(60))
+        return summed(store, by, *given)
+
+    monkeypatch.setattr(UsageStore, "report", slowly)
+    key = {"name": "bob", "secret": "sk-bob", "limits": {"requests_per_day": 9}}
+    app = made(tmp_path, key=[key], log={"level": "critical"})
+    bob = {"authorization": "Bearer sk-bob"}
+    ledger = app.state.gateway.services.ledger
+    async with visiting(app, accept="application/json") as http:
+        assert (await http.post("/v1/responses", json=ASKED, headers=bob)).status_code == 200
+        try:
+            answers = [await http.get("/admin/usage?by=model", auth=ADMIN) for _ in range(AGAIN)]
+            assert {answer.status_code for answer in answers} == {503}
+            assert {"ask for a shorter time" in answer.text for answer in answers} == {True}
+            assert (await http.post("/v1/responses", json=ASKED, headers=bob)).status_code == 200
+            (sums,) = await ledger.sums("", [(0.0, time.time() + 1)])
+            assert (sums.requests, ledger.problem) == (2, "")
+        finally:
+            ends.set()
+        async with asyncio.timeout(patient(60)):
+            while (found := await http.get("/admin/usage?by=model", auth=ADMIN)).status_code != 200:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.05)
+        assert found.json()["total"]["requests"] == 2

@@ -216,4 +216,4 @@ def test_check_and_doctor_know_them(run: Run, write: Write) -> None:
     assert [run(word).code for word in ("check", "doctor")] == [2, 1]
     run("keys", "new", "alice")
     assert [run(word).code for word in ("check", "doctor")] == [0, 0]
-    assert "1 keys" in run("doctor").out
+    assert "1 key\n" in run("doctor").out

@@ -28,8 +28,15 @@ TYPOS = [
     (
         '[cors]\norigins = ["https://a\u202e\\u001b"]',
         (
-            'gateway.toml:2: cors.origins[0]: "https://a\\u202e\\u001b" is not an origin as browsers send it, '
-            'such as "https://app.example" (lower case, no path)'
+            'gateway.toml:2: cors.origins[0]: "https://a\\u202e\\u001b" is not an origin as browsers send it: '
+            '"https://app.example" (lower case, no path, no usual port)'
+        ),
+    ),
+    (
+        '[cors]\norigins = ["https://a:8443", "https://a:443"]',
+        (
+            'gateway.toml:2: cors.origins[1]: "https://a:443" is not an origin as browsers send it: '
+            '"https://app.example" (lower case, no path, no usual port)'
         ),
     ),
     (
