@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.anthropic.edits import Own
+from gateway.dialects.anthropic.edits import Own, pass_through
 from gateway.dialects.anthropic.outbound_thinking import Thinking
 from tests.conformance.editing import (
     CLAUDES,
@@ -417,6 +418,13 @@ def test_a_search_that_this_gateway_has_told_of_is_taken_out() -> None:
     assert (written["messages"][0]["content"], names, len(losses)) == ([WORDS], ["own"], 3)
     blocks[2]["content"][0]["encrypted_content"] = "EpQ="  # Anthropic's own
     assert messages(MESSAGES | {"messages": [turn("assistant", *blocks[1:]), USER]})[1] == []
+
+
+@pytest.mark.parametrize(("value", "severity"), [(1, "hint"), (1.0, "hint"), (0.5, "change")])
+def test_nothing_is_lost_with_a_default_that_a_model_refuses(value: float, severity: str) -> None:
+    body = Raw(json.dumps(MESSAGES | {"temperature": 0.3, "top_p": value}).encode())
+    written = pass_through(ir.Request(model="m", turns=()), body, Own(model="m", refused={"both"}))
+    assert [(loss.path, loss.severity) for loss in written.losses] == [("top_p", severity)]
 
 
 async def test_max_tokens_is_filled_in_for_anthropic(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
+from gateway.dialects.outbound import DRAWING
 from gateway.dialects.raw import FIELDS, NULL, TEXT, Fields, read
 from gateway.upstream import Edit
 
@@ -187,8 +188,9 @@ def _untuned(words: _Words) -> None:
 def _undrawn(words: _Words, names: Iterable[str], why: str) -> None:
     for name in names:
         if words.has(name):
+            value = words.get(name, _NUMBER)
             words.drop(name)
-            words.lose(name, why, "change")
+            words.lose(name, why, "hint" if value is not None and value == DRAWING.get(name) else "change")
 
 
 def _unforced(words: _Words) -> None:

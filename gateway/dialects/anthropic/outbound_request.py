@@ -221,8 +221,8 @@ class _Writer:
         elif given.get("temperature", 0) > _MOST_HEAT:
             given["temperature"] = _MOST_HEAT
             self._lose("temperature", f"Claude's maximum is {_MOST_HEAT}")
-        if not self.target.both_samplings and "temperature" in given and given.pop("top_p", None) is not None:
-            self._lose("top_p", "this model accepts either temperature or top_p")
+        if not self.target.both_samplings and "temperature" in given:
+            given = self._without(given, _beside_temperature, "this model accepts either temperature or top_p")
         return {**given}
 
     def _without(self, given: dict[str, float], taken: _Taken, reason: str) -> dict[str, float]:
@@ -260,6 +260,10 @@ class _Writer:
 
 def _never(_name: str, _value: float) -> bool:
     return False
+
+
+def _beside_temperature(name: str, _value: float) -> bool:
+    return name != "top_p"
 
 
 def _words(text: str) -> JSON:

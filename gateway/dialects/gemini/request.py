@@ -458,8 +458,9 @@ class _Writer:
         elif kept.get("temperature", 0) > 1:
             kept["temperature"] = 1
             self._lose("temperature", "Claude's maximum is 1")
-        if "temperature" in kept and kept.pop("top_p", None) is not None:
-            self._lose("top_p", "newer Claude models accept either temperature or top_p")
+        if "temperature" in kept and (top_p := kept.pop("top_p", None)) is not None:
+            severity: ir.Severity = "hint" if top_p == 1 else "change"  # 1, the default, says nothing
+            self._lose("top_p", "newer Claude models accept either temperature or top_p", severity)
         return kept
 
     def _stops(self) -> list[str]:

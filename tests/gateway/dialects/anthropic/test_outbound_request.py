@@ -250,6 +250,12 @@ def test_one_of_two_is_kept() -> None:
     assert lost(answer) == [("top_p", "change")]
 
 
+def test_nothing_is_lost_with_a_default_beside_a_temperature() -> None:
+    answer = written(**drawn(temperature=0.5, top_p=1), target={"both_samplings": False})
+    assert (answer.body["temperature"], "top_p" in answer.body) == (0.5, False)
+    assert lost(answer) == [("top_p", "hint")]
+
+
 def test_a_model_that_draws_by_itself_is_not_told() -> None:
     answer = written(**drawn(temperature=1, top_p=0.5), target={"sampling": False})
     assert not {"temperature", "top_p"} & answer.body.keys()

@@ -295,6 +295,15 @@ def test_claude_takes_temperature_or_top_p_up_to_one() -> None:
     assert set(lost(answer, "change")) == {"temperature", "top_p"}
 
 
+@pytest.mark.parametrize("reasoning", [ir.Reasoning(), thinks()])
+def test_claude_lacks_nothing_without_the_default_beside_a_temperature(reasoning: ir.Reasoning) -> None:
+    answer = written(model=CLAUDE, sampling=ir.Sampling(temperature=1, top_p=1), reasoning=reasoning)
+    config = sent(answer)["generationConfig"]
+    assert (config["temperature"], config.get("topP")) == (1, None)
+    assert lost(answer, "change") == []
+    assert "top_p" in lost(answer, "hint")
+
+
 @pytest.mark.parametrize(
     ("sampling", "kept"),
     [
