@@ -383,7 +383,10 @@ class _Writer:
         choice = self.request.tool_choice
         if choice is None or choice.parallel is not False:
             return True
-        self._lose("parallel_tool_calls", "emulated: only the first call of a response is passed on")
+        if choice.mode == "none":
+            self._lose("parallel_tool_calls", "no tool may be called", "hint")
+        else:
+            self._lose("parallel_tool_calls", "emulated: only the first call of a response is passed on")
         return False
 
     # generationConfig

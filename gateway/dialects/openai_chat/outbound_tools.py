@@ -143,7 +143,7 @@ class _Writer:
             self._lose(
                 "parallel_tool_calls",
                 "this model does not support this option",
-                "hint" if choice.parallel else "change",
+                "hint" if choice.parallel or choice.mode == "none" else "change",
             )
         return fields
 

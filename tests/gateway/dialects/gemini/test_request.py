@@ -233,6 +233,11 @@ def test_one_call_at_a_time_is_left_to_the_reader() -> None:
     assert lost(answer, "change") == ["parallel_tool_calls"]
 
 
+def test_one_call_at_a_time_costs_nothing_where_none_may_be_made() -> None:
+    answer = written(tools=(tool(),), tool_choice=ir.ToolChoice(mode="none", parallel=False))
+    assert (lost(answer, "hint"), lost(answer, "change")) == (["parallel_tool_calls"], [])
+
+
 @pytest.mark.parametrize("parallel", [None, True])
 def test_parallel_calls_are_allowed_otherwise(parallel: bool | None) -> None:
     answer = written(tools=(tool(),), tool_choice=ir.ToolChoice(mode="auto", parallel=parallel))

@@ -223,6 +223,11 @@ def test_older_thinkers_take_no_word_about_parallel_calls(parallel: bool, severi
     assert lost(answer) == [("parallel_tool_calls", severity)]
 
 
+def test_older_thinkers_need_no_word_where_no_call_may_be_made() -> None:
+    answer = written(tools=(function(),), tool_choice=ir.ToolChoice(mode="none", parallel=False), model="o3")
+    assert lost(answer) == [("parallel_tool_calls", "hint")]
+
+
 # services of the upstream
 
 
