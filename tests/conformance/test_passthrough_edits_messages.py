@@ -427,6 +427,20 @@ def test_nothing_is_lost_with_a_default_that_a_model_refuses(value: float, sever
     assert [(loss.path, loss.severity) for loss in written.losses] == [("top_p", severity)]
 
 
+@pytest.mark.parametrize(
+    ("later", "severity"), [({}, "hint"), ({"content": "y"}, "change"), ({"is_error": True}, "change")]
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_nothing_is_lost_with_a_result_that_came_twice(later: Json, severity: str, apart: bool) -> None:
+    results = [result(), result(**later)]
+    given = [turn("user", one) for one in results] if apart else [turn("user", *results)]
+    asked = MESSAGES | {"messages": [USER, turn("assistant", use()), *given]}
+    written = pass_through(ir.Request(model="m", turns=()), Raw(json.dumps(asked).encode()), Own(model="m"))
+    assert written.native is not None
+    assert json.loads(bytes(written.native))["messages"][2:] == [turn("user", results[1])]
+    assert [loss.severity for loss in written.losses] == [severity]
+
+
 async def test_max_tokens_is_filled_in_for_anthropic(tmp_path: Path) -> None:
     async with passing("anthropic", tmp_path) as same:
         same.raw.says(WHOLES["anthropic"], kind=JSON)

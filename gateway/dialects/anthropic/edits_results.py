@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from gateway import ir
 from gateway.dialects.gemini.history import ANSWERED_LATER, INTERRUPTED
-from gateway.dialects.raw import Fields, name_of
+from gateway.dialects.raw import NULL, Fields, name_of
 
 from .edits_walk import Conversed, blocks_of, given_in, has_tools, kind_of, mend_messages, role_of, said_in
 
@@ -98,7 +99,7 @@ def _answered_once(words: Conversed) -> list[Fields]:
     if len(idents) == len(set(idents)):
         return messages
     kept: list[Fields] = []
-    later: set[str] = set()
+    later: dict[str, Fields] = {}
     for place in reversed(range(len(messages))):
         message = messages[place]
         if role_of(message) == "assistant":
@@ -110,21 +111,32 @@ def _answered_once(words: Conversed) -> list[Fields]:
         elif any(stays):
             for number, stay in enumerate(stays):
                 if not stay:
-                    words.lose(f"messages[{place}].content[{number}]", ANSWERED_LATER, "change")
+                    words.lose(f"messages[{place}].content[{number}]", ANSWERED_LATER, _lost([blocks[number]], later))
             kept.append({**message, "content": Raw(_encode([*compress(blocks, stays)]))})
         else:
-            words.lose(f"messages[{place}]", ANSWERED_LATER, "change")
+            words.lose(f"messages[{place}]", ANSWERED_LATER, _lost(blocks, later))
     return kept[::-1]
 
 
-def _is_last(block: Fields, later: set[str]) -> bool:
+def _is_last(block: Fields, later: dict[str, Fields]) -> bool:
     """Tell whether no later result is for the same call, and note this one."""
     ident = name_of(block, "tool_use_id") if kind_of(block) == "tool_result" else ""
     if ident in later:
         return False
     if ident:
-        later.add(ident)
+        later[ident] = block
     return True
+
+
+def _lost(results: Sequence[Fields], later: Mapping[str, Fields]) -> ir.Severity:
+    """Say how much is lost with results that others follow: nothing where these say the same."""
+    others = [later[name_of(result, "tool_use_id")] for result in results]
+    same = all(_told(result) == _told(other) for result, other in zip(results, others, strict=True))
+    return "hint" if same else "change"
+
+
+def _told(result: Fields) -> list[bytes]:
+    return [bytes(result.get(name, NULL)) for name in ("content", "is_error")]
 
 
 def _brought(left: list[Fields], missing: Collection[str]) -> bool:

@@ -340,8 +340,9 @@ def answers(
         else:
             waiting = places[part.id]  # calls of one id get their results in order; the last result holds
             place = waiting.pop(0) if len(waiting) > 1 else waiting[0]
-            if place in found:
-                losses.append(ir.Loss(found[place].path, ANSWERED_LATER, "change"))
+            if (before := found.get(place)) is not None:
+                same = (before.parts, before.is_error) == (part.parts, part.is_error)
+                losses.append(ir.Loss(before.path, ANSWERED_LATER, "hint" if same else "change"))
             found[place] = part
     for place, result in found.items():
         if result.name is not None and result.name != calls[place][0].name:

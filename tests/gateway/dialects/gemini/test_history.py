@@ -342,3 +342,13 @@ def test_calls_of_one_id_are_told_apart_however_many_there_are() -> None:
     ids = [part["functionCall"]["id"] for part in parts]
     assert ids[:3] == ["x", "x_2", "x_3"]
     assert len(set(ids)) == len(calls)
+
+
+@pytest.mark.parametrize(("later", "severity"), [("1", "hint"), ("2", "change")])
+def test_a_result_that_came_twice_is_a_loss_only_if_it_says_something_else(later: str, severity: str) -> None:
+    turns = (user("u"), assistant(call("c1", "f")), user(result("c1", "1"), result("c1", later)))
+    answer = written(*turns, model=GEMINI_2)
+    assert [turn["parts"][0]["functionResponse"]["response"] for turn in sent(answer)["contents"][2:]] == [
+        {"output": later}
+    ]
+    assert [loss.severity for loss in answer.losses] == [severity]
