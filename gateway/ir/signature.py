@@ -5,7 +5,8 @@
 family: g(emini) c(laude) o(penai); kind: t(ext: thoughts and text) f(unction call) w(ords: of a thought that the caller
 does not see, behind its signature). The hash finds damage, it keeps no secret. A signature is only ever replayed to
 the family that made it. What has the form of an envelope is one, however it begins: a damaged one must not be taken for
-a bare signature and sent to anybody. That of `unsigned` says that a thought has none.
+a bare signature and sent to anybody. That of `unsigned` says that a thought has none. Gemini's callers get the envelope
+in base64, and some bring it back so in another dialect.
 """
 
 import binascii
@@ -27,8 +28,9 @@ _FAMILIES: dict[str, Family] = {letter: family for family, letter in _LETTERS.it
 REDACTED: Final = "gw1.redacted_thinking."
 _NOBODYS: Final = "unsigned"
 _BEHIND: Final = "\n"  # a signature, and its thought's words
+_CODED: Final = "Z3cxLm"  # "gw1." and the letter of any family, in base64
 # bare signatures are base64 in either alphabet, which has no dot
-_FORM: Final = re.compile(r"gw1\..*|.{5}\.[tfw]\.[\w-]*\.[0-9a-f]{8}", re.DOTALL | re.ASCII)
+_FORM: Final = re.compile(rf"gw1\..*|.{{5}}\.[tfw]\.[\w-]*\.[0-9a-f]{{8}}|{_CODED}.*", re.DOTALL | re.ASCII)
 
 
 class Signature(Struct, gc=False, frozen=True):
@@ -95,7 +97,7 @@ def unseal_thought(text: str) -> tuple[Signature | None, str]:
     head, _, check = text.rpartition(".")
     fields = head.split(".")
     if len(fields) != 4 or check != _check(head) or fields[0] != "gw1":
-        return None, ""
+        return unseal_thought(_decoded(text)) if text.startswith(_CODED) else (None, "")
     _, letter, kind, body = fields
     issuer = _FAMILIES.get(letter)
     if issuer is None or kind not in ("t", "f", "w"):
@@ -106,6 +108,16 @@ def unseal_thought(text: str) -> tuple[Signature | None, str]:
         return None, ""
     value, _, words = value.partition(_BEHIND) if kind == "w" else (value, "", "")
     return Signature(issuer, "" if value == _NOBODYS else value, "f" if kind == "f" else "t"), words
+
+
+def _decoded(text: str) -> str:
+    """Take an envelope out of base64, in either alphabet, padded or not; nothing where there is none in it."""
+    digits = text.rstrip("=").replace("+", "-").replace("/", "_")
+    try:
+        found = urlsafe_b64decode(digits + "=" * (-len(digits) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return found if found.startswith("gw1.") else ""
 
 
 def _check(head: str) -> str:

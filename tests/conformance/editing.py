@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 from msgspec import Raw
@@ -30,6 +31,7 @@ __all__ = [
     "call",
     "chunk",
     "data_of",
+    "encoded",
     "messages",
     "result",
     "said",
@@ -51,6 +53,11 @@ OF_CLAUDE: Json = MESSAGES | {"model": "claude-sonnet-4-6"}
 GEMINIS = ir.seal(ir.Signature("gemini", "R0VN", "f"))
 CLAUDES = ir.seal(ir.Signature("claude", "Q0xB"))
 SAID: Json = {"role": "assistant", "content": "two"}
+
+
+def encoded(sealed: str) -> str:
+    """Write an envelope as callers of Gemini's dialect get it."""
+    return b64encode(sealed.encode()).decode()
 
 
 def messages(body: Json, target: Own | None = None, **fields: Any) -> tuple[Json, list[str], list[str]]:

@@ -14,6 +14,7 @@ from tests.conformance.editing import (
     USER,
     WORDS,
     Json,
+    encoded,
     messages,
     result,
     text,
@@ -51,6 +52,10 @@ MIDWAY = {"role": "system", "content": "be brief"}
         ([turn("assistant", thought(CLAUDES[:-1] + "x"), WORDS)], [turn("assistant", WORDS)], "own", 1),
         ([turn("assistant", thought(GEMINIS)), USER], [USER], "own", 1),
         ([turn("assistant", thought("bare"), WORDS)], None, None, 0),
+        # as Gemini's SDKs give them to LangChain, whose conversation goes on here
+        ([turn("assistant", thought(encoded(CLAUDES)), WORDS)], [turn("assistant", thought("Q0xB"), WORDS)], "own", 0),
+        ([turn("assistant", thought(encoded(GEMINIS)), WORDS)], [turn("assistant", WORDS)], "own", 1),
+        ([turn("assistant", thought(encoded(CLAUDES)[:-2]), WORDS)], [turn("assistant", WORDS)], "own", 1),
         # thoughts that nobody has signed: "thinking.signature: Field required"
         ([turn("assistant", UNSIGNED, WORDS)], [turn("assistant", WORDS)], "own", 1),
         ([turn("assistant", UNSIGNED | {"signature": None}, WORDS)], [turn("assistant", WORDS)], "own", 1),

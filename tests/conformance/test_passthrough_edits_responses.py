@@ -12,7 +12,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.openai_responses.edits import pass_through as pass_responses
 from gateway.dialects.outbound import OpenAITarget
-from tests.conformance.editing import GEMINIS, Json, data_of, told
+from tests.conformance.editing import GEMINIS, Json, data_of, encoded, told
 from tests.conformance.passed_bodies import JSON, STREAMS, WHOLES
 from tests.conformance.raw import passing
 
@@ -37,6 +37,7 @@ ITEM = {"type": "message", "role": "user", "content": "hi"}
     ("sealed", "kept"),
     [
         ({"encrypted_content": OPENAIS}, {"encrypted_content": "T1BF"}),
+        ({"encrypted_content": encoded(OPENAIS)}, {"encrypted_content": "T1BF"}),
         ({"encrypted_content": "gAAA"}, {"encrypted_content": "gAAA"}),
         ({"encrypted_content": GEMINIS}, None),
         ({"encrypted_content": OPENAIS[:-1] + "x"}, None),

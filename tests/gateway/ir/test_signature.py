@@ -1,5 +1,6 @@
 """The envelope in which signatures travel."""
 
+from base64 import b64encode, urlsafe_b64encode
 from hashlib import sha256
 
 import pytest
@@ -59,6 +60,17 @@ def test_nothing_is_no_signature() -> None:
     assert ir.unseal("gw1.g.t.dW5zaWduZWQ.951e3e77") == ir.Signature("gemini", "")
 
 
+@given(signatures().filter(lambda signature: signature.issuer is not None), st.sampled_from(("", "a thought")))
+def test_an_envelope_comes_back_in_the_base64_in_which_geminis_callers_get_it(
+    signature: ir.Signature, words: str
+) -> None:
+    sealed = ir.seal(signature, words)
+    for coded in (b64encode(sealed.encode()).decode(), urlsafe_b64encode(sealed.encode()).decode().rstrip("=")):
+        assert ir.is_sealed(coded)
+        assert ir.unseal_thought(coded) == ir.unseal_thought(sealed)
+        assert ir.unseal(coded[:-3]) is None
+
+
 @given(signatures().filter(lambda signature: signature.issuer is not None))
 def test_a_damaged_envelope_is_recognised(signature: ir.Signature) -> None:
     sealed = ir.seal(signature)
@@ -78,14 +90,17 @@ def test_no_single_bit_can_change_unnoticed(signature: ir.Signature) -> None:
 
 
 @pytest.mark.parametrize(
-    "bare", ["EqoBCkgIBxABGAI=", "gAAAAABn-_", "claude#abc", "gw1", "a.b.c", "eyJ.e30.x.y.00000000"]
+    "bare", ["EqoBCkgIBxABGAI=", "gAAAAABn-_", "claude#abc", "gw1", "a.b.c", "eyJ.e30.x.y.00000000", "Z3cxL/8="]
 )
 def test_bare_values_are_no_envelopes(bare: str) -> None:
     assert not ir.is_sealed(bare)
     assert ir.unseal(bare) == ir.Signature(None, bare)
 
 
-@pytest.mark.parametrize("damaged", ["gw1.", "gw1.g.t.c2ln", "gw1.g.t.c2ln.00000000", "gw1.é.t.c2ln.00000000"])
+@pytest.mark.parametrize(
+    "damaged",
+    ["gw1.", "gw1.g.t.c2ln", "gw1.g.t.c2ln.00000000", "gw1.é.t.c2ln.00000000", "Z3cxLm", "Z3cxLm_", "Z3cxLm!!"],
+)
 def test_a_cut_or_false_envelope_is_recognised(damaged: str) -> None:
     assert ir.unseal(damaged) is None
 
