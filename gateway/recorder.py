@@ -24,7 +24,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.config import Config, DemoConfig, Loaded, secrets_of
+from gateway.config import Config, CooldownConfig, DemoConfig, Loaded, PoolConfig, secrets_of
 from gateway.config.problems import nearest
 from gateway.context import RequestContext, attach, route_path
 from gateway.excerpt import inflated
@@ -273,6 +273,7 @@ def _settings(config: Config, targets: Sequence[Target], hide: _Masking) -> dict
     plain["upstream"] = {
         name: {key: value for key in _SETTINGS if (value := _setting(config, name, key, hide))}
         | _models(config, [one for one in targets if one.adapter.name == name], hide)
+        | _pool(config, name)
         for name in sorted({one.adapter.name for one in targets})
     }
     return plain
@@ -295,6 +296,14 @@ def _models(config: Config, targets: Sequence[Target], hide: _Masking) -> dict[s
     asked = (one.model for one in targets)
     listed = (name if name in known else nearest(name[:100], known) or next(iter(known)) for name in asked)
     return {"models": [*dict.fromkeys(map(hide.text, listed))]}
+
+
+def _pool(config: Config, upstream: str) -> dict[str, object]:
+    """Give how long a credential of its cools down, which callers are told, where it is not as usual."""
+    pool = getattr(config.upstream[upstream], "pool", None)
+    if not isinstance(pool, PoolConfig) or pool.cooldown == CooldownConfig():
+        return {}
+    return {"pool": {"cooldown": msgspec.to_builtins(pool.cooldown)}}
 
 
 def _plain(value: Any) -> Any:

@@ -251,7 +251,7 @@ def _upstream(table: Mapping[str, object], name: str, recording: Recording) -> d
     if kind in _KEYED:
         more["api_key"] = credentials
     elif kind == "v1internal":
-        more["pool"] = {"refresh_tokens": credentials}
+        more["pool"] = {**(as_tree(table.get("pool")) or {}), "refresh_tokens": credentials}
         more["oauth"] = {"client_id": _MADE_UP, "client_secret": _MADE_UP}
     elif kind == "vertex":
         more["project"] = _MADE_UP

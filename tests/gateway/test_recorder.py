@@ -305,6 +305,29 @@ async def test_what_no_credential_was_left_for_is_not_recorded(tmp_path: Path, f
     assert differences(recording, await replay(recording)) == []
 
 
+@pytest.mark.parametrize("kind", ["openai", "v1internal"])
+async def test_a_credential_cools_down_again_as_long_as_its_pool_lets_it(tmp_path: Path, kind: str) -> None:
+    token = json.dumps({"access_token": "at", "expires_in": 3599, "cloudaicompanionProject": "mine"}).encode()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        spent = b"GenerateContent" in asked or b"completions" in asked
+        head = b"HTTP/1.1 " + (b"429 No\r\nretry-after: 4000" if spent else b"200 Yes") + b"\r\nconnection: close\r\n"
+        writer.write(head + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(token) + token)
+        writer.close()
+
+    async with doing(refuse) as upstream:
+        url, pool = upstream["mine"]["base_url"], {"cooldown": {"min": 1, "max": 7}}
+        own: dict[str, Any] = {"base_url": url, "api_key": ["key-1"], "pool": pool}
+        if kind == "v1internal":
+            oauth = {"client_id": "id", "client_secret": "hidden", "token_url": f"{url}/token"}
+            own = {"base_urls": [url], "oauth": oauth, "pool": {**pool, "refresh_tokens": ["refresh-1"]}}
+        answer = await ask(app_with(tmp_path, upstream={"mine": {"type": kind, "models": ["m"], **own}}), model="m")
+    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    recording = read(tmp_path)
+    assert differences(recording, await replay(recording)) == []
+
+
 async def test_a_member_of_a_chain_without_a_credential_is_passed_over_again(
     tmp_path: Path, fake_openai: FakeOpenAI
 ) -> None:
