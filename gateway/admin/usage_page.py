@@ -131,10 +131,10 @@ async def _lines(ledger: Ledger, since: float, until: float, only: Only, begin: 
 
 
 def _asked(query: Mapping[str, str]) -> _Asked:
-    since = query.get("since", "7d")
-    begin, end = query.get("begin", "").strip(), query.get("end", "").strip()
-    if since not in _PERIODS:  # a link of ours, or of a program's
-        begin, since, end = begin or since, "7d", end or query.get("until", "")
+    since, until = query.get("since", "7d"), query.get("until", "").strip()
+    begin, end = query.get("begin", "").strip(), query.get("end", "").strip() or until
+    if since not in _PERIODS or (until and "since" in query):  # a link of ours, or of a program's
+        begin, since = begin or since, "7d"
     return _Asked(query.get("by", "key"), since, begin, end, only_of(query))
 
 

@@ -165,6 +165,20 @@ async def test_the_csv_has_each_request_and_no_formula(tmp_path: Path, monkeypat
     assert [row["started_at"] for row in rows] == sorted((row["started_at"] for row in rows), reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("query", "status", "rows"),
+    [("until=30m", 200, 0), ("since=24h&until=30m", 200, 0), ("since=7d&until=30m", 200, 0),
+     ("since=2d&until=1d", 200, 0), ("since=1h&until=0m", 200, 1), ("since=1h&until=2020-01-01", 400, 0),
+     ("since=1h&until=2h", 400, 0), ("since=24h&until=2h&model=demo", 200, 0), ("since=1h&until=", 200, 1)],
+)  # fmt: skip
+async def test_the_csv_ends_where_it_is_asked_to(tmp_path: Path, query: str, status: int, rows: int) -> None:
+    async with visiting(made(tmp_path)) as http:
+        await ask(http)
+        answer = await http.get(f"/admin/usage/requests.csv?{query}", auth=ADMIN, headers=PROGRAM)
+    assert answer.status_code == status
+    assert status != 200 or len(list(csv.DictReader(answer.text.splitlines()))) == rows
+
+
 async def test_a_row_has_the_id_by_which_the_log_knows_the_request(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         body = {"model": "demo", "messages": [{"role": "user", "content": "!error 500"}]}
