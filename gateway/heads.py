@@ -79,6 +79,23 @@ class _Last(RequestResponseCycle):
         await super().send(message)
 
 
+class _Asking(_Last):
+    """A request whose caller waits for 100 Continue before its body, and its answer.
+
+    An answer in the place of that ends the connection. Nobody knows whether the body still comes (RFC 9110, 10.1.1):
+    Caddy 2.6, as all that Go before 1.21.12 has made, may send the next caller's request where it was to stand.
+    """
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Write a part of the answer."""
+        if self.waiting_for_100_continue and self.more_body:
+            self.keep_alive = False
+        if self.keep_alive:
+            await RequestResponseCycle.send(self, message)
+        else:
+            await super().send(message)
+
+
 class _Joining:
     """Stands before a transport until the head of an answer is written: it goes out together with what follows it.
 
@@ -223,6 +240,10 @@ class BoundedHeads(HttpToolsProtocol):
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
         if self.ends or not self.cycle.keep_alive:
             self._close_behind(self.cycle)
+        elif self.expect_100_continue:
+            self.cycle.__class__ = _Asking
+            assert isinstance(self.cycle, _Asking)
+            self.cycle.linger = self.linger
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which has a bound of its own."""

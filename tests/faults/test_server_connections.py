@@ -142,6 +142,7 @@ ENDINGS = {
     "before several answers": [WAITS + BEHIND + BEHIND],
     "where the caller knows no chunks": [b"GET /whole HTTP/1.0\r\n\r\n"],
     "within a body that nobody waits for": [request("/early", b"{", length=1_000_000)],
+    "in the place of 100 Continue": [request("/early", length=1_000_000, expect="100-continue")],
     "within a head": [HALF],
     "where it is no HTTP": [b"\x16\x03\x01 hello\r\n\r\n"],
 }
@@ -201,6 +202,27 @@ async def test_who_is_told_to_go_on_knows_what_that_means() -> None:
         await old.closed()
     assert new.got.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
     assert old.got.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_answer_in_the_place_of_100_continue_ends_the_connection() -> None:
+    """Where the body was to stand Caddy 2.6 sends the next caller's request."""
+    async with serving() as (url, _, inner), calling(url) as one:
+        one.say(request("/early", length=1_000_000, expect="100-continue"))
+        await one.closed()
+        one.say(GET % b"whole")
+        await until_read(url)
+    assert STATUSES.findall(one.got) == [b"401"]
+    assert b"\r\nconnection: close\r\n" in one.got
+    assert "/whole" not in inner.asked
+
+
+async def test_a_body_that_does_not_wait_for_100_continue_keeps_the_connection() -> None:
+    async with serving() as (url, _, _), calling(url) as one:
+        one.say(request("/early", b"{}", expect="100-continue"))
+        await one.until(b"said")
+        one.say(GET % b"whole")
+        await one.until(b"\r\n\r\nsaid")
+    assert STATUSES.findall(one.got) == [b"401", b"200"]
 
 
 # too many
