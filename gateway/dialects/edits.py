@@ -9,7 +9,7 @@ such a name is always written anew: what was checked here is what the upstream r
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -73,7 +73,7 @@ class Words(Generic[_Target_co]):
         self.target = target
         self.losses: list[ir.Loss] = []
         self.changed = False
-        self._read: dict[str, tuple[Raw, list[Fields]]] = {}
+        self._made: dict[tuple[str, object], tuple[Raw, object]] = {}
 
     def has(self, *names: str) -> bool:
         """Tell whether any of these is given; null is as good as absent."""
@@ -85,11 +85,15 @@ class Words(Generic[_Target_co]):
 
     def many(self, name: str) -> list[Fields]:
         """Read a member that is a list of objects; [] when it is something else."""
+        return self.made(name, _many)
+
+    def made(self, name: str, make: Callable[[Raw], _T]) -> _T:
+        """Give what is made of a member, which is made anew only once it has been written anew."""
         raw = self.fields.get(name, NULL)
-        known = self._read.get(name)
+        known = self._made.get((name, make))
         if known is None or known[0] is not raw:
-            known = self._read[name] = (raw, read(raw, MANY) or [])
-        return known[1]
+            known = self._made[name, make] = (raw, make(raw))
+        return cast("_T", known[1])
 
     def put(self, name: str, value: object) -> None:
         """Write a member anew."""
@@ -109,6 +113,10 @@ class Words(Generic[_Target_co]):
     def lose(self, path: str, reason: str, severity: ir.Severity = "hint") -> None:
         """Note what does not go on."""
         self.losses.append(ir.Loss(path, reason, severity))
+
+
+def _many(raw: Raw) -> list[Fields]:
+    return read(raw, MANY) or []
 
 
 class RequestEdit(Edit, Generic[_Target], frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """The ids of calls in a conversation that an Anthropic caller sends to Anthropic, or to a server with its API."""
 
-import re
 from typing import Final
 
 import msgspec
@@ -11,6 +10,7 @@ from gateway.dialects.gemini.names import map_id
 from gateway.dialects.raw import Fields, name_of
 from gateway.dialects.renaming import Renaming, counts_calls, recounted
 
+from .edits_sketch import LEGAL, sketch_of
 from .edits_walk import Conversed, blocks_of, has_tools, kind_of, mend_blocks
 from .outbound_target import PLAIN
 
@@ -18,7 +18,6 @@ __all__ = ["legal"]
 
 _USE: Final = "tool_use"
 _IDS: Final = {_USE: "id", "tool_result": "tool_use_id"}
-_LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -28,7 +27,7 @@ def legal(words: Conversed) -> None:
         return
     ids: Renaming | None
     if not counts_calls(words.target.model) or PLAIN in words.target.refused:
-        ids = _own()
+        ids = None if sketch_of(words).is_paired else _own()
     else:
         ids = recounted(name_of(block, "id") for block in _calls(words))
     if ids is not None:
@@ -55,7 +54,7 @@ def _own() -> Renaming:
 
 
 def _legalised(given: str) -> str:
-    return given if _LEGAL.fullmatch(given) else map_id(given)
+    return given if LEGAL.fullmatch(given) else map_id(given)
 
 
 def _calls(words: Conversed) -> list[Fields]:

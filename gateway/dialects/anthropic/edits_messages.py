@@ -14,6 +14,7 @@ from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
 from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NULL, TEXT, Fields, name_of, read
 from gateway.dialects.shown import OPENING, without_pictures
 
+from .edits_sketch import sketch_of
 from .edits_walk import (
     Conversed,
     blocks_of,
@@ -61,6 +62,8 @@ def unsealed(words: Conversed) -> None:
     """
     refused = "signatures" in words.target.refused
     said = said_in(words)
+    if not refused and (not (b'thinking"' in said or b'"encrypted_' in said) or sketch_of(words).is_plain):
+        return
     own = _searches(words) if b'"encrypted_content"' in said else frozenset[str]()
     gone = False
 
@@ -76,8 +79,7 @@ def unsealed(words: Conversed) -> None:
             return None
         return _uncited(block, path, words) if kind == "text" and "citations" in block else block
 
-    if refused or b'thinking"' in said or b'"encrypted_' in said:
-        mend_blocks(words, mend, roles=("assistant",))
+    mend_blocks(words, mend, roles=("assistant",))
     if gone and kind_of(words.get("thinking", FIELDS) or {}) == "enabled" and not _leads_with_thoughts(words):
         words.drop("thinking")
         words.lose("thinking", UNLED, "change")
@@ -171,7 +173,8 @@ def unmarked(words: Conversed) -> None:
         words.lose(f"{path}.{_MARK}", _NOT_MARKED)
         return {name: value for name, value in block.items() if name != _MARK}
 
-    if b'"cache_control"' in said_in(words) and b'thinking"' in said_in(words):
+    said = said_in(words)
+    if b'"cache_control"' in said and b'thinking"' in said and not sketch_of(words).is_plain:
         mend_blocks(words, mend)
 
 

@@ -12,6 +12,7 @@ from gateway import ir
 from gateway.dialects.gemini.history import ANSWERED_LATER, INTERRUPTED
 from gateway.dialects.raw import NULL, Fields, name_of
 
+from .edits_sketch import sketch_of
 from .edits_walk import Conversed, blocks_of, given_in, has_tools, kind_of, mend_messages, role_of, said_in
 
 __all__ = ["answered", "ordered"]
@@ -28,7 +29,7 @@ def answered(words: Conversed) -> None:
     Messages in a row are one where a result stands in another of them than the first behind its call. Instructions
     between the two come after the result.
     """
-    if not has_tools(words):
+    if not has_tools(words) or sketch_of(words).is_paired:
         return
     said: list[Fields] = []
     left = _answered_once(words)[::-1]  # the next one last
@@ -180,7 +181,7 @@ def _interrupted(identifier: str) -> dict[str, object]:
 
 def ordered(words: Conversed) -> None:
     """Put results before all else of a message."""
-    if b'"tool_result"' not in said_in(words):
+    if b'"tool_result"' not in said_in(words) or sketch_of(words).is_paired:
         return
     mend_messages(words, lambda _, one: _ordered(one) if role_of(one) == "user" else one)
 
