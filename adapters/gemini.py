@@ -34,6 +34,7 @@ from gateway.clock import Clock
 from gateway.config import GeminiConfig, Loaded
 from gateway.dialects.gemini.addresses import fetched
 from gateway.dialects.gemini.edits import pass_on
+from gateway.dialects.gemini.edits_sketch import is_usual
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.raw import FIELDS
@@ -127,7 +128,8 @@ class GeminiAPI(KeyedUpstream):
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
-            return pass_through(request, pass_on(request, request.native.body, causes))
+            body = request.native.body
+            return pass_through(request, pass_on(request, body, causes, usual=is_usual(body, causes)))
         target = GeminiTarget(
             model=request.model,
             family="gemini",

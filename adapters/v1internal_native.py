@@ -15,6 +15,7 @@ from gateway.dialects.gemini.edits import pass_on, together, without_empty
 from gateway.dialects.gemini.edits_format import FORMAT, LIMIT
 from gateway.dialects.gemini.edits_parts import PARTS
 from gateway.dialects.gemini.edits_services import SERVICES
+from gateway.dialects.gemini.edits_sketch import is_usual
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
 from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NULL, RAWS, Fields
@@ -60,10 +61,11 @@ _MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled,
 
 def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str], limit: int | None = None) -> Written:
     """Take a caller's request as it is, but for the edits of its dialect."""
-    taken = pass_on(request, native.body, refused, SERVICES, FORMAT, LIMIT, PARTS, limit=limit)
+    usual = is_usual(native.body, refused)
+    taken = pass_on(request, native.body, refused, SERVICES, FORMAT, LIMIT, PARTS, limit=limit, usual=usual)
     fields = FIELDS.decode(taken.body)
     kept = {name: value for name, value in fields.items() if name not in _UNKNOWN}
-    kept["contents"] = _mended(fields["contents"])
+    kept["contents"] = fields["contents"] if usual else _mended(fields["contents"])
     same = len(kept) == len(fields) and kept["contents"] is fields["contents"]
     return Written(
         body=_searching(request),

@@ -4,7 +4,7 @@ All else of a request and of its answer passes byte for byte. What a suffix of t
 the request before (`native.vary`); Code Assist and Vertex have rules of their own for what they get of it.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -45,6 +45,7 @@ __all__ = [
     "config_of",
     "mend_parts",
     "pass_on",
+    "seldom",
     "together",
     "without_empty",
 ]
@@ -393,6 +394,8 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="alone", why="Gemini 3 requires results of calls in a content of their own", apply=_alone),
     RequestEdit(name="results", why="Google requires the results of a turn's calls in one content", apply=_results),
 )
+# of a conversation that is not as usual, here, on Code Assist and on Vertex AI
+_UNUSUAL: Final = frozenset({"speaker", "own", "alone", "results", "parts", "roles", "empty", "order"})
 REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing("modelVersion"),)
 FRAMING: Final = Edit(
     name="framing",
@@ -411,6 +414,16 @@ def pass_on(
     refused: Collection[str] = frozenset(),
     *further: RequestEdit[Own],
     limit: int | None = None,
+    usual: bool = False,
 ) -> Edited:
-    """Take a caller's own request for one upstream, with the further edits of its own: these see it as it came."""
-    return edited(request, body, Own(request.model, refused, limit), (*further, *REQUESTS))
+    """Take a caller's own request for one upstream, with the further edits of its own: these see it as it came.
+
+    `usual`: whether its conversation is; see `is_usual`.
+    """
+    table = (*further, *REQUESTS)
+    return edited(request, body, Own(request.model, refused, limit), seldom(table) if usual else table)
+
+
+def seldom(table: Iterable[RequestEdit[Own]]) -> tuple[RequestEdit[Own], ...]:
+    """Give the edits that may have to do with a request whose conversation is usual."""
+    return tuple(edit for edit in table if edit.name not in _UNUSUAL)

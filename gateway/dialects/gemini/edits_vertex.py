@@ -11,9 +11,10 @@ from gateway import ir
 from gateway.dialects.edits import Edited, RequestEdit, Words, edited, table_of
 from gateway.dialects.raw import FIELDS, NO_LIST, NULL, TEXT, Fields, read
 
-from .edits import REQUESTS, RESULTS, together, without_empty
+from .edits import REQUESTS, RESULTS, seldom, together, without_empty
 from .edits_parts import PARTS
 from .edits_services import SERVICES
+from .edits_sketch import is_usual
 from .history import EMPTY
 from .inbound_wire import camel
 from .own import Own, several
@@ -175,4 +176,5 @@ _REQUESTS: Final = (PARTS, *(edit for edit in REQUESTS if edit.name != "model"),
 
 def pass_on(request: ir.Request, body: Raw, refused: Collection[str] = frozenset()) -> Edited:
     """Take a caller's own request for Vertex AI."""
-    return edited(request, body, Own(request.model, refused), _REQUESTS)
+    table = seldom(_REQUESTS) if is_usual(body, refused) else _REQUESTS
+    return edited(request, body, Own(request.model, refused), table)
