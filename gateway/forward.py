@@ -1,4 +1,4 @@
-"""The proxies that lead out of this network, as HTTP_PROXY, HTTPS_PROXY and NO_PROXY name them."""
+"""The proxies that lead out of this network, as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name them."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,6 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 __all__ = ["UnusableProxy", "proxies", "proxy_of"]
 
 _SPOKEN: Final = ("http", "https")
+_ALL: Final = "all"  # for the schemes that have none of their own
 
 
 class UnusableProxy(ValueError):
@@ -17,17 +18,24 @@ class UnusableProxy(ValueError):
 
 
 def proxies() -> Mapping[str, str]:
-    """Give the proxy for each scheme, as the environment is now; without a scheme of its own it speaks plain HTTP."""
-    named = {scheme: url for scheme, url in getproxies().items() if scheme in _SPOKEN}
-    return {scheme: url if "://" in url else f"http://{url}" for scheme, url in named.items()}
+    """Give the proxy for each scheme, as the environment is now; without a scheme of its own it speaks plain HTTP.
+
+    ALL_PROXY often names one of SOCKS, for other programs: such a one is passed over.
+    """
+    named = {scheme: url for scheme, url in getproxies().items() if scheme in (*_SPOKEN, _ALL)}
+    given = {scheme: url if "://" in url else f"http://{url}" for scheme, url in named.items()}
+    if given.get(_ALL, "").partition(":")[0].lower() not in _SPOKEN:
+        given.pop(_ALL, None)
+    return given
 
 
 def proxy_of(named: Mapping[str, str], scheme: str, host: str | None) -> str | None:
     """Give the proxy on the way to a host, None where there is none; raise UnusableProxy."""
-    proxy = named.get(scheme)
+    name = scheme if scheme in named else _ALL
+    proxy = named.get(name)
     if proxy is None or host is None or proxy_bypass(host) or _is_near(host):
         return None
-    _check(proxy, f"{scheme.upper()}_PROXY")
+    _check(proxy, f"{name.upper()}_PROXY")
     return proxy
 
 

@@ -226,13 +226,36 @@ async def test_a_name_of_a_stranger_that_is_never_resolved_keeps_no_other_from_b
         await guarded.close()
 
 
-async def test_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy", "ALL_PROXY"])
+async def test_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     async with upstream(saying(OK)) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url.removeprefix("http://"))
+        monkeypatch.setenv(name, proxy.url.removeprefix("http://"))
         transport = Transport()
         await transport.send("GET", "http://upstream.invalid/x", headers={})
         await transport.close()
     assert proxy.requests[0].startswith(b"GET http://upstream.invalid/x HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(("name", "other"), [("http_proxy", "HTTP://proxy.invalid"), ("", "socks5h://proxy.invalid")])
+async def test_proxy_for_all_stands_behind_that_of_the_scheme_and_is_none_of_socks(
+    monkeypatch: pytest.MonkeyPatch, name: str, other: str
+) -> None:
+    monkeypatch.setenv("all_proxy", other)
+    async with upstream(saying(OK)) as server:
+        if name:
+            monkeypatch.setenv(name, server.url)
+        transport = Transport()
+        await transport.send("GET", "http://upstream.invalid/x" if name else f"{server.url}/x", headers={})
+        await transport.close()
+    assert server.requests
+
+
+async def test_proxy_for_all_of_no_use_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "http://me:hidden@:0")
+    transport = Transport()
+    with pytest.raises(ConnectFailed, match="ALL_PROXY is not the address"):
+        await transport.send("GET", "https://upstream.invalid/", headers={})
+    await transport.close()
 
 
 @pytest.mark.parametrize(
