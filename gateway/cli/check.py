@@ -29,6 +29,8 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
         click.echo(_table(found, rows))
     for path, effect, why in import_module("gateway.fit").unwritable(found):
         click.echo(f"warning: {found.problem(path, f'cannot be written: {why}')}; {effect}", err=True)
+    for problem in found.misspelt:
+        click.echo(f"warning: {problem}", err=True)
     for namesake in _namesakes(found):
         click.echo(f"warning: {namesake}", err=True)
     unmade, astray = _made(found)

@@ -141,6 +141,7 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     for file, what in secret_files(loaded):
         if is_exposed(file):
             lines.append(f"  warning: {file} holds {what}, and other users can read it: {closing(file)}")
+    lines += [f"  warning: {problem}" for problem in loaded.misspelt]
     lines += [
         f"  warning: {name} is not read: `gateway import {name}` makes a gateway.toml from it"
         for name in unread(loaded, gateway.adapters.values())

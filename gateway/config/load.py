@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from gateway.config.convert import convert
 from gateway.config.edits import Stamp, files_of, stamp
-from gateway.config.overlay import apply_flags, apply_variables
+from gateway.config.overlay import apply_flags, apply_variables, misspelt
 from gateway.config.positions import positions
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.references import resolve_references
@@ -46,6 +46,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """A configuration and where it came from. `file` is None when no file is in use.
 
     `dotenv`: the variables that `.env` alone gave, for libraries that look for theirs in the environment.
+    `misspelt`: what is said of those that may be meant for a key, and are not read.
     `read_only`: what stands below data_dir is read, and nothing is made or changed there. `again`: reads what is there
     now; None for what was given as a value. `stamp`: of the files, before they were read.
     """
@@ -55,6 +56,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     folder: Path
     sources: Mapping[KeyPath, Source]
     dotenv: Mapping[str, str] = {}
+    misspelt: tuple[Problem, ...] = ()
     read_only: bool = False
     again: "Callable[[], Loaded] | None" = None
     stamp: Stamp = ()
@@ -184,7 +186,14 @@ def _finish(draft: Draft, file: Path | None, folder: Path, variables: Variables,
     except RecursionError:
         raise ConfigError([Problem(draft.label or _LABEL, None, _DEEP)]) from None
     dotenv = {name: variables.values[name] for name in variables.from_file}
-    loaded = Loaded(config=config, file=file, folder=folder, sources=draft.sources, dotenv=dotenv)
+    loaded = Loaded(
+        config=config,
+        file=file,
+        folder=folder,
+        sources=draft.sources,
+        dotenv=dotenv,
+        misspelt=tuple(misspelt(draft, variables)),
+    )
     if draft.problems:
         problems = [*draft.problems, *(besides(loaded) if besides else ())]
         raise ConfigError(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))

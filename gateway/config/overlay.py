@@ -1,6 +1,6 @@
 """What beats the file: `HOST`, `PORT` and `LOG_LEVEL`, then `GATEWAY_A__B__C`, then the flags."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, get_origin
 
 import msgspec
@@ -12,7 +12,7 @@ from gateway.config.sources import Draft, KeyPath, Source, Text, as_list, as_tre
 from gateway.config.upstreams import v1internal_names
 from gateway.config.variables import Variables
 
-__all__ = ["apply_flags", "apply_variables"]
+__all__ = ["apply_flags", "apply_variables", "misspelt"]
 
 _PREFIX: Final = "GATEWAY_"
 _NO_KEY: Final = "no such key"
@@ -63,6 +63,32 @@ def apply_variables(draft: Draft, variables: Variables) -> None:
             _apply(draft, name, variables)
 
 
+def misspelt(draft: Draft, variables: Variables) -> Iterator[Problem]:
+    """Give the variables that nobody reads and that spell a key with single underscores, with those that are meant.
+
+    Kubernetes makes some for each service, as GATEWAY_SERVER_PORT for one called `gateway-server`.
+    """
+    read = draft.named.union(source.name for source in draft.sources.values())
+    for name, value in sorted(variables.values.items()):
+        if not name.startswith(_PREFIX) or name in read or value.startswith("tcp://"):
+            continue
+        rest = name.removeprefix(_PREFIX)
+        words = _spelt(rest, Config, (), draft)
+        if rest in _COMMON or words:
+            meant = _named(words) if words else rest
+            yield variables.source(name).problem(f'is not read; did you mean "{meant}"?')
+
+
+def _spelt(rest: str, kind: Kind, path: KeyPath, draft: Draft) -> list[str]:
+    """Find the words of the key that is spelt so, with one underscore in the place of two; [] = there is none."""
+    for word, (key, inner) in _keys(kind, draft, path, rest).items():
+        if word == rest and not _is_table(inner):
+            return [word]
+        if rest.startswith(f"{word}_") and (more := _spelt(rest[len(word) + 1 :], inner, (*path, key), draft)):
+            return [word, *more]
+    return []
+
+
 def _apply(draft: Draft, name: str, variables: Variables) -> None:
     path, kind, message = _find(name[len(_PREFIX) :].split("__"), draft)
     source = variables.source(name)
@@ -83,7 +109,7 @@ def _find(words: list[str], draft: Draft) -> tuple[KeyPath, Kind, str]:
             return (), None, _missing(words, len(path), keys, draft) if path or nearest(word, keys) else ""
         key, kind = keys[word]
         path = (*path, key)
-    if structs_of(kind) or get_origin(kind) is dict or _is_table_list(kind):
+    if _is_table(kind):
         return (), None, "names a table; set its keys instead"
     return path, kind, ""
 
@@ -116,6 +142,10 @@ def _keys(kind: Kind, draft: Draft, path: KeyPath, word: str) -> dict[str, tuple
         built_in = tuple(VARIANTS) if path == ("models", "variant") else ()
         keys |= {_shout(name): (name, inner) for name in (*built_in, *(as_tree(draft.get(path)) or ()))}
     return keys
+
+
+def _is_table(kind: Kind) -> bool:
+    return bool(structs_of(kind)) or get_origin(kind) is dict or _is_table_list(kind)
 
 
 def _is_table_list(kind: Kind) -> bool:

@@ -98,6 +98,7 @@ class _Resolver:
         if not name:
             self.draft.report(path, 'names no variable behind "env:"')
             return _UNSET
+        self.draft.named.add(name)
         value = self.variables.values.get(name)
         if value is None:
             self.draft.unset[path] = f"environment variable {name} is not set"

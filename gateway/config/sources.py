@@ -49,7 +49,8 @@ class Text(str):
 class Draft:
     """The configuration while it is read: the values, who gave each, and what is wrong so far.
 
-    `told` are the paths of what is wrong: a value that could not be read is not missing as well.
+    `told` are the paths of what is wrong: a value that could not be read is not missing as well. `named` are the
+    variables to which `env:` leads.
     """
 
     def __init__(self, tree: Tree, label: str, lines: Mapping[KeyPath, int | None]) -> None:
@@ -58,6 +59,7 @@ class Draft:
         self.sources: dict[KeyPath, Source] = {path: Source("file", label, line) for path, line in lines.items()}
         self.problems: list[Problem] = []
         self.told: set[KeyPath] = set()
+        self.named: set[str] = set()
         self.unset: dict[KeyPath, str] = {}
 
     def put(self, path: KeyPath, value: object, source: Source) -> None:

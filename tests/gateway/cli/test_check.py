@@ -144,6 +144,13 @@ def test_no_secret_is_printed(run: Run, write: Write) -> None:
     assert "canary" not in run("check").out
 
 
+def test_a_variable_that_may_be_meant_for_a_key_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_SERVER_PORT", "9000")
+    done = run("check")
+    said = 'environment: GATEWAY_SERVER_PORT: is not read; did you mean "GATEWAY_SERVER__PORT"?'
+    assert (done.code, done.err) == (0, f"warning: {said}\n")
+
+
 @pytest.mark.parametrize("place", ["file", "file/data"])
 def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folder: Path, place: str) -> None:
     (folder / "file").touch()

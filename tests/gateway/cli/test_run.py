@@ -204,6 +204,13 @@ def test_an_upstream_that_is_the_gateway_itself_is_told_at_the_start(folder: Pat
     assert program.output.count("would call itself") == 1
 
 
+def test_a_variable_that_may_be_meant_for_a_key_is_told(folder: Path) -> None:
+    (folder / ".env").write_text("GATEWAY_LOG_LEVEL=debug\n")
+    with gateway(folder) as program:
+        said = program.says("is not read").strip()
+    assert said == 'warning: .env: GATEWAY_LOG_LEVEL: is not read; did you mean "GATEWAY_LOG__LEVEL"?'
+
+
 TOKENS = '{"oauth_config": {"client_id": "c"}, "projects": [{"refresh_token": "1//a"}]}'
 
 

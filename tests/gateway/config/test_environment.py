@@ -242,3 +242,36 @@ def test_a_variable_under_a_key_of_the_wrong_type_does_not_hide_the_mistake(read
 
     with pytest.raises(ConfigError, match="server: expected a table, got an integer"):
         load_it()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("GATEWAY_SERVER_PORT", "GATEWAY_SERVER__PORT"),
+        ("GATEWAY_STORE_ENCRYPTION_KEY", "GATEWAY_STORE__ENCRYPTION_KEY"),
+        ("GATEWAY_AUTH_KEYS", "GATEWAY_AUTH__KEYS"),
+        ("GATEWAY_UPSTREAM_MY_OWN_API_KEY", "GATEWAY_UPSTREAM__MY_OWN__API_KEY"),
+        ("GATEWAY_MODELS_ALIAS_FAST", "GATEWAY_MODELS__ALIAS__FAST"),
+        ("GATEWAY_PORT", "PORT"),
+        ("GATEWAY_LOG_LEVEL", "GATEWAY_LOG__LEVEL"),
+    ],
+)
+def test_a_variable_that_spells_a_key_with_single_underscores_is_told(name: str, meant: str) -> None:
+    found = load({"upstream": {"my-own": {"type": "openai", "api_key": "k"}}}, environ={name: "1"})
+    assert [*map(str, found.misspelt)] == [f'environment: {name}: is not read; did you mean "{meant}"?']
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"GATEWAY_SERVER_PORT": "tcp://10.0.0.1:80", "GATEWAY_PORT": "tcp://10.0.0.1:80"},  # as Kubernetes makes them
+        {"GATEWAY_SERVICE_HOST": "10.0.0.1", "GATEWAY_PORT_8080_TCP_PORT": "8080"},
+        {"GATEWAY_ADMIN_PASSWORD": "a long password", "GATEWAY_ENCRYPTION_KEY": "k"},
+        {"GATEWAY_AUTH_KEYS": "k1"},
+        {"GATEWAY_UPSTREAM_OPENAI": "x", "GATEWAY_KEY": "x", "GATEWAY_": "x", "GATEWAY_SERVER": "x"},
+        {"GATEWAY_SERVER__PORT": "1"},
+    ],
+)
+def test_other_variables_are_nobodys_mistake(environ: dict[str, str]) -> None:
+    given = {"auth": {"keys": ["env:GATEWAY_AUTH_KEYS"]}} if "GATEWAY_AUTH_KEYS" in environ else {}
+    assert load(given, environ=environ).misspelt == ()
