@@ -10,16 +10,17 @@ from msgspec.json import Decoder
 from gateway import ir
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.place import Place
+from gateway.dialects.raw import NO_LIST
 
 __all__ = [
     "FILTERS",
     "MESSAGES",
     "RESPONSES",
-    "SEVERITY",
     "Location",
     "SearchContextSize",
     "carried",
     "located",
+    "lost_with",
     "option",
     "read_option",
 ]
@@ -49,7 +50,7 @@ _FORMS: Final[Mapping[ir.OptionName, Decoder[Any]]] = {
     "search_context_size": Decoder(SearchContextSize),
     "user_location": Decoder(_Placed),
 }
-SEVERITY: Final[Mapping[str, ir.Severity]] = {"allowed_domains": "change", "blocked_domains": "change"}  # else a hint
+_NARROWING: Final = ("allowed_domains", "blocked_domains")
 # by the caller's words, what can be said of a search
 MESSAGES: Final[Mapping[str, ir.OptionName]] = {
     "allowed_domains": "allowed_domains",
@@ -79,6 +80,11 @@ def option(name: ir.OptionName, value: object, at: str) -> ir.Option:
     return ir.Option(name=name, value=Raw(_encode(value)), at=at)
 
 
+def lost_with(name: str, value: Raw) -> ir.Severity:
+    """Say how much is lost with an option: with a list of no domains nothing."""
+    return "change" if name in _NARROWING and value != NO_LIST else "hint"
+
+
 def carried(tool: ir.Tool, known: Collection[ir.OptionName], losses: list[ir.Loss]) -> Iterator[ir.Option]:
     """Give the options that an upstream knows; lose the others."""
     for one in tool.options:
@@ -86,7 +92,7 @@ def carried(tool: ir.Tool, known: Collection[ir.OptionName], losses: list[ir.Los
             yield one
         else:
             reason = f"not supported by the {tool.builtin} of this upstream"
-            losses.append(ir.Loss(f"{tool.path}.{one.at}", reason, SEVERITY.get(one.name, "hint")))
+            losses.append(ir.Loss(f"{tool.path}.{one.at}", reason, lost_with(one.name, one.value)))
 
 
 def located(one: ir.Option) -> object:

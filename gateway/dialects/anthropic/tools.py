@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.marks import CONTROL, read_control
 from gateway.dialects.place import Place, is_null
-from gateway.dialects.services import MESSAGES, SEVERITY, read_option
+from gateway.dialects.services import MESSAGES, lost_with, read_option
 from gateway.errors import UndeclaredTool
 
 from .defined import Defined, defined
@@ -155,7 +155,7 @@ def _builtin(tool: TypedTool, fields: dict[str, Raw], place: Place) -> ir.Tool:
                 if builtin == "web_search" and key in MESSAGES:
                     options.append(read_option(MESSAGES[key], value, place, key))
                 else:
-                    place.lose(key, f"not carried with {builtin}", SEVERITY.get(key, "hint"))
+                    place.lose(key, f"not carried with {builtin}", lost_with(key, value))
             return ir.Tool(name=tool.name or builtin, builtin=builtin, options=tuple(options), path=place.path)
     reason = _UNSERVED if tool.type.startswith(_MCP) else _FOR_CLAUDE
     raise place.refuse(f"tool type {tool.type!r} {reason}", "type")

@@ -110,6 +110,19 @@ def test_what_is_said_of_a_search(
     assert {loss.severity for loss in options if loss.path.endswith("Domains")} <= {"change"}
 
 
+@pytest.mark.parametrize(
+    ("dialect", "tool"),
+    [
+        ("anthropic", {**CLAUDE, "allowed_domains": [], "blocked_domains": []}),
+        ("openai-responses", {**GPT, "filters": {"allowed_domains": []}}),
+    ],
+)
+def test_nothing_is_lost_with_a_list_of_no_domains(upstreams: Upstreams, dialect: DialectName, tool: Json) -> None:
+    body, sent = sent_to(upstreams, "gemini Gemini 3", dialect, tools=[tool])
+    assert body["tools"] == [{"googleSearch": {}}]
+    assert {loss.severity for loss in sent.losses} == {"hint"}
+
+
 def test_domains_that_are_left_out_are_left_out_on_vertex_too(upstreams: Upstreams) -> None:
     tool = CLAUDE | {"blocked_domains": DOMAINS}
     body, _ = sent_to(upstreams, "vertex Gemini 3", "anthropic", tools=[tool])

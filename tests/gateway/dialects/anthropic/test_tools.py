@@ -66,6 +66,11 @@ def test_the_limits_of_a_fetch_are_reported_by_weight() -> None:
     ]
 
 
+def test_nothing_is_lost_with_a_list_of_no_domains() -> None:
+    tool = {"type": "web_fetch_20250910", "name": "web_fetch", "allowed_domains": [], "blocked_domains": []}
+    assert {loss.severity for loss in read(tools=[tool]).losses} == {"hint"}
+
+
 def test_the_search_among_deferred_tools_is_not_needed() -> None:
     search = {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex", "cache_control": None}
     request = read(tools=[search, F])
