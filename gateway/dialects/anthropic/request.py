@@ -83,7 +83,7 @@ def read_request(body: bytes) -> ir.Request:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,
-            top_k=request.top_k,
+            top_k=request.top_k if request.top_k and request.top_k > 0 else None,  # else it says nothing
             stop=tuple(filter(None, request.stop_sequences)) if request.stop_sequences else (),
         ),
         reasoning=_reasoning(request, effort, place),

@@ -53,6 +53,11 @@ def test_sampling() -> None:
     assert request.sampling == ir.Sampling(max_tokens=9, temperature=0.5, top_p=0.9, top_k=40, stop=("END",))
 
 
+@pytest.mark.parametrize("off", [0, -1])
+def test_a_top_k_that_is_switched_off_says_nothing(off: int) -> None:
+    assert read(top_k=off).sampling.top_k is None
+
+
 @pytest.mark.parametrize("stream", [True, False, None])
 def test_stream(stream: bool | None) -> None:
     assert read(stream=stream).stream is stream
