@@ -56,6 +56,11 @@ CHATS: dict[str, tuple[list[Json], list[Json], str]] = {
         [HI, called("c1"), result("c1", "2"), DONE],
         "1",
     ),
+    "twice the same": (
+        [HI, called("c1"), result("c1"), result("c1"), DONE],
+        [HI, called("c1"), result("c1"), DONE],
+        "",
+    ),
     "of no call": ([HI, result("c9", "4 files"), DONE], [HI, user("[tool result c9] 4 files"), DONE], "1"),
     "parts of no call": (
         [HI, SAID, result("c9", [{"type": "text", "text": "a"}]), DONE],

@@ -64,7 +64,9 @@ def _answered(said: Sequence[_Placed], others: Iterable[_Placed], words: _Words)
             rest.append({"role": _USER, "content": Raw(_encode(said_so))})
         else:
             if call in results:
-                words.lose(f"messages[{results[call][0]}]", ANSWERED_LATER, "change")
+                earlier, said_before = results[call]
+                same = said_before.get("content") == message.get("content")
+                words.lose(f"messages[{earlier}]", ANSWERED_LATER, "hint" if same else "change")
             results[call] = place, message
     for place, message in said:
         yield message
