@@ -248,6 +248,13 @@ def test_openai_itself_gets_no_thoughts_back() -> None:
     assert (written["messages"][1], names, losses) == (assistant(), ["own"], ["messages[1].reasoning_content"])
 
 
+def test_nothing_is_lost_with_what_a_client_sends_back_empty() -> None:
+    """LiteLLM's and OpenRouter's messages have such members."""
+    body = {"model": "m", "messages": [USER, assistant(images=[], thinking_blocks=[], reasoning="")]}
+    written, names, losses = chat(body, OpenAITarget(model="m", thoughtless=True))
+    assert (written["messages"][1], names, losses) == (assistant(), ["own"], [])
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

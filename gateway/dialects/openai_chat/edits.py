@@ -39,7 +39,7 @@ from gateway.dialects.outbound import (
     lost_with,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NULL, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NOTHING, NULL, TEXT, Fields, read
 
 from .attached import attach
 from .demanded import equipped, met
@@ -246,7 +246,7 @@ def _without_thoughts(fields: Fields, path: str, words: _Words) -> Fields:
     if not left_out:
         return fields
     for name in left_out:
-        if not is_null(fields[name]):
+        if bytes(fields[name]) not in NOTHING:
             words.lose(f"{path}.{name}", _NOT_THERE, "content" if name == "images" else "hint")
     return {name: value for name, value in fields.items() if name not in left_out}
 
