@@ -27,7 +27,7 @@ from gateway.dialects.edits import (
     table_of,
 )
 from gateway.dialects.place import is_null
-from gateway.dialects.raw import FIELDS, NO_TEXT, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, NO_TEXT, NOTHING, NULL, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .edits_answers import answer
@@ -118,7 +118,8 @@ def _settings(words: _Words) -> None:
     for one, value in config.items():
         thinks = camel(one) == _THINKING
         if camel(one) in left_out:
-            words.lose(f"{name}.{one}", _NOT_SUPPORTED, "hint" if thinks else "change")
+            idle = thinks or bytes(value) in (*NOTHING, b"0.0")
+            words.lose(f"{name}.{one}", _NOT_SUPPORTED, "hint" if idle else "change")
         elif thinks and "level" in refused:
             kept[one] = _budgeted(value, words)
         else:

@@ -418,9 +418,9 @@ class _Writer:
         if self.claude:
             values = self._for_claude(values, thinks=thinking.thinks)
         elif not self.target.penalties:
-            for name in _PENALTIES & values.keys():
-                del values[name]
-                self._lose(name, "this model does not support penalties")
+            for name in [name for name in values if name in _PENALTIES]:
+                reason = "this model does not support penalties"
+                self._lose(name, reason, "change" if values.pop(name) else "hint")
         if not -_SEEDS <= (seed := int(values.get("seed", 0))) < _SEEDS:
             values["seed"] = seed % _SEEDS
             self._lose("seed", "seeds have 32 bits here: another one is sent, always the same for this one", "hint")
@@ -451,7 +451,7 @@ class _Writer:
 
     def _for_claude(self, values: dict[str, float], *, thinks: bool) -> dict[str, float]:
         kept = dict(values)
-        for name in _NOT_CLAUDE & kept.keys():
+        for name in [name for name in kept if name in _NOT_CLAUDE]:
             if kept.pop(name) or name == "seed":
                 self._lose(name, "Claude does not support it")
         if thinks:

@@ -150,6 +150,20 @@ def test_a_setting_that_a_model_has_refused_is_left_out(cause: str, after: Json,
 
 
 @pytest.mark.parametrize(
+    ("cause", "config"),
+    [
+        ("penalties", {"presencePenalty": 0, "frequencyPenalty": 0.0}),
+        ("logprobs", {"responseLogprobs": False, "logprobs": None}),
+    ],
+)
+def test_nothing_is_lost_with_a_refused_setting_that_says_nothing(cause: str, config: Json) -> None:
+    body = Raw(json.dumps({"contents": [], "generationConfig": config}).encode())
+    taken = pass_on(ir.Request(model=MODEL, turns=()), body, {cause})
+    assert json.loads(bytes(taken.body))["generationConfig"] == {}
+    assert [loss.severity for loss in taken.losses] == ["hint", "hint"]
+
+
+@pytest.mark.parametrize(
     ("name", "reasoning", "budget"),
     [
         ("gemini-2.5-flash", ir.Reasoning(mode="level", level="high"), 24576),

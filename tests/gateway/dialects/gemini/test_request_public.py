@@ -153,7 +153,12 @@ def test_penalties_are_left_out_where_they_are_refused() -> None:
     sampling = ir.Sampling(presence_penalty=0.5, frequency_penalty=0.5, temperature=1)
     written = public(sampling=sampling, target={"penalties": False})
     assert sent(written)["generationConfig"] == {"temperature": 1}
-    assert sorted(lost(written, "change")) == ["frequency_penalty", "presence_penalty"]
+    assert lost(written, "change") == ["presence_penalty", "frequency_penalty"]
+
+
+def test_nothing_is_lost_with_a_penalty_of_0_where_they_are_refused() -> None:
+    written = public(sampling=ir.Sampling(presence_penalty=0, frequency_penalty=0.5), target={"penalties": False})
+    assert (lost(written, "hint"), lost(written, "change")) == (["presence_penalty"], ["frequency_penalty"])
 
 
 @pytest.mark.parametrize(
