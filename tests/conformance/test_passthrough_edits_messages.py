@@ -427,6 +427,14 @@ def test_nothing_is_lost_with_a_default_that_a_model_refuses(value: float, sever
     assert [(loss.path, loss.severity) for loss in written.losses] == [("top_p", severity)]
 
 
+def test_a_top_p_stays_beside_the_temperature_that_a_model_has_anyway() -> None:
+    body = Raw(json.dumps(MESSAGES | {"temperature": 1, "top_p": 0.9}).encode())
+    written = pass_through(ir.Request(model="m", turns=()), body, Own(model="m", refused={"both"}))
+    assert written.native is not None
+    assert {"temperature", "top_p"} & json.loads(bytes(written.native)).keys() == {"top_p"}
+    assert [(loss.path, loss.severity) for loss in written.losses] == [("temperature", "hint")]
+
+
 @pytest.mark.parametrize(
     ("later", "severity"), [({}, "hint"), ({"content": "y"}, "change"), ({"is_error": True}, "change")]
 )

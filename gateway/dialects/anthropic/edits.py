@@ -27,7 +27,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
+from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_each_other, beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
@@ -147,8 +147,9 @@ def _thoughtless(words: _Words) -> None:
 
 
 def _alone(words: _Words) -> None:
-    if words.has("temperature"):
-        _undrawn(words, ("top_p",), _DRAWN)
+    temperature, top_p = (words.get(name, _NUMBER) for name in ("temperature", "top_p"))
+    if temperature is not None and top_p is not None:
+        _undrawn(words, (beside_each_other(temperature, top_p),), _DRAWN)
 
 
 _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a refusal

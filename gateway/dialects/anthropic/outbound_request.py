@@ -15,7 +15,7 @@ from gateway import ir
 from gateway.dialects.emulated import ANSWER, ANSWERS, IN_WORDS, json_instruction, unknown
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
+from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_each_other, beside_thinking
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of
@@ -43,6 +43,7 @@ _DEFAULTS: Final = {"temperature": 1, "top_p": 1}
 _NOT_HERE: Final = {"seed": None, "presence_penalty": 0, "frequency_penalty": 0}
 _MOST_HEAT: Final = 1
 _MARKED: Final = "this upstream has no keys: what it is to cache is marked"
+_EITHER: Final = "this model accepts either temperature or top_p"
 _DRAWS_NOTHING: Final = "this model does not generate images"
 
 _Taken = Callable[[str, float], bool]
@@ -221,8 +222,9 @@ class _Writer:
         elif given.get("temperature", 0) > _MOST_HEAT:
             given["temperature"] = _MOST_HEAT
             self._lose("temperature", f"Claude's maximum is {_MOST_HEAT}")
-        if not self.target.both_samplings and "temperature" in given:
-            given = self._without(given, _beside_temperature, "this model accepts either temperature or top_p")
+        if not self.target.both_samplings and given.keys() >= {"temperature", "top_p"}:
+            left_out = beside_each_other(given["temperature"], given["top_p"])
+            given = self._without(given, lambda name, _: name != left_out, _EITHER)
         return {**given}
 
     def _without(self, given: dict[str, float], taken: _Taken, reason: str) -> dict[str, float]:
@@ -260,10 +262,6 @@ class _Writer:
 
 def _never(_name: str, _value: float) -> bool:
     return False
-
-
-def _beside_temperature(name: str, _value: float) -> bool:
-    return name != "top_p"
 
 
 def _words(text: str) -> JSON:

@@ -35,6 +35,7 @@ __all__ = [
     "NOT_BESIDE_THINKING",
     "GeminiTarget",
     "Written",
+    "beside_each_other",
     "beside_thinking",
     "write_request",
 ]
@@ -461,9 +462,10 @@ class _Writer:
         elif kept.get("temperature", 0) > 1:
             kept["temperature"] = 1
             self._lose("temperature", "Claude's maximum is 1")
-        if "temperature" in kept and (top_p := kept.pop("top_p", None)) is not None:
-            severity: ir.Severity = "hint" if top_p == 1 else "change"  # 1, the default, says nothing
-            self._lose("top_p", "newer Claude models accept either temperature or top_p", severity)
+        if kept.keys() >= {"temperature", "top_p"}:
+            left_out = beside_each_other(kept["temperature"], kept["top_p"])
+            severity: ir.Severity = "hint" if kept.pop(left_out) == 1 else "change"
+            self._lose(left_out, "newer Claude models accept either temperature or top_p", severity)
         return kept
 
     def _stops(self) -> list[str]:
@@ -483,6 +485,11 @@ class _Writer:
             if part.detail in RESOLUTIONS:
                 return RESOLUTIONS[part.detail]
         return None
+
+
+def beside_each_other(temperature: float, top_p: float) -> str:
+    """Name what newer Claude models go without of these two: of both the one that is 1, the default of either."""
+    return "temperature" if temperature == 1 != top_p else "top_p"
 
 
 def beside_thinking(name: str, value: float) -> bool:

@@ -256,6 +256,12 @@ def test_nothing_is_lost_with_a_default_beside_a_temperature() -> None:
     assert lost(answer) == [("top_p", "hint")]
 
 
+def test_nothing_is_lost_with_the_default_temperature_beside_a_top_p() -> None:
+    answer = written(**drawn(temperature=1, top_p=0.95, top_k=64), target={"both_samplings": False})
+    assert ("temperature" in answer.body, answer.body["top_p"], answer.body["top_k"]) == (False, 0.95, 64)
+    assert lost(answer) == [("temperature", "hint")]
+
+
 def test_a_model_that_draws_by_itself_is_not_told() -> None:
     answer = written(**drawn(temperature=1, top_p=0.5), target={"sampling": False})
     assert not {"temperature", "top_p"} & answer.body.keys()

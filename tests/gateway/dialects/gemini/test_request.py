@@ -291,13 +291,24 @@ def test_a_seed_has_the_bits_of_the_proto(given: int, sent_on: int) -> None:
 def test_claude_has_no_seed_and_no_penalties() -> None:
     answer = written(model=CLAUDE, sampling=ir.Sampling(seed=0, presence_penalty=1.0, frequency_penalty=0.0, top_k=3))
     assert sent(answer)["generationConfig"] == {"topK": 3}
-    assert set(lost(answer, "change")) == {"seed", "presence_penalty"}
+    assert lost(answer, "change") == ["seed", "presence_penalty"]
 
 
 def test_claude_takes_temperature_or_top_p_up_to_one() -> None:
-    answer = written(model=CLAUDE, sampling=ir.Sampling(temperature=1.5, top_p=0.9))
+    answer = written(model=CLAUDE, sampling=ir.Sampling(temperature=1.5))
     assert sent(answer)["generationConfig"] == {"temperature": 1}
-    assert set(lost(answer, "change")) == {"temperature", "top_p"}
+    assert lost(answer, "change") == ["temperature"]
+    answer = written(model=CLAUDE, sampling=ir.Sampling(temperature=0.5, top_p=0.9))
+    assert sent(answer)["generationConfig"] == {"temperature": 0.5}
+    assert lost(answer, "change") == ["top_p"]
+
+
+@pytest.mark.parametrize("reasoning", [ir.Reasoning(), thinks()])
+def test_claude_gets_a_top_p_beside_the_temperature_that_it_has_anyway(reasoning: ir.Reasoning) -> None:
+    answer = written(model=CLAUDE, sampling=ir.Sampling(temperature=1, top_p=0.95), reasoning=reasoning)
+    config = sent(answer)["generationConfig"]
+    assert (config.get("temperature"), config["topP"]) == (None, 0.95)
+    assert (lost(answer, "change"), "temperature" in lost(answer, "hint")) == ([], True)
 
 
 @pytest.mark.parametrize("reasoning", [ir.Reasoning(), thinks()])
