@@ -24,11 +24,11 @@ _SIZE: Final = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
 _KNOWN: Final = frozenset({"model", "prompt", "n", "size", "response_format", "output_format", "stream"})
 # options that change the picture, with the values that ask for nothing
 _CHANGES: Final[Mapping[str, frozenset[str]]] = {
-    "quality": frozenset({"auto"}),
+    "quality": frozenset({"auto", "standard"}),  # the default of GPT Image, and of DALL-E
     "style": frozenset(),
     "background": frozenset({"auto", "opaque"}),
     "moderation": frozenset({"auto"}),
-    "output_compression": frozenset(),
+    "output_compression": frozenset({"100"}),
     "svg": frozenset(),
     "frame_count": frozenset(),
     "frame_duration_ms": frozenset(),

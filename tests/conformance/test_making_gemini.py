@@ -181,7 +181,18 @@ async def test_gemini_draws_one_picture_a_call(http: httpx.AsyncClient, fake_gem
 
 
 @PAINTERS
-@pytest.mark.parametrize("fields", [{"size": "auto"}, {"size": "1024x1024"}, {"quality": "auto"}, {"user": "u"}, {}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"size": "auto"},
+        {"size": "1024x1024"},
+        {"quality": "auto"},
+        {"quality": "standard"},
+        {"output_compression": 100},
+        {"user": "u"},
+        {},
+    ],
+)
 async def test_what_is_carried_is_no_loss(strict: httpx.AsyncClient, model: str, fields: Json) -> None:
     assert (await draw(strict, model, **fields)).status_code == 200
 
