@@ -248,6 +248,20 @@ def test_openai_itself_gets_no_thoughts_back() -> None:
     assert (written["messages"][1], names, losses) == (assistant(), ["own"], ["messages[1].reasoning_content"])
 
 
+def test_the_user_shows_what_another_model_drew_beside_its_words() -> None:
+    drawn = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    by_user = {"role": "user", "content": [{"type": "text", "text": "[shown by the assistant:]"}, drawn]}
+    words = {"type": "text", "text": "a"}
+    for content, left in (("a ", ["a "]), (None, []), ("", []), ([words], [[words]])):
+        said = SAID | {"content": content, "images": [drawn | {"index": 0}]}
+        written, names, losses = chat(CHAT | {"messages": [USER, said]}, OpenAITarget(model="m", thoughtless=True))
+        kept = [SAID | {"content": one} for one in left]
+        assert (written["messages"], names, losses) == ([USER, *kept, by_user], ["own", "shown"], ["messages[1]"])
+    there = SAID | {"images": [{"image_url": {"url": "https://a.example/b.png"}}]}
+    written, names, losses = chat(CHAT | {"messages": [USER, there]}, OpenAITarget(model="m", thoughtless=True))
+    assert (written["messages"], names, losses) == ([USER, SAID], ["own"], ["messages[1].images"])
+
+
 def test_nothing_is_lost_with_what_a_client_sends_back_empty() -> None:
     """LiteLLM's and OpenRouter's messages have such members."""
     body = {"model": "m", "messages": [USER, assistant(images=[], thinking_blocks=[], reasoning="")]}

@@ -122,6 +122,19 @@ DATABRICKS: Json = {"type": "reasoning", "summary": [{"type": "summary_text", "t
 TEXT: Json = {"type": "text", "text": "yes"}
 
 
+async def test_the_user_shows_images_that_a_server_does_not_take_beside_words(tmp_path: Path) -> None:
+    """OpenRouter's answers have them, and so do this gateway's with `images_out`."""
+    drawn: Json = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    given = [USER, {"role": "assistant", "content": "", "images": [drawn]}, AGAIN]
+    async with FakeOpenAI(keys=()) as fake, before(fake, tmp_path, [MODEL]) as http:
+        for _ in range(2):
+            response = await http.post("/v1/chat/completions", json={"model": MODEL, "messages": given})
+            assert (response.status_code, response.headers["x-gateway-lossy"]) == (200, "1"), response.text
+            shown = {"role": "user", "content": [{"type": "text", "text": "[shown by the assistant:]"}, drawn]}
+            assert messages(fake) == [USER, shown, AGAIN]
+        assert statuses(fake) == [400, 200, 200]
+
+
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("thought", [MISTRAL, DATABRICKS])
 async def test_answers_go_back_without_the_thoughts_among_their_words(

@@ -44,7 +44,7 @@ from gateway.dialects.raw import FIELDS, MANY, NO_LIST, NOTHING, NULL, TEXT, Fie
 from .attached import attach
 from .demanded import equipped, met
 from .edits_replies import ENDING, REPLIES
-from .edits_shown import shown
+from .edits_shown import among, shown
 from .edits_walk import mend_answers
 from .outbound_models import abilities_of, effort_of, named_effort
 from .remnants import clear
@@ -242,6 +242,7 @@ def _bare(message: Fields, path: str, words: _Words) -> Fields:
 
 
 def _without_thoughts(fields: Fields, path: str, words: _Words) -> Fields:
+    fields = among(fields, path) if "images" in fields else fields
     left_out = [name for name in _THOUGHTS if name in fields]
     if not left_out:
         return fields

@@ -1,26 +1,42 @@
 """Pictures among the words of an answer, when the conversation goes on at an upstream that speaks Chat Completions.
 
 assistant: "Here: ![image](data:…)", calls   tool: …   ─►   assistant: "Here: ", calls   tool: …   user: picture
+assistant: "Here: ", images                            ─►   the same, where a message may have no images
 """
 
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import Words
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK
 from gateway.dialects.outbound import OpenAITarget
-from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, read
-from gateway.dialects.shown import OPENING, without_pictures
+from gateway.dialects.raw import FIELDS, MANY, NULL, RAWS, TEXT, Fields, read
+from gateway.dialects.shown import OPENING, link, without_pictures
 
+from .outbound_content import read_pictures
 from .outbound_parts import image
 
-__all__ = ["shown"]
+__all__ = ["among", "shown"]
 
 
 _MARK: Final = OPENING.encode()
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def among(message: Fields, path: str) -> Fields:
+    """Write the pictures beside the words of an answer among them, where `shown` finds them."""
+    written = "".join(link("image/*", url) for url in read_pictures(message.get("images", NULL)))
+    left, pictures = without_pictures(written, path)
+    if left or not pictures:
+        return message
+    content = message.get("content", NULL)
+    parts = read(content, RAWS)
+    said = (read(content, TEXT) or "") + written if parts is None else [*parts, {"type": "text", "text": written}]
+    return {name: one for name, one in message.items() if name != "images"} | {"content": Raw(_encode(said))}
 
 
 def shown(words: Words[OpenAITarget]) -> None:

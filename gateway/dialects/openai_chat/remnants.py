@@ -19,6 +19,7 @@ from gateway.dialects.outbound import THOUGHT_PARTS, OpenAITarget
 from gateway.dialects.place import is_null
 from gateway.dialects.raw import FIELDS, MANY, NO_TEXT, NOTHING, NULL, RAWS, Fields, name_of, read
 
+from .edits_shown import among
 from .edits_walk import mend_answers
 
 __all__ = ["clear"]
@@ -55,6 +56,8 @@ def _cleared(fields: Fields, path: str, words: _Words) -> Fields:
     bare = mended(calls, lambda _, call: _called(call, gemini=gemini))
     if bare is not None:
         kept = {**kept, "tool_calls": Raw(_encode(bare))}
+    if "images" in kept:
+        kept = among(kept, path)
     refusal = name_of(kept, "refusal")
     if refusal and is_null(kept.get("content", NULL)):
         kept = _said(kept, refusal)
