@@ -124,6 +124,23 @@ DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
             {"max_tokens": 50, "temperature": 1, "top_p": 0.5, "top_k": 3},
         ),
         (MESSAGES, Own(model="m", sampling=False), {"sampling": ir.Sampling(temperature=0.5)}, [], {}),
+        *(  # one of two: none is filled in beside what the caller says
+            (
+                MESSAGES | given,
+                Own(model="m", both_samplings=False),
+                {"sampling": ir.Sampling(temperature=0.7, top_p=0.5)},
+                ["defaults"] if filled else [],
+                filled,
+            )
+            for given, filled in (({}, {"temperature": 0.7}), ({"temperature": 0.7}, {}), ({"top_p": 0.5}, {}))
+        ),
+        (
+            MESSAGES | {"top_p": 0.5},
+            Own(model="m", refused={"both"}),
+            {"sampling": ir.Sampling(temperature=0.7, top_p=0.5), "filled": frozenset({"temperature"})},
+            ["defaults", "refused"],
+            {},
+        ),
         (MESSAGES | {"temperature": 0.3}, Own(model="m", refused={"drawing"}), {}, ["refused"], {"temperature": None}),
         (
             MESSAGES | {"temperature": 0.3, "top_p": 0.5},

@@ -80,6 +80,7 @@ _DRAWING: Final = ("temperature", "top_p", "top_k")
 _INTERLEAVED: Final = "interleaved-thinking-"  # with which a budget may be larger than one answer
 _NOT_FORCED: Final = "a thinking model cannot be forced to call a tool: the call was made optional"
 _DRAWN: Final = "this model does not support sampling settings"
+_APART: Final = {"temperature": ("top_p",), "top_p": ("temperature",)}
 _NOT_FILLED: Final = "it comes from [defaults], and this model does not support it"
 
 
@@ -93,7 +94,7 @@ def _defaults(words: _Words) -> None:
         value = getattr(sampling, name)
         if value is None or words.has(name):
             continue
-        if taken and (words.target.both_samplings or name != "top_p" or not words.has("temperature")):
+        if taken and (words.target.both_samplings or not words.has(*_APART.get(name, ()))):
             words.put(name, min(value, 1) if name == "temperature" else value)
         else:
             words.lose(name, _NOT_FILLED)
@@ -149,7 +150,7 @@ def _thoughtless(words: _Words) -> None:
 def _alone(words: _Words) -> None:
     temperature, top_p = (words.get(name, _NUMBER) for name in ("temperature", "top_p"))
     if temperature is not None and top_p is not None:
-        _undrawn(words, (beside_each_other(temperature, top_p),), _DRAWN)
+        _undrawn(words, (beside_each_other(temperature, top_p, words.request.filled),), _DRAWN)
 
 
 _MENDS: Final[Mapping[str, Callable[[_Words], None]]] = {  # by the cause of a refusal

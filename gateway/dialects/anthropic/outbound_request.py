@@ -223,7 +223,7 @@ class _Writer:
             given["temperature"] = _MOST_HEAT
             self._lose("temperature", f"Claude's maximum is {_MOST_HEAT}")
         if not self.target.both_samplings and given.keys() >= {"temperature", "top_p"}:
-            left_out = beside_each_other(given["temperature"], given["top_p"])
+            left_out = beside_each_other(given["temperature"], given["top_p"], self.request.filled)
             given = self._without(given, lambda name, _: name != left_out, _EITHER)
         return {**given}
 

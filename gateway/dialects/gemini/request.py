@@ -4,6 +4,7 @@ The body is built, never copied: no field of the caller's dialect can slip throu
 not know is a 400. What has no place is told in `Written.losses`.
 """
 
+from collections.abc import Collection
 from operator import attrgetter
 from typing import Final
 
@@ -463,7 +464,7 @@ class _Writer:
             kept["temperature"] = 1
             self._lose("temperature", "Claude's maximum is 1")
         if kept.keys() >= {"temperature", "top_p"}:
-            left_out = beside_each_other(kept["temperature"], kept["top_p"])
+            left_out = beside_each_other(kept["temperature"], kept["top_p"], self.request.filled)
             severity: ir.Severity = "hint" if kept.pop(left_out) == 1 else "change"
             self._lose(left_out, "newer Claude models accept either temperature or top_p", severity)
         return kept
@@ -487,8 +488,10 @@ class _Writer:
         return None
 
 
-def beside_each_other(temperature: float, top_p: float) -> str:
-    """Name what newer Claude models go without of these two: of both the one that is 1, the default of either."""
+def beside_each_other(temperature: float, top_p: float, filled: Collection[str]) -> str:
+    """Name what newer Claude models go without of these two: what was filled in, else what is 1, both's default."""
+    if ("temperature" in filled) != ("top_p" in filled):
+        return "temperature" if "temperature" in filled else "top_p"
     return "temperature" if temperature == 1 != top_p else "top_p"
 
 

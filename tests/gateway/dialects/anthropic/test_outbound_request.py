@@ -262,6 +262,13 @@ def test_nothing_is_lost_with_the_default_temperature_beside_a_top_p() -> None:
     assert lost(answer) == [("temperature", "hint")]
 
 
+@pytest.mark.parametrize(("filled", "kept"), [("temperature", {"top_p": 0.9}), ("top_p", {"temperature": 0.5})])
+def test_what_the_caller_says_goes_before_what_was_filled_in(filled: str, kept: dict[str, float]) -> None:
+    one = {**drawn(temperature=0.5, top_p=0.9), "filled": frozenset({filled})}
+    sent = body(**one, target={"both_samplings": False})
+    assert {name: sent[name] for name in ("temperature", "top_p") if name in sent} == kept
+
+
 def test_a_model_that_draws_by_itself_is_not_told() -> None:
     answer = written(**drawn(temperature=1, top_p=0.5), target={"sampling": False})
     assert not {"temperature", "top_p"} & answer.body.keys()

@@ -311,6 +311,20 @@ def test_claude_gets_a_top_p_beside_the_temperature_that_it_has_anyway(reasoning
     assert (lost(answer, "change"), "temperature" in lost(answer, "hint")) == ([], True)
 
 
+@pytest.mark.parametrize(
+    ("filled", "kept"),
+    [
+        ({"temperature"}, {"topP": 0.9}),
+        ({"top_p"}, {"temperature": 0.5}),
+        ({"temperature", "top_p"}, {"temperature": 0.5}),
+    ],
+)
+def test_claude_gets_what_the_caller_says_before_what_was_filled_in(filled: set[str], kept: dict[str, float]) -> None:
+    sampling = ir.Sampling(temperature=0.5, top_p=0.9)
+    answer = written(model=CLAUDE, sampling=sampling, filled=frozenset(filled))
+    assert sent(answer)["generationConfig"] == kept
+
+
 @pytest.mark.parametrize("reasoning", [ir.Reasoning(), thinks()])
 def test_claude_lacks_nothing_without_the_default_beside_a_temperature(reasoning: ir.Reasoning) -> None:
     answer = written(model=CLAUDE, sampling=ir.Sampling(temperature=1, top_p=1), reasoning=reasoning)
