@@ -28,6 +28,7 @@ _FORMATS: Final = frozenset(
 )
 _KINDS: Final = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
 _WORDS: Final = frozenset({"description", "title"})
+_VALUES: Final = frozenset({"const", "default"})  # of which null is one; any other keyword says nothing by it
 _SILENT: Final = frozenset({"$schema", "$id", "$comment"})
 _SAYING: Final = frozenset({"type", "enum", "const", "anyOf", "allOf", "$ref"})
 _COMPOSED: Final = frozenset({"anyOf", "oneOf", "allOf"})
@@ -90,6 +91,7 @@ class _Strict:
         """Write one schema; raise _Loose for one that takes anything."""
         if not is_object(schema) or depth > _MAX_DEPTH:
             raise _Loose
+        schema = {keyword: value for keyword, value in schema.items() if value is not None or keyword in _VALUES}
         kinds = schema.get("type")
         if is_list(kinds) and len(kinds) > 1:
             return self._one_of_kinds(schema, kinds, at, depth)

@@ -107,6 +107,19 @@ def test_other_keywords_are_mentioned() -> None:
     assert [one.path for one in found.dropped] == ["properties.n.minimum", "properties.n.maximum"]
 
 
+def test_keywords_that_are_null_say_nothing() -> None:
+    """Some serializers write out what is not set; Anthropic refuses `"description": null` and its like."""
+    nothing = dict.fromkeys(("description", "title", "enum", "$ref", "items", "format", "anyOf"))
+    said = {"type": "string", **nothing}
+    both = {"type": ["string", "null"], **nothing}
+    given = of(a=said, b=both, c=WORDS | {"default": None}) | dict.fromkeys(("required", "description"))
+    held = strict(Raw(encode(given)))
+    assert held is not None
+    defaulted = WORDS | {"description": "{default: null}"}
+    assert held.schema == closed(a=WORDS, b={"anyOf": [WORDS, {"type": "null"}]}, c=defaulted)
+    assert [lost.path for lost in held.dropped] == ["properties.c.default"]
+
+
 def test_a_format_that_is_no_word_is_mentioned() -> None:
     held = strict_of(of(a={"type": "string", "format": {}}))
     assert held == closed(a={"type": "string", "description": "{format: {}}"})
