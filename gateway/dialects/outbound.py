@@ -187,12 +187,13 @@ def lost_with(name: str, value: object) -> ir.Severity | None:
     return "hint" if name in _HINTS else "change"
 
 
-def emulated(tool: ir.Tool) -> Iterator[ir.Loss]:
-    """Tell what becomes of a free-form tool that is written as a function."""
+def emulated(tool: ir.Tool, choice: ir.ToolChoice | None) -> Iterator[ir.Loss]:
+    """Tell what becomes of a free-form tool that is written as a function; nothing is lost if none may be called."""
+    severity: ir.Severity = "hint" if choice is not None and choice.mode == "none" else "change"
     if tool.free_form:
-        yield ir.Loss(tool.path, "emulated: a function with a single argument, input", "change")
+        yield ir.Loss(tool.path, "emulated: a function with a single argument, input", severity)
     if tool.grammar is not None:
-        yield ir.Loss(tool.grammar.path, "the grammar is not enforced", "change")
+        yield ir.Loss(tool.grammar.path, "the grammar is not enforced", severity)
 
 
 def latest(given: int | None, before: int) -> int:

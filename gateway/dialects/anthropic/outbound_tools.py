@@ -101,7 +101,7 @@ class _Writer:
         given = tool.schema or NO_PARAMETERS
         schema = parameters(given)
         where = f"{tool.path}.{tool.schema_path}".rstrip(".")
-        self._losses += emulated(tool)
+        self._losses += emulated(tool, self._choice)
         if schema != given:
             self._lose(where, MENDED)
         written: JSON = {"name": self._names.upstream(tool.name)}

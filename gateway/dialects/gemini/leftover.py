@@ -105,10 +105,13 @@ def _identity(request: ir.Request, *, public: bool) -> Iterator[ir.Loss]:
 
 
 def _tools(request: ir.Request) -> Iterator[ir.Loss]:
+    choice = request.tool_choice
+    left_out = choice.left_out(request.tools) if choice is not None else ()
     for tool in request.tools:
         if tool.strict:
             yield _hint(f"{tool.path}.{tool.schema_path.rpartition('.')[0]}.strict".replace("..", "."), "not enforced")
-        yield from emulated(tool)
+        if tool.name not in left_out:
+            yield from emulated(tool, choice)
 
 
 def _choice(choice: ir.ToolChoice, *, serves: bool, serviced: bool) -> Iterator[ir.Loss]:

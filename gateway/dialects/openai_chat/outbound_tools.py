@@ -1,6 +1,6 @@
 """Write tools, and the choice among them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, Literal
 
 import msgspec
@@ -63,10 +63,13 @@ class _Writer:
         services = [tool for tool in request.tools if tool.builtin is not None]
         self._serviced = bool(services)
         self._builtin = self._narrowed(services)
+        self._left_out: Collection[str] = ()
 
     def write(self) -> Tools:
         fields: dict[str, object] = {}
         free_form = frozenset(self._names.upstream(tool.name) for tool in self._functions if tool.free_form)
+        if free_form and self._choice is not None:
+            self._left_out = self._choice.left_out(self._functions)
         if self._functions:
             fields["tools"] = [self._tool(tool) for tool in self._functions]
         fields |= self._choosing() | self._services()
@@ -99,7 +102,8 @@ class _Writer:
             written["description"] = tool.description
         if tool.free_form and self._abilities.free_form:
             return {"type": "custom", "custom": written | _form(tool.grammar)}
-        self._losses += emulated(tool)
+        if tool.name not in self._left_out:
+            self._losses += emulated(tool, self._choice)
         given = tool.schema or NO_PARAMETERS
         schema = forcible(parameters(given), strict=tool.strict)
         if schema != given:

@@ -111,7 +111,7 @@ class ToolWriter:
         if tool.name in self.custom:
             form = self._form(tool)
             return {"type": "custom", **said} | ({} if form is None else {"format": form})
-        self._losses += emulated(tool)
+        self._losses += emulated(tool, self._request.tool_choice)
         given = tool.schema or NO_PARAMETERS
         schema = forcible(parameters(given), strict=tool.strict)
         if schema != given:

@@ -1,6 +1,7 @@
 """What it costs to narrow many tools to many of them."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.dialects.openai_chat.outbound_request import write_request as write
 from gateway.dialects.openai_chat.tools import check_names
 from gateway.dialects.openai_responses.outbound_request import write_request as write_responses
 from gateway.dialects.outbound import OpenAITarget
+from tests.translating import Sent, Upstreams
 
 MANY = 50
 
@@ -75,3 +77,19 @@ def test_the_names_of_a_choice_are_gone_through_a_few_times(write: Callable[[ir.
     Names.looks = 0
     write(ir.Request(model="m", turns=(turn,), tools=tools, tool_choice=ir.ToolChoice(mode="auto", names=Names(names))))
     assert 0 < Names.looks < 10
+
+
+@pytest.mark.parametrize("target", ["v1internal Gemini 3", "v1internal Claude", "anthropic", "openai chat"])
+@pytest.mark.parametrize(
+    "choice",
+    ["none", {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}],
+)
+def test_nothing_is_lost_with_a_free_form_tool_that_may_not_be_called(tmp_path: Path, target: str, choice: Any) -> None:
+    patch = {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}}
+    request = {"model": "m", "input": "hi", "tools": [{"type": "function", "name": "f"}, patch]}
+    upstreams = Upstreams(str(tmp_path))
+    sent, free = (upstreams.send("openai-responses", target, request | more) for more in ({"tool_choice": choice}, {}))
+    assert isinstance(sent, Sent), sent
+    assert isinstance(free, Sent), free
+    assert {loss.severity for loss in sent.losses} <= {"hint"}
+    assert {"tools[1]", "tools[1].format"} == {loss.path for loss in free.losses if loss.severity == "change"}
