@@ -95,6 +95,8 @@ class LogFile:
 
     def _append(self, line: bytes) -> None:
         """Add a whole line; a full disk may take a part of it, which is then a line of its own."""
+        if self._failing:  # who else writes to it, as each upstream's own log does, may have left a part, or ended it
+            self._torn = self._is_torn(looks=1)
         data = b"\n" + line if self._torn else line
         written = os.write(self._file, data)
         self._torn = written < len(data)
@@ -117,12 +119,12 @@ class LogFile:
         self._file = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, _MODE)
         self._torn = self._is_torn()
 
-    def _is_torn(self) -> bool:
+    def _is_torn(self, looks: int = _LOOKS) -> bool:
         """Tell whether the last line was cut, as one that a full disk left to the process before."""
         if not os.fstat(self._file).st_size:  # so is a pipe, which nobody may read here
             return False
         with suppress(OSError), self.path.open("rb") as file:
-            for _ in range(_LOOKS):
+            for _ in range(looks):
                 file.seek(-1, os.SEEK_END)
                 if file.read() == b"\n":
                     return False

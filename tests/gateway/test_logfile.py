@@ -365,6 +365,17 @@ def test_what_a_full_disk_cut_is_a_line_of_its_own(opened: Callable[..., LogFile
     assert file.path.read_bytes() == b"one\ntw\nfour\n"
 
 
+def test_what_a_full_disk_cut_of_another_writer_is_one_too(opened: Callable[..., LogFile]) -> None:
+    """Each upstream logs to a file of its own that is the same."""
+    file, other = opened(), opened()
+    with full_disk(len("on")):
+        file.write(b"one")
+        other.write(b"two")
+    other.write(b"three")
+    file.write(b"four")
+    assert file.path.read_bytes() == b"on\nthree\nfour\n"
+
+
 def test_so_is_what_it_cut_of_a_process_before(opened: Callable[..., LogFile]) -> None:
     before = opened()
     with full_disk(len("on")):
