@@ -219,12 +219,12 @@ class _Writer:
             given = self._without(given, _never, "this model accepts only its default")
         elif thinking.on:
             given = self._without(given, beside_thinking, NOT_BESIDE_THINKING)
-        elif given.get("temperature", 0) > _MOST_HEAT:
-            given["temperature"] = _MOST_HEAT
-            self._lose("temperature", f"Claude's maximum is {_MOST_HEAT}")
         if not self.target.both_samplings and given.keys() >= {"temperature", "top_p"}:
             left_out = beside_each_other(given["temperature"], given["top_p"], self.request.filled)
             given = self._without(given, lambda name, _: name != left_out, _EITHER)
+        if given.get("temperature", 0) > _MOST_HEAT:
+            given["temperature"] = _MOST_HEAT
+            self._lose("temperature", f"Claude's maximum is {_MOST_HEAT}")
         return {**given}
 
     def _without(self, given: dict[str, float], taken: _Taken, reason: str) -> dict[str, float]:

@@ -460,13 +460,13 @@ class _Writer:
             for name in [name for name, value in kept.items() if not beside_thinking(name, value)]:
                 del kept[name]
                 self._lose(name, NOT_BESIDE_THINKING)
-        elif kept.get("temperature", 0) > 1:
-            kept["temperature"] = 1
-            self._lose("temperature", "Claude's maximum is 1")
         if kept.keys() >= {"temperature", "top_p"}:
             left_out = beside_each_other(kept["temperature"], kept["top_p"], self.request.filled)
             severity: ir.Severity = "hint" if kept.pop(left_out) == 1 else "change"
             self._lose(left_out, "newer Claude models accept either temperature or top_p", severity)
+        if kept.get("temperature", 0) > 1:
+            kept["temperature"] = 1
+            self._lose("temperature", "Claude's maximum is 1")
         return kept
 
     def _stops(self) -> list[str]:
