@@ -241,9 +241,7 @@ class BoundedHeads(HttpToolsProtocol):
         if self.ends or not self.cycle.keep_alive:
             self._close_behind(self.cycle)
         elif self.expect_100_continue:
-            self.cycle.__class__ = _Asking
-            assert isinstance(self.cycle, _Asking)
-            self.cycle.linger = self.linger
+            self._watch(self.cycle, _Asking)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which has a bound of its own."""
@@ -329,10 +327,13 @@ class BoundedHeads(HttpToolsProtocol):
         is_old = self.parser.get_http_version() != "1.1"  # pyright: ignore[reportOptionalMemberAccess] # it calls
         return hosts > 1 or (not hosts and not is_old) or codings > (0 if is_old else 1)
 
-    def _close_behind(self, cycle: RequestResponseCycle) -> None:
-        cycle.__class__ = _Last
+    def _watch(self, cycle: RequestResponseCycle, kind: type[_Last]) -> None:
+        cycle.__class__ = kind
         assert isinstance(cycle, _Last)
         cycle.linger = self.linger
+
+    def _close_behind(self, cycle: RequestResponseCycle) -> None:
+        self._watch(cycle, _Last)
         cycle.keep_alive = False
         if cycle.scope["http_version"] == "1.0":
             cycle.waiting_for_100_continue = False
