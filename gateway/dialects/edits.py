@@ -120,10 +120,11 @@ def _many(raw: Raw) -> list[Fields]:
 
 
 class RequestEdit(Edit, Generic[_Target], frozen=True, kw_only=True):
-    """One edit of requests."""
+    """One edit of requests. `unusual`: it is about a conversation that clients of the dialect do not write so."""
 
     on: Literal["request", "reply"] = "request"
     apply: Callable[[Words[_Target]], None]
+    unusual: bool = False
 
 
 ONCE: Final = Edit(

@@ -385,18 +385,30 @@ def _is_empty(part: Fields) -> bool:
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the model is that of the path, by its name at this upstream", apply=_model),
     RequestEdit(name="defaults", why="[defaults], because the caller left it out", apply=_defaults),
-    RequestEdit(name="speaker", why="newer models reject `function` and `tool` as roles of results", apply=_speaker),
-    RequestEdit(name="own", why="this gateway's envelope around signatures is not sent upstream", apply=_own),
+    RequestEdit(
+        name="speaker",
+        why="newer models reject `function` and `tool` as roles of results",
+        apply=_speaker,
+        unusual=True,
+    ),
+    RequestEdit(
+        name="own", why="this gateway's envelope around signatures is not sent upstream", apply=_own, unusual=True
+    ),
     RequestEdit(
         name="refused",
         why="this upstream has rejected these signatures or settings, calls without results, or no parts",
         apply=_refused,
     ),
-    RequestEdit(name="alone", why="Gemini 3 requires results of calls in a content of their own", apply=_alone),
-    RequestEdit(name="results", why="Google requires the results of a turn's calls in one content", apply=_results),
+    RequestEdit(
+        name="alone", why="Gemini 3 requires results of calls in a content of their own", apply=_alone, unusual=True
+    ),
+    RequestEdit(
+        name="results",
+        why="Google requires the results of a turn's calls in one content",
+        apply=_results,
+        unusual=True,
+    ),
 )
-# of a conversation that is not as usual, here, on Code Assist and on Vertex AI
-_UNUSUAL: Final = frozenset({"speaker", "own", "alone", "results", "parts", "roles", "empty", "order"})
 REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing("modelVersion"),)
 FRAMING: Final = Edit(
     name="framing",
@@ -427,4 +439,4 @@ def pass_on(
 
 def seldom(table: Iterable[RequestEdit[Own]]) -> tuple[RequestEdit[Own], ...]:
     """Give the edits that may have to do with a request whose conversation is usual."""
-    return tuple(edit for edit in table if edit.name not in _UNUSUAL)
+    return tuple(edit for edit in table if not edit.unusual)

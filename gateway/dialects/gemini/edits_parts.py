@@ -53,4 +53,5 @@ PARTS: Final[RequestEdit[Own]] = RequestEdit(
     name="parts",
     why="Code Assist and Vertex AI reject members of a part that only the Gemini API supports",
     apply=_parts,
+    unusual=True,
 )

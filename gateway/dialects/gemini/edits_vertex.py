@@ -160,10 +160,13 @@ def _without_id(call: Raw) -> Raw:
 
 _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="path", why="Vertex AI takes the model from the path only", apply=_path),
-    RequestEdit(name="roles", why="Vertex AI requires a role in each content", apply=_roles),
-    RequestEdit(name="empty", why="Vertex AI rejects empty text", apply=_filled),
+    RequestEdit(name="roles", why="Vertex AI requires a role in each content", apply=_roles, unusual=True),
+    RequestEdit(name="empty", why="Vertex AI rejects empty text", apply=_filled, unusual=True),
     RequestEdit(
-        name="order", why="where Vertex AI has no IDs, it matches results to calls by their order", apply=_order
+        name="order",
+        why="where Vertex AI has no IDs, it matches results to calls by their order",
+        apply=_order,
+        unusual=True,
     ),
     RequestEdit(name="ids", why="Vertex AI has no call IDs before Gemini 3, and rejects them", apply=_ids),
     SERVICES,

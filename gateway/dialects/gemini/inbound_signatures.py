@@ -43,7 +43,7 @@ def write_signature(signature: ir.Signature | None, *, sealed: bool) -> str | No
 
 
 def opened(value: str) -> str | None:
-    """Give the text of an envelope, whole or damaged; None for any other value."""
+    """Give an envelope, whole or damaged, in a form that `unseal` knows; None for any other value."""
     if ir.is_sealed(value):
         return value
     digits = value.rstrip("=")
