@@ -5,6 +5,7 @@ It is read once for all of them: 0.6 ms for a megabyte of small blocks, where ea
 
 import re
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -71,8 +72,10 @@ class Sketch:
     @cached_property
     def is_plain(self) -> bool:
         """Whether thoughts are Anthropic's own, without marks, and nothing was searched for or cited."""
-        said = [one.content for one in self._messages or () if not isinstance(one.content, str)]
-        return self._messages is not None and all(all(map(_is_plain, blocks)) for blocks in said)
+        if self._messages is None:
+            return False
+        said = (one.content for one in self._messages if not isinstance(one.content, str))
+        return all(map(_is_plain, chain.from_iterable(said)))
 
 
 def sketch_of(words: Conversed) -> Sketch:
