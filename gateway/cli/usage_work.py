@@ -88,5 +88,5 @@ def table(report: Report) -> str:
 
 def _line(row: Sums, name: str = "") -> tuple[str, ...]:
     counts = (row.requests, row.errors, row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens)
-    cost = "?" if row.usd is None else f"{row.usd:.4f}" + "+" * bool(row.unpriced)
+    cost = "?" if row.usd is None and row.unpriced else f"{row.usd or 0.0:.4f}" + "+" * bool(row.unpriced)
     return (name or legible(row.name or "-"), *map(str, counts), cost)

@@ -116,6 +116,15 @@ async def test_a_sum_of_money_says_what_is_not_in_it(tmp_path: Path) -> None:
     assert [page.count("+ 2 not priced") for page in pages] == [3, 2]
 
 
+async def test_what_failed_without_a_token_has_cost_nothing(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        refused = await http.post("/v1/chat/completions", json={"model": "demo"}, auth=ADMIN)
+        pages = [(await http.get(path, auth=ADMIN)).text for path in ("/admin/usage", "/")]
+    assert refused.status_code == 400
+    assert ["not known" in page for page in pages] == [False, False]
+    assert "$0.00" in pages[0]
+
+
 @pytest.mark.parametrize(
     ("by", "linked"),
     [

@@ -38,7 +38,7 @@ def test_a_table_has_a_line_for_each_name_and_the_sums(run: Run, folder: Path) -
     assert [line.split() for line in done.out.splitlines()] == [
         ["MODEL", "REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "REASONING", "USD"],
         ["gpt-4.1", "2", "0", "2000", "0", "100", "0", "0.0048"],
-        ["-", "1", "1", "0", "0", "0", "0", "?"],
+        ["-", "1", "1", "0", "0", "0", "0", "0.0000"],
         ["total", "3", "1", "2000", "0", "100", "0", "0.0048"],
     ]
 
