@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from gateway import ir
-from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
+from gateway.adapters.failures import Failure, ReadFailure, cause_of, own_words, unreachable
 from gateway.dialects.gemini.errors import without
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from gateway.sse import BACKSLASH, DONE, Decoder, EventTooLarge, Halves, sound, sound_escapes
@@ -275,6 +275,8 @@ class UpstreamAnswer:
                 failed.error.message = without(failed.error.message, failure.names)
                 self._failed(failed.error, failure)
                 return True
+        if isinstance(failed.error, StreamBroken):
+            self._failed(failed.error, cause_of(failed.error))
         return False
 
     def _told(self, failure: Failure) -> GatewayError:

@@ -205,11 +205,12 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def done(self, usage: ir.Usage | None) -> None:
         """Give the credential back."""
-        self._failed = None  # its traceback leads here
         if self._waiting is not None and not self._answered:  # the request has ended without another answer
             (failure, rule), self._waiting = self._waiting, None
             self._mark(failure, rule)
             failure.error.retry_after = self._rest_s() or failure.error.retry_after
+        if self._failed is not None:
+            self._broken(*self._failed)
         if self._lease is not None:
             if self._answered:
                 if self._doubted is not None:
@@ -217,6 +218,19 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
                 self._shared.pool.served(self._lease.credential)
             self._lease.release()
             self._lease = None
+
+    def _broken(self, raised: GatewayError, failure: Failure) -> None:
+        """Let the pool know of an answer that has ended in its midst, with what its caller is told."""
+        self._failed = None  # its traceback leads here
+        if self._lease is None or not self._answered:
+            return
+        rule, credential = self._rule(failure), self._lease.credential
+        self._answered = not rule.fails and rule.mark != "cool"
+        if rule.fails:
+            self._shared.pool.failed(credential, failure.error.message)
+        elif rule.mark == "cool":
+            self._cool(credential, failure, rule)
+            raised.retry_after = raised.retry_after or self._rest_s()
 
     def _borrow(self) -> _C:
         pool = self._shared.pool

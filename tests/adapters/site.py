@@ -135,10 +135,12 @@ class Place(ABC, Generic[A]):
         """Give the text of an answer; raise the GatewayError that ends the attempts."""
         begun = await self.begin(text, model, attempts, **call)
         events = list(begun.events)
-        while (more := await begun.answer.read()) is not None:
-            events += more
-        begun.answer.close()
-        begun.journey.done(begun.answer.usage)
+        try:
+            while (more := await begun.answer.read()) is not None:
+                events += more
+        finally:
+            begun.answer.close()
+            begun.journey.done(begun.answer.usage)
         return "".join(event.text for event in events if isinstance(event, ir.TextDelta))
 
     async def asleep(self, asked: asyncio.Task[str]) -> None:

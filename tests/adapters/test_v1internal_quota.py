@@ -5,10 +5,8 @@ import json
 
 import pytest
 
-from gateway.errors import (
-    NoCredential,
-    UpstreamRateLimited,
-)
+from gateway import ir
+from gateway.errors import NoCredential, UpstreamRateLimited
 from gateway.store.known import Change
 from tests.adapters.site import MODEL, Site
 
@@ -301,3 +299,34 @@ async def test_a_credential_that_another_request_found_resting_is_left(site: Sit
     await site.clock.advance(2)
     assert await asked == "hi"
     assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-2"]
+
+
+def used_up(*details: dict[str, str]) -> str:
+    """Begin an answer, and end it with a 429."""
+    begun = {"response": {"candidates": [{"content": {"role": "model", "parts": [{"text": "Part one"}]}, "index": 0}]}}
+    error = {"code": 429, "message": "Slow down.", "status": "RESOURCE_EXHAUSTED", "details": details}
+    return f"!chunk {json.dumps(begun)}\n!chunk {json.dumps({'error': error})}"
+
+
+async def test_a_quota_that_is_used_up_in_the_midst_of_an_answer_turns_the_next_request_away(site: Site) -> None:
+    adapter = await site.open("rt-1", "rt-2", pool={"uses_per_turn": 9})
+    wait = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "72.5s"}
+    assert await site.ask(used_up(wait)) == "Part one"
+    assert await site.ask() == "hi"
+    assert site.seen() == [("a", "rt-1", 200), ("a", "rt-2", 200)]
+    assert [one.serves(MODEL) for one in adapter.credentials] == [False, True]
+    assert adapter.credentials[0].serves("claude-sonnet-4-5")
+    await site.clock.advance(74)
+    assert adapter.credentials[0].serves(MODEL)
+
+
+async def test_a_429_in_the_midst_of_an_answer_says_how_long_the_only_credential_rests(site: Site) -> None:
+    await site.open("rt-1")
+    begun = await site.begin(used_up({"@type": INFO, "reason": "RATE_LIMIT_EXCEEDED"}))
+    events = list(begun.events)
+    while (more := await begun.answer.read()) is not None:
+        events += more
+    begun.journey.done(begun.answer.usage)
+    failed = events[-1]
+    assert isinstance(failed, ir.Failed)
+    assert failed.error.retry_after == pytest.approx(60, abs=1)

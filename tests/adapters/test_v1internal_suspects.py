@@ -1,6 +1,7 @@
 """What a run of failures does to an account, and what is not one of its fault."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +17,12 @@ async def failing(site: Site, error: str, times: int) -> None:
     for _ in range(times):
         with pytest.raises(GatewayError):
             await site.ask(attempts=1)
+
+
+async def broken(site: Site, ending: str) -> None:
+    """Ask for an answer that begins, and does not come to its end."""
+    with suppress(GatewayError):
+        assert await site.ask(ending)
 
 
 async def only(site: Site) -> str:
@@ -56,6 +63,20 @@ async def test_that_it_is_a_suspect_is_known_after_a_restart(site: Site) -> None
     assert await only(site) == "suspected"
     assert await site.ask() == "hi"
     await site.open(base_urls=[site.fake.base("a")])
+    assert await only(site) == "active"
+
+
+@pytest.mark.parametrize(
+    "ending", ["!fixture 24_error_midstream", "!fixture 26_cut_no_finish", "!say one\n!say two\n!drop 1"]
+)
+async def test_three_answers_in_a_row_that_end_in_their_midst_make_a_suspect(site: Site, ending: str) -> None:
+    await site.open(base_urls=[site.fake.base("a")])
+    for _ in range(2):
+        await broken(site, ending)
+    assert await only(site) == "active"
+    await broken(site, ending)
+    assert await only(site) == "suspected"
+    assert await site.ask() == "hi"
     assert await only(site) == "active"
 
 
