@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.place import Place
+from gateway.dialects.raw import NOTHING
 
 from . import inbound_wire as wire
 from .inbound_schema import schema_of
@@ -74,8 +75,8 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
     if raw is UNSET:
         return Options()
     config, rest = wire.message(raw, wire.CONFIG, place)
-    for name in rest:
-        place.lose(name, "not carried", "change" if name in _CHANGES else "hint")
+    for name, given in rest.items():
+        place.lose(name, "not carried", "change" if name in _CHANGES and bytes(given) not in NOTHING else "hint")
     text = None if config.response_format is UNSET else text_of(config.response_format, place)
     output = _output(config, place) if text is None else _newer(text, config, place)
     return Options(

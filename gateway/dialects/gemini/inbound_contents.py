@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.content import arguments, limit_depth, media
 from gateway.dialects.place import ANY, Place
-from gateway.dialects.raw import TEXT, Fields
+from gateway.dialects.raw import NOTHING, TEXT, Fields
 
 from . import inbound_wire as wire
 from .addresses import FILM
@@ -399,7 +399,7 @@ def _lose_beside(fields: Fields, kind: str, place: Place) -> None:
     for name, value in fields.items():  # as they stand: a set has another order in each process
         if name != kind and name not in _CARRIED:
             limit_depth(value)
-            place.lose(name, "not carried", _BESIDE.get(name, "hint"))
+            place.lose(name, "not carried", "hint" if bytes(value) in NOTHING else _BESIDE.get(name, "hint"))
 
 
 def _inline(raw: Raw, place: Place) -> ir.Media:

@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.dialects.content import decode, limit_depth
 from gateway.dialects.known import read_outline
 from gateway.dialects.place import Place
-from gateway.dialects.raw import FIELDS, TEXT, Fields
+from gateway.dialects.raw import FIELDS, NOTHING, NULL, TEXT, Fields
 from gateway.errors import InvalidRequest
 from gateway.routes import Route
 
@@ -111,6 +111,6 @@ def _paths(options: Options, place: Place) -> dict[str, str]:
 def _kept(extras: dict[str, Raw], place: Place) -> ir.Loss | None:
     """Find what holds a part of the conversation: without it, an answer would be to other words, or begin anew."""
     for name, reason in _KEPT.items():
-        if name in extras:
+        if bytes(extras.get(name, NULL)) not in NOTHING:
             return ir.Loss(place.at(name).path, reason, "content")
     return None

@@ -392,11 +392,12 @@ def test_what_cannot_be_read_is_named_by_its_path(said: Any, param: str) -> None
 
 
 def test_what_is_not_carried_is_told() -> None:
-    given = {"text": "a", "videoMetadata": {"fps": 1}, "partMetadata": {"a": 1}, "never": 1}
+    given = {"text": "a", "videoMetadata": {"fps": 1}, "audioMetadata": {}, "partMetadata": {"a": 1}, "never": 1}
     lost = ask({"contents": [{"parts": [given], "more": 1}]}).losses
     assert {(loss.path, loss.severity) for loss in lost} == {
         ("contents[0].more", "hint"),
         ("contents[0].parts[0].videoMetadata", "change"),
+        ("contents[0].parts[0].audioMetadata", "hint"),
         ("contents[0].parts[0].partMetadata", "hint"),
         ("contents[0].parts[0].never", "hint"),
     }

@@ -136,10 +136,11 @@ def test_another_form_of_the_answer_is_told() -> None:
 
 
 def test_what_is_not_carried_is_told() -> None:
-    given = config(speechConfig={}, routingConfig={}, never=1, topK=1.5, mediaResolution="MEDIA_RESOLUTION_MEDIUM")
+    said = {"speechConfig": {"languageCode": "de-DE"}, "routingConfig": {}, "never": 1}
+    given = config(**said, topK=1.5, mediaResolution="MEDIA_RESOLUTION_MEDIUM")
     assert {(loss.path, loss.severity) for loss in given.losses} == {
         ("generationConfig.speechConfig", "change"),
-        ("generationConfig.routingConfig", "change"),
+        ("generationConfig.routingConfig", "hint"),
         ("generationConfig.never", "hint"),
         ("generationConfig.topK", "hint"),
         ("generationConfig.mediaResolution", "hint"),

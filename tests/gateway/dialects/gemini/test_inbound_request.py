@@ -99,6 +99,14 @@ def test_what_only_gemini_can_carry(fields: Any, path: str) -> None:
     assert native.only.path == path
 
 
+@pytest.mark.parametrize("name", ["cachedContent", "cached_content", "continuationToken"])
+def test_an_empty_name_of_what_google_has_kept_names_nothing(name: str) -> None:
+    fields: Any = {name: ""}
+    native = ask(**fields).native
+    assert native is not None
+    assert native.only is None
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
