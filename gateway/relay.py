@@ -351,9 +351,10 @@ class _Exchange:
                 await self._trail(begun, take)
         except TimeoutError:
             self._context.fell_silent = True
-            raise UpstreamTimeout(
-                f"{begun.target.label} fell silent for {self._relay.idle:g} s (timeouts.idle)"
-            ) from None
+            idle_s = f"{self._relay.idle:g} s (timeouts.idle)"
+            silence = UpstreamTimeout(f"{begun.target.label} fell silent for {idle_s}")
+            begun.journey.after(silence)
+            raise silence from None
         except TransportError as error:
             raise told(error) from error
         finally:

@@ -6,10 +6,11 @@ import asyncio
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from gateway.adapters.anthropic import Anthropic
 from tests.conformance.passed_bodies import JSON, STREAMS, WHOLES, asking
 from tests.conformance.raw import PATHS, Passed, digest, passing
 
@@ -330,6 +331,19 @@ async def test_silence_ends_in_the_dialects_own_error(tmp_path: Path) -> None:
         response = await same.post(asking("anthropic", stream=True))
     assert b"timeouts.idle" in response.content
     assert response.content.count(b"event: error") == 1
+
+
+async def test_three_silences_in_a_row_make_the_key_a_suspect(tmp_path: Path) -> None:
+    async with passing("anthropic", tmp_path, timeouts={"idle": 0.2}) as same:
+        (key,) = cast(Anthropic, same.gateway.adapters["up"]).credentials
+        for _ in range(3):
+            same.raw.says(*STREAMS["anthropic"][:6], 30.0)
+        same.raw.says(*STREAMS["anthropic"])
+        states: list[str] = []
+        for _ in range(4):
+            await same.post(asking("anthropic", stream=True))
+            states.append(key.state)
+    assert states == ["active", "active", "suspected", "active"]
 
 
 async def test_an_empty_answer_is_tried_again(tmp_path: Path) -> None:
