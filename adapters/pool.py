@@ -141,9 +141,13 @@ class Pool(Generic[_C]):
         serving = sum(one.usable for one in self.credentials)
         if not serving:
             return f"no credential: {out_of_use(self.credentials)}"
-        words = f"usable: {serving} of {len(self.credentials)} credentials"
-        others = counted(self.credentials, self._clock.time())
-        return f"{words}; {others}" if others else words
+        suspects = self.states()["suspected"]
+        words = (
+            f"usable: {serving} of {len(self.credentials)} credentials",
+            counted(self.credentials, self._clock.time()),
+            f"{suspects} suspected" if suspects else "",
+        )
+        return "; ".join(filter(None, words))
 
     def states(self) -> dict[str, int]:
         """Count the credentials by state; one that rests for any model is cooling."""

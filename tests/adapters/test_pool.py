@@ -313,6 +313,15 @@ def test_the_truth_names_every_kind_of_rest_and_the_earliest_end() -> None:
     assert pool.states() == {"active": 0, "suspected": 0, "cooling": 4, "needs_verification": 1, "disabled": 1}
 
 
+def test_how_many_are_suspected_is_said_of_a_pool_that_can_be_used() -> None:
+    pool = pool_of(3, FakeClock())
+    for one in pool.credentials[:2]:
+        pool.happen(one, "failing", "500")
+    assert pool.state() == "usable: 3 of 3 credentials; 2 suspected"
+    pool.happen(pool.credentials[2], "stopped", "bob@example.invalid has left")
+    assert pool.state() == "usable: 2 of 3 credentials; 1 disabled; 2 suspected"
+
+
 def test_a_model_of_which_too_little_is_left_is_shown_as_cooling() -> None:
     clock = FakeClock()
     pool = pool_of(1, clock, quota_floor=0.1)
